@@ -1,0 +1,104 @@
+# Conclave. Two commands: `make rehearsal` and `make check`; both install what is missing first.
+#
+#   make              build everything into build/
+#   make check        all tests, as CI runs them
+#   make rehearsal    a whole election with nine tokens    [PRECINCTS=24 BALLOTS=25 SEED=1]
+#   make bench        table of figures, build/bench.json
+#   make fuzz         libFuzzer on each parser             [SECONDS_EACH=60]
+#   make SAN=1 ...    the same under AddressSanitizer and UndefinedBehaviorSanitizer, in build/san/
+#   make clean
+
+PACKAGES := gcc clang make git pkg-config p11-kit libp11-kit-dev libssl-dev libgmp-dev libsodium-dev \
+	libncurses-dev libqrencode-dev libcmocka-dev libcbor-dev libjansson-dev libsqlite3-dev libzstd-dev \
+	libunistring-dev libcsv-dev libzbar-dev libpng-dev libjpeg62-turbo-dev softhsm2 libnss3 libnss3-tools \
+	libclang-rt-14-dev
+
+CC := gcc
+OUT := build
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
+CFLAGS := -std=c17 -D_GNU_SOURCE -O2 -g -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fopenmp $(WARN) -I.
+LDFLAGS := -pie -Wl,-z,relro,-z,now -fopenmp
+ifdef SAN
+OUT := build/san
+CFLAGS := $(filter-out -D_FORTIFY_SOURCE=2 -O2,$(CFLAGS)) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=address,undefined
+endif
+
+# Rooms, lowest first; each is one static library. Arrows of #include point down only (tests/lint/).
+ROOMS := ceremony/base ceremony/math ceremony ui hsm tally appliance
+MAINS := appliance/main.c tally/main.c tally/verify_main.c
+room_src = $(filter-out $(MAINS),$(wildcard $(1)/*.c))
+room_lib = $(OUT)/lib/$(subst /,-,$(1)).a
+libs = $(foreach r,$(1),$(call room_lib,$(r)))
+objs = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
+
+BASE_LIBS := -lcbor -lunistring -lsodium -lcrypto -lgmp
+TALLY_LIBS := -lsqlite3 -lzstd -ljansson -lcsv
+UI_LIBS := -lqrencode -lzbar -lpng -ljpeg
+HSM_LIBS := -lp11-kit -ldl
+APPLIANCE_LIBS := -lncursesw -ltinfo
+
+PROGRAMS := $(patsubst %,$(OUT)/%,$(if $(wildcard appliance/main.c),conclave) \
+	$(if $(wildcard tally/main.c),conclave-tally) $(if $(wildcard tally/verify_main.c),conclave-verify))
+
+all: $(PROGRAMS)
+
+$(OUT)/obj/%.o: %.c | $(OUT)/.deps
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+define room_rule
+$(call room_lib,$(1)): $(call objs,$(call room_src,$(1)))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call room_rule,$(r))))
+
+$(OUT)/conclave: $(OUT)/obj/appliance/main.o $(call libs,appliance tally hsm ui ceremony ceremony/math ceremony/base)
+	$(CC) $(LDFLAGS) -o $@ $^ $(HSM_LIBS) $(UI_LIBS) $(TALLY_LIBS) $(BASE_LIBS) $(APPLIANCE_LIBS)
+
+$(OUT)/conclave-tally: $(OUT)/obj/tally/main.o $(call libs,tally ui ceremony ceremony/math ceremony/base)
+	$(CC) $(LDFLAGS) -o $@ $^ $(UI_LIBS) $(TALLY_LIBS) $(BASE_LIBS)
+
+$(OUT)/conclave-verify: $(OUT)/obj/tally/verify_main.o $(call libs,tally ui ceremony ceremony/math ceremony/base)
+	$(CC) $(LDFLAGS) -o $@ $^ $(UI_LIBS) $(TALLY_LIBS) $(BASE_LIBS)
+
+# --- packages: only asked for when one is missing ---
+
+$(OUT)/.deps: Makefile
+	@mkdir -p $(OUT)
+	@missing=; for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then \
+	  echo "installing:$$missing"; \
+	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  $$sudo apt-get update -q && \
+	  $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
+	fi
+	@touch $@
+
+# --- tests ---
+
+TEST_SUPPORT := $(OUT)/lib/tests-support.a
+$(TEST_SUPPORT): $(call objs,$(wildcard tests/support/*.c))
+	@mkdir -p $(@D)
+	@rm -f $@
+	ar rcs $@ $^
+
+TESTS := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/*/test_*.c))
+ALL_LIBS := $(call libs,appliance tally hsm ui ceremony ceremony/math ceremony/base)
+
+$(OUT)/tests/%: $(OUT)/obj/tests/%.o $(TEST_SUPPORT) $(ALL_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_SUPPORT) $(ALL_LIBS) -Wl,--end-group -lcmocka \
+	  $(HSM_LIBS) $(UI_LIBS) $(TALLY_LIBS) $(BASE_LIBS) $(APPLIANCE_LIBS) -lm
+
+tests: $(TESTS)
+
+.PHONY: all tests clean
+.SECONDARY:
+
+clean:
+	rm -rf build
+
+-include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)

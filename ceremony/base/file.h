@@ -1,0 +1,49 @@
+/* Files: read whole with a limit, read as a stream, written atomically and never overwritten.
+ *
+ * A written file appears under its name only complete and synced: temporary file in the same
+ * directory, fsync, link (or rename where replacing is asked for), fsync of the directory.
+ * A temporary name starts with ".tmp-" and may be removed at any time; readers skip it. */
+#ifndef CEREMONY_BASE_FILE_H
+#define CEREMONY_BASE_FILE_H
+
+#include <stdio.h>
+
+#include "ceremony/base/err.h"
+#include "ceremony/base/hash.h"
+
+/* *out: malloc'ed content with a NUL behind, *len without it; freed by the caller with free().
+ * ERR_MISSING, ERR_LIMIT (over max bytes), ERR_IO. Refuses anything but regular files. */
+MUST err_t file_read(uint8_t **out, size_t *len, const char *path, size_t max, struct fault *f);
+
+enum file_mode {
+    FILE_NEW,     /* ERR_EXISTS if the name is taken by other content; OK if by the same content */
+    FILE_REPLACE, /* for state that is rebuilt: replaced atomically */
+};
+MUST err_t file_write(const char *path, const void *data, size_t len, enum file_mode mode, struct fault *f);
+
+/* Writing as a stream, for what does not fit in memory: add, then commit or abandon. Zeroed struct
+ * is safe to abandon. */
+struct file_writer {
+    FILE *stream;
+    char path[4096], temp[4096];
+};
+MUST err_t file_writer_open(struct file_writer *w, const char *path, struct fault *f);
+MUST err_t file_writer_add(struct file_writer *w, const void *data, size_t len, struct fault *f);
+MUST err_t file_writer_commit(struct file_writer *w, enum file_mode mode, struct fault *f);
+void file_writer_abandon(struct file_writer *w);
+
+/* SHA-256 of a file, streamed. */
+MUST err_t file_hash(hash_t *out, const char *path, struct fault *f);
+
+/* Directories: created with parents if absent (mode 0755). */
+MUST err_t file_mkdir(const char *path, struct fault *f);
+
+/* Joins with '/': ERR_LIMIT if out_len is too small. */
+MUST err_t file_path(char *out, size_t out_len, const char *dir, const char *name);
+
+/* Calls back with each regular file name in dir in byte order, skipping names that start with '.'.
+ * Stops at the first error. An absent directory is empty. */
+typedef err_t file_list_fn(void *ctx, const char *name, struct fault *f);
+MUST err_t file_list(const char *dir, file_list_fn *fn, void *ctx, struct fault *f);
+
+#endif
