@@ -1,0 +1,107 @@
+/* Exponential ElGamal and the proofs of a ballot.
+ *
+ *   (A, B) = (r G, v G + r Y)
+ *
+ * Proofs are in commitment form with one challenge c for everything a ballot (or an imported tally)
+ * contains; c is recomputed by the verifier and never read. A prover commits to all, hashes, responds:
+ *   zero_one: v in {0,1}. Disjunctive Chaum-Pedersen (Cramer, Damgard, Schoenmakers 1994):
+ *       a0 = z0 G - c0 A,  b0 = z0 Y - c0 B,  a1 = z1 G - c1 A,  b1 = z1 Y - c1 (B - G),  c1 = c - c0
+ *   exact: v = L. Chaum-Pedersen: a = z G - c A,  b = z Y - c (B - L G)
+ * The verifier's equations can be checked one by one or with 128-bit weights in a batch. */
+#ifndef CEREMONY_MATH_ELGAMAL_H
+#define CEREMONY_MATH_ELGAMAL_H
+
+#include "ceremony/math/group.h"
+#include "ceremony/math/p256_var.h"
+
+struct elgamal {
+    point_t A, B;
+};
+
+struct zero_one {
+    point_t a0, b0, a1, b1;
+    scalar_t c0, z0, z1;
+};
+
+struct exact {
+    point_t a, b;
+    scalar_t z;
+};
+
+/* Fixed-base table for the joint key, for those who encrypt many times. Constant-time use. */
+struct elgamal_key;
+MUST err_t elgamal_key_new(struct elgamal_key **out, struct group *g, const point_t *Y);
+void elgamal_key_free(struct elgamal_key *k);
+
+/* v: 0..2^32-1. secret r. */
+MUST err_t elgamal_encrypt(struct elgamal_key *k, struct elgamal *out, uint32_t v, const scalar_t *r);
+
+/* Prover. state is secret: lives in secret memory, used once, wiped by respond. rnd: four fresh scalars
+ * for zero_one (w, simulated c, simulated z; the fourth is spare), one for exact. Constant time in v. */
+struct zero_one_state {
+    scalar_t w, r;
+    scalar_t v; /* 0 or 1 */
+};
+MUST err_t zero_one_commit(struct elgamal_key *k, struct zero_one *out, struct zero_one_state *state, uint32_t v,
+                           const scalar_t *r, const struct elgamal *ct);
+void zero_one_respond(struct zero_one *out, struct zero_one_state *state, const scalar_t *c);
+
+struct exact_state {
+    scalar_t w, r;
+};
+MUST err_t exact_commit(struct elgamal_key *k, struct exact *out, struct exact_state *state, const scalar_t *r);
+void exact_respond(struct exact *out, struct exact_state *state, const scalar_t *c);
+
+/* Verifier, one proof at a time (variable time). ERR_PROOF, ERR_POINT, ERR_SCALAR. */
+MUST err_t zero_one_verify(struct group *g, const point_t *Y, const struct elgamal *ct, const struct zero_one *p,
+                           const scalar_t *c);
+MUST err_t exact_verify(struct group *g, const point_t *Y, const struct elgamal *ct, uint32_t L,
+                        const struct exact *p, const scalar_t *c);
+
+/* Verifier, batched. A batch collects weighted equations that must sum to the identity; every equation
+ * gets its own random 128-bit weight when it is added. Points are given decompressed, so that the
+ * caller decompresses each once. */
+struct elgamal_affine {
+    struct p256_affine A, B;
+};
+struct zero_one_affine {
+    struct p256_affine a0, b0, a1, b1;
+};
+struct exact_affine {
+    struct p256_affine a, b;
+};
+
+struct batch;
+MUST err_t batch_new(struct batch **out, const point_t *Y);
+void batch_free(struct batch *b);
+void batch_reset(struct batch *b);
+MUST err_t batch_zero_one(struct batch *b, const struct elgamal_affine *ct, const struct zero_one_affine *pa,
+                          const struct zero_one *p, const scalar_t *c);
+MUST err_t batch_exact(struct batch *b, const struct elgamal_affine *ct, uint32_t L, const struct exact_affine *pa,
+                       const struct exact *p, const scalar_t *c);
+/* z G = R + c X */
+MUST err_t batch_schnorr(struct batch *b, const struct p256_affine *X, const struct p256_affine *R,
+                         const scalar_t *z, const scalar_t *c);
+/* sum of k_i P_i must be the identity on its own: weighted by one fresh weight. */
+MUST err_t batch_relation(struct batch *b, const scalar_t *k, const struct p256_affine *P, size_t count);
+/* OK if all added equations hold (up to 2^-128), ERR_PROOF if not. */
+MUST err_t batch_check(struct batch *b);
+
+/* CBOR: [A, B], [a0, b0, a1, b1, c0, z0, z1], [a, b, z]. The _var readers also decompress, which is
+ * how points are checked to be on the curve; pa may be NULL when only the form is wanted. */
+void cbor_put_elgamal(struct cbor_out *o, const struct elgamal *ct);
+void cbor_get_elgamal_var(struct cbor_in *in, struct elgamal *ct, struct elgamal_affine *pa);
+void cbor_get_elgamal_sum_var(struct cbor_in *in, struct elgamal *ct, struct elgamal_affine *pa); /* identity allowed */
+void cbor_put_zero_one(struct cbor_out *o, const struct zero_one *p);
+void cbor_get_zero_one_var(struct cbor_in *in, struct zero_one *p, struct zero_one_affine *pa);
+void cbor_put_exact(struct cbor_out *o, const struct exact *p);
+void cbor_get_exact_var(struct cbor_in *in, struct exact *p, struct exact_affine *pa);
+
+/* Discrete logarithm of M = v G for 0 <= v <= max: baby-step giant-step, O(sqrt max) (Shanks). The table
+ * is built once and used for many. ERR_LIMIT if there is none in the range. */
+struct dlog;
+MUST err_t dlog_new(struct dlog **out, uint64_t max);
+void dlog_free(struct dlog *d);
+MUST err_t dlog_find_var(const struct dlog *d, uint64_t *v, const struct p256_jacobian *M, uint64_t max);
+
+#endif
