@@ -1,0 +1,189 @@
+#include "ceremony/math/p256_field.h"
+
+const fe_t fe_one = {UINT64_C(0x0000000000000001), UINT64_C(0xffffffff00000000), UINT64_C(0xffffffffffffffff),
+                     UINT64_C(0x00000000fffffffe)};
+const fe_t fe_curve_b = {UINT64_C(0xd89cdf6229c4bddf), UINT64_C(0xacf005cd78843090),
+                         UINT64_C(0xe5a220abf7212ed6), UINT64_C(0xdc30061d04874834)};
+static const fe_t fe_rr = {UINT64_C(0x0000000000000003), UINT64_C(0xfffffffbffffffff),
+                           UINT64_C(0xfffffffffffffffe), UINT64_C(0x00000004fffffffd)};
+
+/* One step of Montgomery's reduction. p = -1 mod 2^64, so the multiplier is the lowest limb itself:
+ * t + m p = (t - m) + m 2^96 + m (2^64 - 2^32 + 1) 2^192. The result stays below 2^192 + p. */
+#define REDUCE_STEP(t0, t1, t2, t3)                          \
+    do {                                                     \
+        uint64_t m_ = (t0);                                  \
+        fe_wide s_ = (fe_wide)(t1) + (m_ << 32);             \
+        (t0) = (uint64_t)s_;                                 \
+        s_ = (fe_wide)(t2) + (m_ >> 32) + (uint64_t)(s_ >> 64); \
+        (t1) = (uint64_t)s_;                                 \
+        s_ = (fe_wide)m_ * FE_P3 + (t3) + (uint64_t)(s_ >> 64); \
+        (t2) = (uint64_t)s_;                                 \
+        (t3) = (uint64_t)(s_ >> 64);                         \
+    } while (0)
+
+static inline void reduce_wide(fe_t r, const uint64_t t[8])
+{
+    uint64_t a = t[0], b = t[1], c = t[2], d = t[3], u[4];
+    REDUCE_STEP(a, b, c, d);
+    REDUCE_STEP(a, b, c, d);
+    REDUCE_STEP(a, b, c, d);
+    REDUCE_STEP(a, b, c, d);
+    fe_wide s = (fe_wide)a + t[4];
+    u[0] = (uint64_t)s;
+    s = (fe_wide)b + t[5] + (uint64_t)(s >> 64);
+    u[1] = (uint64_t)s;
+    s = (fe_wide)c + t[6] + (uint64_t)(s >> 64);
+    u[2] = (uint64_t)s;
+    s = (fe_wide)d + t[7] + (uint64_t)(s >> 64);
+    u[3] = (uint64_t)s;
+    fe_reduce_once(r, u, (uint64_t)(s >> 64));
+}
+
+/* (hi:lo) = a b + x + y, which cannot overflow. */
+#define MULADD(hi, lo, a, b, x, y)                     \
+    do {                                               \
+        fe_wide w_ = (fe_wide)(a) * (b) + (x) + (y);   \
+        (lo) = (uint64_t)w_;                           \
+        (hi) = (uint64_t)(w_ >> 64);                   \
+    } while (0)
+
+void fe_mul(fe_t r, const fe_t a, const fe_t b)
+{
+    uint64_t t[8], c;
+    uint64_t b0 = b[0], b1 = b[1], b2 = b[2], b3 = b[3], x = a[0];
+    MULADD(c, t[0], x, b0, 0, 0);
+    MULADD(c, t[1], x, b1, c, 0);
+    MULADD(c, t[2], x, b2, c, 0);
+    MULADD(t[4], t[3], x, b3, c, 0);
+    x = a[1];
+    MULADD(c, t[1], x, b0, t[1], 0);
+    MULADD(c, t[2], x, b1, t[2], c);
+    MULADD(c, t[3], x, b2, t[3], c);
+    MULADD(t[5], t[4], x, b3, t[4], c);
+    x = a[2];
+    MULADD(c, t[2], x, b0, t[2], 0);
+    MULADD(c, t[3], x, b1, t[3], c);
+    MULADD(c, t[4], x, b2, t[4], c);
+    MULADD(t[6], t[5], x, b3, t[5], c);
+    x = a[3];
+    MULADD(c, t[3], x, b0, t[3], 0);
+    MULADD(c, t[4], x, b1, t[4], c);
+    MULADD(c, t[5], x, b2, t[5], c);
+    MULADD(t[7], t[6], x, b3, t[6], c);
+    reduce_wide(r, t);
+}
+
+void fe_sqr(fe_t r, const fe_t a)
+{
+    uint64_t t[8], c;
+    uint64_t a0 = a[0], a1 = a[1], a2 = a[2], a3 = a[3];
+    MULADD(c, t[1], a0, a1, 0, 0);
+    MULADD(c, t[2], a0, a2, c, 0);
+    MULADD(t[4], t[3], a0, a3, c, 0);
+    MULADD(c, t[3], a1, a2, t[3], 0);
+    MULADD(t[5], t[4], a1, a3, t[4], c);
+    MULADD(t[6], t[5], a2, a3, t[5], 0);
+    t[7] = t[6] >> 63;
+    t[6] = t[6] << 1 | t[5] >> 63;
+    t[5] = t[5] << 1 | t[4] >> 63;
+    t[4] = t[4] << 1 | t[3] >> 63;
+    t[3] = t[3] << 1 | t[2] >> 63;
+    t[2] = t[2] << 1 | t[1] >> 63;
+    t[1] = t[1] << 1;
+    fe_wide s = (fe_wide)a0 * a0, q;
+    t[0] = (uint64_t)s;
+    s = (fe_wide)t[1] + (uint64_t)(s >> 64);
+    t[1] = (uint64_t)s;
+    q = (fe_wide)a1 * a1;
+    s = (fe_wide)t[2] + (uint64_t)q + (uint64_t)(s >> 64);
+    t[2] = (uint64_t)s;
+    s = (fe_wide)t[3] + (uint64_t)(q >> 64) + (uint64_t)(s >> 64);
+    t[3] = (uint64_t)s;
+    q = (fe_wide)a2 * a2;
+    s = (fe_wide)t[4] + (uint64_t)q + (uint64_t)(s >> 64);
+    t[4] = (uint64_t)s;
+    s = (fe_wide)t[5] + (uint64_t)(q >> 64) + (uint64_t)(s >> 64);
+    t[5] = (uint64_t)s;
+    q = (fe_wide)a3 * a3;
+    s = (fe_wide)t[6] + (uint64_t)q + (uint64_t)(s >> 64);
+    t[6] = (uint64_t)s;
+    t[7] += (uint64_t)(q >> 64) + (uint64_t)(s >> 64);
+    reduce_wide(r, t);
+}
+
+/* r = a^(2^n) b */
+static void sqr_n_mul(fe_t r, const fe_t a, unsigned n, const fe_t b)
+{
+    fe_t t;
+    fe_copy(t, a);
+    for (unsigned i = 0; i < n; i++)
+        fe_sqr(t, t);
+    fe_mul(r, t, b);
+}
+
+/* x2, x30, x32: a to the powers 2^2 - 1, 2^30 - 1, 2^32 - 1 */
+static void power_runs(fe_t x2, fe_t x30, fe_t x32, const fe_t a)
+{
+    fe_t x3, x6, x12, x15;
+    sqr_n_mul(x2, a, 1, a);
+    sqr_n_mul(x3, x2, 1, a);
+    sqr_n_mul(x6, x3, 3, x3);
+    sqr_n_mul(x12, x6, 6, x6);
+    sqr_n_mul(x15, x12, 3, x3);
+    sqr_n_mul(x30, x15, 15, x15);
+    sqr_n_mul(x32, x30, 2, x2);
+}
+
+void fe_invert(fe_t r, const fe_t a)
+{
+    /* p - 2 = ffffffff 00000001 00000000 00000000 00000000 ffffffff ffffffff fffffffd */
+    fe_t x, x2, x30, x32, t;
+    fe_copy(x, a);
+    power_runs(x2, x30, x32, x);
+    sqr_n_mul(t, x32, 32, x);
+    sqr_n_mul(t, t, 128, x32);
+    sqr_n_mul(t, t, 32, x32);
+    sqr_n_mul(t, t, 30, x30);
+    sqr_n_mul(r, t, 2, x);
+}
+
+void fe_sqrt(fe_t r, const fe_t a)
+{
+    /* (p + 1)/4 = ((2^32 - 1) 2^32 + 1) 2^190 + 2^94 */
+    fe_t x, x2, x30, x32, t;
+    fe_copy(x, a);
+    power_runs(x2, x30, x32, x);
+    sqr_n_mul(t, x32, 32, x);
+    sqr_n_mul(t, t, 96, x);
+    for (unsigned i = 0; i < 94; i++)
+        fe_sqr(t, t);
+    fe_copy(r, t);
+}
+
+int fe_load(fe_t r, const uint8_t in[32])
+{
+    uint64_t t[4], s[4];
+    for (int i = 0; i < 4; i++) {
+        uint64_t v = 0;
+        for (int j = 0; j < 8; j++)
+            v = v << 8 | in[8 * (3 - i) + j];
+        t[i] = v;
+    }
+    fe_reduce_once(s, t, 0);
+    if (!fe_equal(s, t)) {
+        fe_zero(r);
+        return 0;
+    }
+    fe_mul(r, t, fe_rr);
+    return 1;
+}
+
+void fe_store(uint8_t out[32], const fe_t a)
+{
+    static const fe_t plain_one = {1, 0, 0, 0};
+    fe_t t;
+    fe_mul(t, a, plain_one);
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 8; j++)
+            out[8 * (3 - i) + j] = (uint8_t)(t[i] >> (56 - 8 * j));
+}

@@ -1,0 +1,405 @@
+/* The variable-time kernel against OpenSSL (through group.h), on random and edge inputs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ceremony/base/secret.h"
+#include "ceremony/math/p256_field.h"
+#include "ceremony/math/p256_var.h"
+
+#define POOL 64
+
+struct fixture {
+    struct group *g;
+    scalar_t k[POOL]; /* pool point i = k[i] G; 0 is the identity, 1 is G, 2 is -G */
+    point_t p[POOL];
+    struct p256_affine a[POOL];
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    assert_int_equal(secret_init(), OK);
+    assert_int_equal(group_new(&f->g), OK);
+    for (int i = 0; i < POOL; i++) {
+        if (i < 2)
+            scalar_set(&f->k[i], (uint64_t)i);
+        else if (i == 2)
+            scalar_neg(&f->k[2], &f->k[1]);
+        else
+            scalar_random(&f->k[i]);
+        assert_int_equal(point_mul_base(f->g, &f->p[i], &f->k[i]), OK);
+        assert_int_equal(p256_decompress_sum_var(&f->a[i], &f->p[i]), OK);
+    }
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    group_free(f->g);
+    free(f);
+    return 0;
+}
+
+static void assert_point(const struct p256_jacobian *got, const point_t *want)
+{
+    point_t p;
+    p256_compress_var(&p, got);
+    assert_memory_equal(&p, want, sizeof p);
+}
+
+/* A Jacobian form of a pool point with z != 1. */
+static void pool_jacobian(struct p256_jacobian *out, const struct fixture *f, int i)
+{
+    struct p256_jacobian t;
+    scalar_t two;
+    struct p256_affine minus;
+    scalar_set(&two, 2);
+    assert_int_equal(p256_mul_var(&t, &two, &f->a[i]), OK);
+    p256_neg(&minus, &f->a[i]);
+    p256_add_affine_var(out, &t, &minus);
+}
+
+static void test_field(void **state)
+{
+    (void)state;
+    static const uint8_t p_bytes[32] = {0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1,    0,    0,    0,
+                                        0,    0,    0,    0,    0, 0, 0, 0,    0,    0xff, 0xff,
+                                        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    uint8_t b[32], back[32];
+    fe_t x, y, z;
+    assert_int_equal(fe_load(x, p_bytes), 0);
+    memset(b, 0xff, sizeof b);
+    assert_int_equal(fe_load(x, b), 0);
+    memcpy(b, p_bytes, sizeof b);
+    b[31] = 0xfe; /* p - 1 = -1 */
+    assert_int_equal(fe_load(x, b), 1);
+    fe_store(back, x);
+    assert_memory_equal(b, back, sizeof b);
+    fe_sqr(y, x);
+    assert_true(fe_equal(y, fe_one));
+    fe_add(y, x, fe_one);
+    assert_true(fe_is_zero(y));
+    fe_invert(y, y);
+    assert_true(fe_is_zero(y));
+    for (int i = 0; i < 200; i++) {
+        random_bytes(b, sizeof b);
+        if (i % 4 == 0) /* long runs of ones and zeros carry further */
+            memset(b + i % 24, i % 8 == 0 ? 0xff : 0, 8);
+        if (!fe_load(x, b))
+            continue;
+        fe_sqr(y, x);
+        fe_mul(z, x, x);
+        assert_true(fe_equal(y, z));
+        fe_sqrt(z, y);
+        fe_sqr(z, z);
+        assert_true(fe_equal(y, z));
+        fe_invert(y, x);
+        fe_mul(y, y, x);
+        assert_true(fe_equal(y, fe_one));
+        fe_neg(y, x);
+        fe_add(y, y, x);
+        assert_true(fe_is_zero(y));
+    }
+}
+
+static void test_decompress(void **state)
+{
+    struct fixture *f = *state;
+    struct p256_affine a;
+    point_t p, back;
+    int good = 0;
+    for (int i = 0; i < 300; i++) {
+        random_bytes(p.b, sizeof p.b);
+        p.b[0] = (uint8_t)(i % 6);
+        err_t want = point_check(f->g, &p);
+        assert_int_equal(p256_decompress_var(&a, &p), want);
+        p256_compress(&back, &a);
+        if (want == OK) {
+            assert_memory_equal(&p, &back, sizeof p);
+            good++;
+        } else {
+            assert_true(point_is_identity(&back)); /* zeroed on error */
+        }
+    }
+    assert_true(good > 10);
+    uint8_t full[65];
+    assert_int_equal(point_uncompress(f->g, full, &f->p[5]), OK);
+    assert_int_equal(p256_decompress_var(&a, &f->p[5]), OK);
+    uint8_t y[32];
+    fe_store(y, a.y);
+    assert_memory_equal(y, full + 33, 32);
+}
+
+static void test_decompress_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct p256_affine a;
+    point_t p;
+    assert_int_equal(p256_decompress_var(&a, &f->p[0]), ERR_POINT); /* identity */
+    assert_int_equal(p256_decompress_sum_var(&a, &f->p[0]), OK);
+    memset(&p, 0, sizeof p);
+    p.b[32] = 1;
+    assert_int_equal(p256_decompress_sum_var(&a, &p), ERR_POINT);
+    p = f->p[1];
+    p.b[0] = 4;
+    assert_int_equal(p256_decompress_var(&a, &p), ERR_POINT);
+    memset(p.b, 0xff, sizeof p.b); /* x >= p */
+    p.b[0] = 2;
+    assert_int_equal(p256_decompress_var(&a, &p), ERR_POINT);
+    memset(p.b, 0, sizeof p.b); /* x = 0 is a point; x = p is the same in other bytes */
+    p.b[0] = 2;
+    assert_int_equal(p256_decompress_var(&a, &p), OK);
+    static const uint8_t field_p[33] = {2,    0xff, 0xff, 0xff, 0xff, 0, 0,    0,    1,    0,    0,
+                                        0,    0,    0,    0,    0,    0, 0,    0,    0,    0,    0xff,
+                                        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    memcpy(p.b, field_p, sizeof p.b);
+    assert_int_equal(p256_decompress_var(&a, &p), ERR_POINT);
+}
+
+static void test_generator(void **state)
+{
+    (void)state;
+    struct p256_affine a;
+    point_t p;
+    p256_generator(&a);
+    p256_compress(&p, &a);
+    assert_memory_equal(&p, &group_generator, sizeof p);
+}
+
+static void test_add(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 8; i++) {
+        for (int j = 0; j < 8; j++) {
+            struct p256_jacobian a, b, r;
+            struct p256_affine minus;
+            point_t want;
+            pool_jacobian(&a, f, i);
+            pool_jacobian(&b, f, j);
+            assert_int_equal(point_add(f->g, &want, &f->p[i], &f->p[j]), OK);
+            p256_add_var(&r, &a, &b);
+            assert_point(&r, &want);
+            p256_add_affine_var(&r, &a, &f->a[j]);
+            assert_point(&r, &want);
+            r = a;
+            p256_add_var(&r, &r, &b);
+            assert_point(&r, &want);
+            assert_int_equal(point_sub(f->g, &want, &f->p[i], &f->p[j]), OK);
+            p256_neg(&minus, &f->a[j]);
+            p256_add_affine_var(&a, &a, &minus);
+            assert_point(&a, &want);
+            assert_int_equal(p256_is_zero_var(&a), point_is_identity(&want));
+        }
+    }
+}
+
+static void test_double_and_equal(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 8; i++) {
+        struct p256_jacobian a, b, c;
+        point_t want;
+        pool_jacobian(&a, f, i);
+        p256_from_affine(&b, &f->a[i]);
+        assert_true(p256_equal_var(&a, &b));
+        assert_int_equal(point_add(f->g, &want, &f->p[i], &f->p[i]), OK);
+        p256_double_var(&c, &a);
+        assert_point(&c, &want);
+        p256_double_var(&a, &a);
+        assert_point(&a, &want);
+        assert_int_equal(p256_equal_var(&a, &b), i == 0);
+        p256_from_affine(&c, &f->a[(i + 1) % 8]);
+        assert_false(p256_equal_var(&b, &c));
+        fe_neg(c.y, b.y);
+        fe_copy(c.x, b.x);
+        fe_copy(c.z, b.z);
+        assert_int_equal(p256_equal_var(&b, &c), i == 0);
+    }
+}
+
+static void test_to_affine_many(void **state)
+{
+    struct fixture *f = *state;
+    struct p256_jacobian in[POOL];
+    struct p256_affine out[POOL];
+    for (int i = 0; i < POOL; i++)
+        pool_jacobian(&in[i], f, i % 5 == 0 ? 0 : i);
+    assert_int_equal(p256_to_affine_many_var(out, in, POOL), OK);
+    for (int i = 0; i < POOL; i++)
+        assert_memory_equal(&out[i], &f->a[i % 5 == 0 ? 0 : i], sizeof out[i]);
+    assert_int_equal(p256_to_affine_many_var(out, in, 0), OK);
+}
+
+static void order_minus(scalar_t *k, uint64_t v)
+{
+    scalar_set(k, v);
+    scalar_neg(k, k);
+}
+
+static void test_mul(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 40; i++) {
+        scalar_t k;
+        point_t want;
+        struct p256_jacobian r;
+        if (i < 5)
+            scalar_set(&k, (uint64_t)i);
+        else if (i < 10)
+            order_minus(&k, (uint64_t)i - 4);
+        else
+            scalar_random(&k);
+        for (int j = 0; j < 4; j++) {
+            assert_int_equal(point_mul(f->g, &want, &k, &f->p[j]), OK);
+            assert_int_equal(p256_mul_var(&r, &k, &f->a[j]), OK);
+            assert_point(&r, &want);
+        }
+    }
+}
+
+/* sum k_i P_i = (sum k_i x_i) G, where P_i = x_i G */
+static void check_msm(struct fixture *f, const scalar_t *k, const int *which, size_t count, unsigned bits)
+{
+    struct p256_affine *p = calloc(count + 1, sizeof *p);
+    scalar_t sum, t;
+    point_t want;
+    struct p256_jacobian r;
+    scalar_set(&sum, 0);
+    for (size_t i = 0; i < count; i++) {
+        p[i] = f->a[which[i]];
+        scalar_mul(&t, &k[i], &f->k[which[i]]);
+        scalar_add(&sum, &sum, &t);
+    }
+    assert_int_equal(point_mul_base(f->g, &want, &sum), OK);
+    assert_int_equal(p256_msm_var(&r, k, p, count, bits), OK);
+    assert_point(&r, &want);
+    free(p);
+}
+
+enum pattern { RANDOM, SAME_POINT, OPPOSITE, ALL_EQUAL, EXTREME, IDENTITIES, PATTERNS };
+
+static void make_msm(scalar_t *k, int *which, size_t count, unsigned bits, enum pattern pattern)
+{
+    for (size_t i = 0; i < count; i++) {
+        which[i] = (int)(i * 7 % POOL);
+        scalar_random(&k[i]);
+        if (pattern == SAME_POINT)
+            which[i] = 5;
+        if (pattern == OPPOSITE) {
+            which[i] = 1 + (int)(i % 2);
+            if (i % 2 == 1)
+                k[i] = k[i - 1];
+        }
+        if (pattern == ALL_EQUAL) {
+            which[i] = 9;
+            k[i] = k[0];
+        }
+        if (pattern == IDENTITIES && i % 3 != 0)
+            which[i] = 0;
+        if (pattern == EXTREME) { /* 0, 1, all ones, top bit, q - 1, q - 2, ... */
+            memset(k[i].b, 0, 32);
+            if (i % 6 == 1)
+                k[i].b[31] = 1;
+            if (i % 6 == 2)
+                memset(k[i].b + 16, 0xff, 16);
+            if (i % 6 == 3)
+                k[i].b[bits == 128 ? 16 : 0] = 0x80;
+            if (i % 6 >= 4)
+                order_minus(&k[i], i);
+        }
+        if (bits == 128)
+            memset(k[i].b, 0, 16);
+    }
+}
+
+static void run_msm(struct fixture *f, size_t count, unsigned bits)
+{
+    scalar_t *k = calloc(count + 1, sizeof *k);
+    int *which = calloc(count + 1, sizeof *which);
+    for (int pattern = 0; pattern < PATTERNS; pattern++) {
+        make_msm(k, which, count, bits, (enum pattern)pattern);
+        check_msm(f, k, which, count, bits);
+    }
+    free(k);
+    free(which);
+}
+
+static void test_msm_small(void **state)
+{
+    for (size_t count = 0; count <= 70; count++) {
+        run_msm(*state, count, 128);
+        run_msm(*state, count, 256);
+    }
+}
+
+static void test_msm_large(void **state)
+{
+    run_msm(*state, 300, 128);
+    run_msm(*state, 300, 256);
+    run_msm(*state, 5000, 128);
+    run_msm(*state, 5000, 256);
+}
+
+/* Every scalar q - 1, and every scalar with all windows at their limit. */
+static void test_msm_carry(void **state)
+{
+    struct fixture *f = *state;
+    static const size_t counts[] = {1, 64, 65, 100, 500, 3000};
+    for (size_t n = 0; n < sizeof counts / sizeof counts[0]; n++) {
+        scalar_t *k = calloc(counts[n], sizeof *k);
+        int *which = calloc(counts[n], sizeof *which);
+        for (int round = 0; round < 4; round++) {
+            static const uint8_t fill[] = {0, 0xff, 0x80, 0x7f};
+            for (size_t i = 0; i < counts[n]; i++) {
+                which[i] = 1 + (int)(i % 60);
+                memset(k[i].b, fill[round], 32);
+                k[i].b[4] = k[i].b[5] = 0; /* keeps it below q */
+                if (round == 0)
+                    order_minus(&k[i], 1);
+            }
+            check_msm(f, k, which, counts[n], 256);
+        }
+        free(k);
+        free(which);
+    }
+}
+
+static void test_msm_refuses_long_scalars(void **state)
+{
+    struct fixture *f = *state;
+    struct p256_jacobian r;
+    scalar_t k;
+    memset(&k, 0, sizeof k);
+    k.b[15] = 1; /* 2^128 */
+    assert_int_equal(p256_msm_var(&r, &k, &f->a[1], 1, 128), ERR_BUG);
+    assert_true(p256_is_zero_var(&r));
+    assert_int_equal(p256_msm_var(&r, &k, &f->a[1], 1, 129), OK);
+    assert_int_equal(p256_msm_var(&r, &k, &f->a[1], 1, 257), ERR_BUG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_field),
+        cmocka_unit_test(test_decompress),
+        cmocka_unit_test(test_decompress_refused),
+        cmocka_unit_test(test_generator),
+        cmocka_unit_test(test_add),
+        cmocka_unit_test(test_double_and_equal),
+        cmocka_unit_test(test_to_affine_many),
+        cmocka_unit_test(test_mul),
+        cmocka_unit_test(test_msm_small),
+        cmocka_unit_test(test_msm_large),
+        cmocka_unit_test(test_msm_carry),
+        cmocka_unit_test(test_msm_refuses_long_scalars),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
