@@ -1,0 +1,82 @@
+/* Verified aggregation: a directory of exports in, a node record for every place out.
+ *
+ * Each export is verified completely, every ballot of it, on this machine (export_verify); then exports are settled place by
+ * place, ballot ids are compared over all of them, and the records are written: DIR/LEVEL/PLACE.cbor.
+ *
+ * 1 Same set of exports, same bytes: whatever the file names, the order, threads or interruptions.
+ * 2 What was verified is in an SQLite index in the work directory by the hash of the file, in one transaction per
+ *   export: a kill loses at most the exports being verified at that moment. Records are made again from the index
+ *   on every run; files that are already right are left alone.
+ * 3 Memory: some exports at a time, one path of nodes, a bounded SQLite cache. It does not grow with the precincts.
+ * 4 One bad export is reported and leaves its place missing; the rest goes on. Only the system (disk, memory),
+ *   a work directory of another election, or being stopped end the run.
+ *
+ * How exports of one place are settled (docs/spec/plan.md): copies of one message id count once (ERR_DUPLICATE). Two
+ * different ones of the same revision: all of that revision are refused (ERR_CONFLICT). Revision 0 is taken; revision
+ * k+1 must name the one that is taken (ERR_MISSING otherwise), and is taken only when corrections are accepted
+ * (ERR_REFUSED otherwise). A ballot id in two exports that are taken: the manifest's rule; the other copies are in
+ * `dropped` and taken out of the sums. */
+#ifndef TALLY_AGGREGATE_H
+#define TALLY_AGGREGATE_H
+
+#include "tally/export.h"
+#include "tally/node.h"
+#include "tally/plan.h"
+
+struct aggregate_options {
+    int accept_corrections;     /* all of them; or those listed: */
+    const hash_t *correction;   /* message ids of corrections that are accepted */
+    size_t correction_count;
+    int threads;                /* 0: as OpenMP says */
+};
+
+enum aggregate_kind {
+    AGGREGATE_VERIFIED,  /* file, place, items: just verified */
+    AGGREGATE_KNOWN,     /* verified in an earlier run */
+    AGGREGATE_REFUSED,   /* file, place if known; fault says why. Copies (ERR_DUPLICATE) too. */
+    AGGREGATE_REPLACED,  /* a correction was accepted: place, id (older), other (newer) */
+    AGGREGATE_DROPPED,   /* ballot id is in more than one export; this place's copy does not count */
+    AGGREGATE_MISSING,   /* a lowest-level place without an export */
+    AGGREGATE_NODE,      /* the record of a place is done; id: its hash */
+};
+
+struct aggregate_event {
+    enum aggregate_kind kind;
+    const char *file;  /* name in the exports directory, or "" */
+    const char *place; /* identifier, or "" */
+    hash_t id, other;
+    uint64_t items;    /* ballots or counts */
+    const struct fault *fault; /* AGGREGATE_REFUSED */
+    uint64_t done;     /* exports looked at so far */
+};
+
+/* Called from one thread at a time, in an order that depends on the input only. ERR_STOPPED ends the run. */
+struct aggregate_report {
+    void *ctx;
+    err_t (*event)(void *ctx, const struct aggregate_event *ev);
+};
+
+struct aggregate_result {
+    hash_t root;        /* node hash of the whole */
+    uint64_t files;     /* in the exports directory */
+    uint64_t verified;  /* in this run */
+    uint64_t known;     /* verified earlier */
+    uint64_t refused, duplicates; /* files */
+    uint64_t replaced, dropped, missing, places;
+    uint64_t ballots;
+};
+
+/* report may be NULL. Directories are made if absent. ERR_ELECTION: the work directory is of another election. ERR_BUSY: another program
+ * is using it. */
+MUST err_t aggregate(struct aggregate_result *out, const struct election_context *ctx, const char *exports_dir,
+                     const char *work_dir, const char *records_dir, const struct aggregate_options *options,
+                     const struct aggregate_report *report, struct fault *f);
+
+/* For the trustee, before the token is touched: the same on this machine, into WORK/records, and the result compared with the root
+ * that the plan names. Corrections are accepted (the plan's readers see them in the records). ERR_UNVERIFIED, saying what was
+ * refused or missing, if the root differs. */
+MUST err_t aggregate_verified(struct aggregate_result *out, const struct election_context *ctx,
+                              const char *exports_dir, const char *work_dir, const struct plan *plan,
+                              const struct aggregate_report *report, struct fault *f);
+
+#endif
