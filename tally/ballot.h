@@ -53,6 +53,7 @@ struct ballot_vote {
     struct elgamal_affine *cta;
     struct zero_one *proof;
     struct zero_one_affine *proof_a;
+    struct elgamal_affine sum_a;  /* sum of all ciphertexts, placeholders included; not the identity */
     struct zero_one sum_zero_one; /* limit = 1 */
     struct zero_one_affine sum_zero_one_a;
     struct exact sum_exact; /* limit > 1 */
