@@ -161,7 +161,7 @@ err_t count_make(struct ballot_maker *mk, struct cbor_out *out, uint32_t place, 
     struct count *c = NULL;
     struct count_work *w = NULL;
     struct cbor_out bytes = CBOR_OUT_INIT;
-    uint64_t ballots;
+    uint64_t ballots = 0;
     err_t e;
 
     TRY(check_values(mk->ctx, &ballots, place, contest, value, option_count, f));
