@@ -1,0 +1,115 @@
+#include "ui/qr.h"
+
+#include <qrencode.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ui/qr_draw.h"
+
+#define SCALE_MAX 64
+#define CHECK_SCALE 4
+
+void qr_free(struct qr *q)
+{
+    free(q->module);
+    memset(q, 0, sizeof *q);
+}
+
+static err_t text_drawable(const char *text, struct fault *f)
+{
+    if (text[0] == '\0')
+        return fault_set(f, ERR_LIMIT, "there is no text for the QR code");
+    for (size_t i = 0; text[i] != '\0'; i++)
+        if (text[i] < 0x20 || text[i] > 0x7e)
+            return fault_set(f, ERR_TEXT, "character %zu for the QR code is not printable ASCII", i + 1);
+    return OK;
+}
+
+err_t qr_make(struct qr *out, const char *text, struct fault *f)
+{
+    memset(out, 0, sizeof *out);
+    TRY(text_drawable(text, f));
+    QRcode *code = QRcode_encodeString(text, 0, QR_ECLEVEL_M, QR_MODE_8, 1);
+    err_t e = OK;
+    if (code == NULL || code->version > QR_VERSION_MAX) {
+        e = fault_set(f, ERR_LIMIT, "%zu characters are too many for one QR code", strlen(text));
+        goto out;
+    }
+    out->side = (size_t)code->width;
+    out->module = malloc(out->side * out->side);
+    if (out->module == NULL) {
+        out->side = 0;
+        e = fault_set(f, ERR_MEMORY, "no memory for a QR code");
+        goto out;
+    }
+    for (size_t i = 0; i < out->side * out->side; i++)
+        out->module[i] = code->data[i] & 1;
+out:
+    QRcode_free(code);
+    return e;
+}
+
+err_t qr_raster(struct gray *out, const struct qr *q, size_t scale)
+{
+    size_t side = (q->side + 2 * QR_QUIET) * scale;
+    memset(out, 0, sizeof *out);
+    if (scale < 1 || scale > SCALE_MAX)
+        return ERR_LIMIT;
+    TRY(gray_new(out, side, side));
+    for (size_t y = 0; y < q->side * scale; y++)
+        for (size_t x = 0; x < q->side * scale; x++)
+            if (q->module[y / scale * q->side + x / scale])
+                out->pixel[(y + QR_QUIET * scale) * side + x + QR_QUIET * scale] = 0;
+    return OK;
+}
+
+static err_t reads_as(const struct gray *g, const char *text, struct fault *f)
+{
+    struct qr_found found;
+    TRY(qr_decode_gray(&found, g));
+    int same = found.count == 1 && strcmp(found.text[0], text) == 0;
+    qr_found_free(&found);
+    return same ? OK : fault_set(f, ERR_MISMATCH, "the QR code that was drawn does not read back");
+}
+
+/* The drawing, already taken apart into modules with the quiet zone around. */
+err_t qr_check_grid(const struct qr_grid *grid, const char *text, struct fault *f)
+{
+    struct gray g;
+    size_t width = grid->width * CHECK_SCALE;
+    TRY(gray_new(&g, width, grid->height * CHECK_SCALE));
+    for (size_t y = 0; y < g.height; y++)
+        for (size_t x = 0; x < width; x++)
+            if (grid->dark[y / CHECK_SCALE * grid->width + x / CHECK_SCALE])
+                g.pixel[y * width + x] = 0;
+    err_t e = reads_as(&g, text, f);
+    gray_free(&g);
+    return e;
+}
+
+err_t qr_draw_gray(struct gray *out, const char *text, size_t scale, struct fault *f)
+{
+    struct qr q;
+    memset(out, 0, sizeof *out);
+    TRY(qr_make(&q, text, f));
+    err_t e = qr_raster(out, &q, scale);
+    qr_free(&q);
+    if (e != OK)
+        return fault_set(f, e, "a picture of a QR code with %zu pixels a module", scale);
+    e = reads_as(out, text, f);
+    if (e != OK)
+        gray_free(out);
+    return e;
+}
+
+err_t qr_terminal_size(size_t *columns, size_t *rows, const char *text, struct fault *f)
+{
+    struct qr q;
+    *columns = *rows = 0;
+    TRY(qr_make(&q, text, f));
+    *columns = q.side + 2 * QR_QUIET;
+    *rows = (*columns + 1) / 2;
+    qr_free(&q);
+    return OK;
+}

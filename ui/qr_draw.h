@@ -1,0 +1,28 @@
+/* The two text drawings of a QR code and their readers. Inside qr.h's module; tests reach in to
+ * damage a drawing and see that the check notices. */
+#ifndef UI_QR_DRAW_H
+#define UI_QR_DRAW_H
+
+#include "ui/qr.h"
+
+/* Modules as drawn, with the quiet zone; width x height, 1 is dark. */
+struct qr_grid {
+    size_t width, height;
+    uint8_t *dark;
+};
+
+void qr_grid_free(struct qr_grid *g);
+
+/* *out: malloc'ed; ERR_MEMORY. */
+MUST err_t qr_put_utf8(char **out, const struct qr *q, enum qr_style style);
+MUST err_t qr_put_svg(char **out, const struct qr *q);
+
+/* Back into modules, from the text alone. ERR_MISMATCH when it holds anything that qr_put_* would
+ * not have written; ERR_MEMORY. g: freed by qr_grid_free, zeroed on error. */
+MUST err_t qr_get_utf8(struct qr_grid *g, const char *text, enum qr_style style);
+MUST err_t qr_get_svg(struct qr_grid *g, const char *text);
+
+/* ERR_MISMATCH unless zbar reads exactly one code, with this text. */
+MUST err_t qr_check_grid(const struct qr_grid *g, const char *text, struct fault *f);
+
+#endif
