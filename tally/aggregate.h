@@ -1,7 +1,8 @@
 /* Verified aggregation: a directory of exports in, a node record for every place out.
  *
- * Each export is verified completely, every ballot of it, on this machine (export_verify); then exports are settled place by
- * place, ballot ids are compared over all of them, and the records are written: DIR/LEVEL/PLACE.cbor.
+ * Each export is verified completely, every ballot of it, on this machine (export_verify); then exports are
+ * settled place by place, ballot ids are compared over all of them, and the records are written:
+ * DIR/LEVEL/PLACE.cbor.
  *
  * 1 Same set of exports, same bytes: whatever the file names, the order, threads or interruptions.
  * 2 What was verified is in an SQLite index in the work directory by the hash of the file, in one transaction per
@@ -66,17 +67,18 @@ struct aggregate_result {
     uint64_t ballots;
 };
 
-/* report may be NULL. Directories are made if absent. ERR_ELECTION: the work directory is of another election. ERR_BUSY: another program
- * is using it. */
+/* report may be NULL, options too: no corrections are accepted. Directories are made if absent. ERR_ELECTION: the
+ * work directory is of another election. ERR_BUSY: another program is using it. */
 MUST err_t aggregate(struct aggregate_result *out, const struct election_context *ctx, const char *exports_dir,
                      const char *work_dir, const char *records_dir, const struct aggregate_options *options,
                      const struct aggregate_report *report, struct fault *f);
 
-/* For the trustee, before the token is touched: the same on this machine, into WORK/records, and the result compared with the root
- * that the plan names. Corrections are accepted (the plan's readers see them in the records). ERR_UNVERIFIED, saying what was
- * refused or missing, if the root differs. */
+/* For the trustee, before the token is touched: the same on this machine, into WORK/records, and the result compared
+ * with the root that the plan names. options NULL: all corrections are accepted; an official who accepted only
+ * some says which. ERR_UNVERIFIED, saying what was refused or missing, if the root differs. */
 MUST err_t aggregate_verified(struct aggregate_result *out, const struct election_context *ctx,
                               const char *exports_dir, const char *work_dir, const struct plan *plan,
-                              const struct aggregate_report *report, struct fault *f);
+                              const struct aggregate_options *options, const struct aggregate_report *report,
+                              struct fault *f);
 
 #endif

@@ -1,5 +1,5 @@
-/* The decryption plan (docs/spec/plan.md): the list of everything that will be decrypted, and the rules it must keep so
- * that no combination of what it shows is about fewer ballots than the manifest's minimum.
+/* The decryption plan (docs/spec/plan.md): the list of everything that will be decrypted, and the rules it must
+ * keep so that no combination of what it shows is about fewer ballots than the manifest's minimum.
  *
  * plan_make       by officials, from the records
  * plan_parse_var  from bytes; plan_check by trustees and verifiers, against records of their own
