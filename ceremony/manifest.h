@@ -19,7 +19,7 @@
 #define CONTESTS_MAX 1000
 #define OPTIONS_MAX 200
 #define STYLES_MAX 10000
-#define MANIFEST_MAX ((size_t)16 << 20)      /* bytes of manifest.json */
+#define MANIFEST_MAX ((size_t)16 << 20)       /* bytes of manifest.json */
 #define JURISDICTIONS_MAX ((size_t)256 << 20) /* bytes of jurisdictions.csv */
 
 enum election_kind { KIND_BALLOTS = 0, KIND_IMPORT = 1 };
@@ -48,8 +48,8 @@ struct manifest {
     uint32_t scheme;
     enum election_kind kind;
     char title[TEXT_TITLE_MAX + 1], date[11]; /* YYYY-MM-DD */
-    uint32_t n, t, min_qual;   /* 2 <= t <= n <= 32; t <= min_qual <= n, default n */
-    uint32_t same_model_max;   /* tokens of one model at the most: default t-1; n if rehearsal */
+    uint32_t n, t, min_qual;                  /* 2 <= t <= n <= 32; t <= min_qual <= n, default n */
+    uint32_t same_model_max; /* tokens of one model at the most: default t-1; n if rehearsal */
     int rehearsal;
     size_t level_count; /* 1..8; level[0] is the whole, the last one casts ballots */
     char level[LEVELS_MAX][TEXT_ID_MAX + 1];
@@ -62,13 +62,19 @@ struct manifest {
     uint32_t minimum;        /* ballots, at least 1 */
     uint32_t plan_quorum;    /* signatures a plan needs before the first partial: 0 or t..n */
     enum duplicate_rule duplicates;
-    uint32_t import_bits; /* KIND_IMPORT: 1..32, counts are below 2^bits; else 0 */
+    uint32_t import_bits;                  /* KIND_IMPORT: 1..32, counts are below 2^bits; else 0 */
+    uint32_t *contest_by_id, *style_by_id; /* indexes in order of ids; NULL: searched one by one */
 };
 
 /* Reads and checks; *out is freed with manifest_free. */
 MUST err_t manifest_load(struct manifest **out, const char *path, struct fault *f);
 MUST err_t manifest_parse(struct manifest **out, const uint8_t *data, size_t len, struct fault *f);
 void manifest_free(struct manifest *m);
+
+/* The bytes of manifest.json for the fields of m (election, *_by_id are not used), always the same for the
+ * same fields; min_qual and same_model_max of 0 stand for their defaults. They are read back before they are
+ * given out, so m's rules are checked. *out freed with free(). */
+MUST err_t manifest_write(uint8_t **out, size_t *len, const struct manifest *m, struct fault *f);
 
 /* Index, or -1. */
 MUST int manifest_contest(const struct manifest *m, const char *id);
@@ -86,7 +92,10 @@ void manifest_warnings(const struct manifest *m, void (*fn)(void *ctx, const cha
  *   key     hex of the compressed public key that signs exports of this place; empty: nearest one upward
  * A parent comes before its children and is exactly one level above. The row number is the place's index; the
  * order of rows is the order of everything published. Kept compactly: about 60 bytes and the identifiers
- * per place. */
+ * per place. Every place above the lowest level has a child, every place of the lowest level has a style.
+ * m is used by the places and must live as long. */
+#define PLACES_MAX 1000000
+
 struct places;
 
 struct place {
@@ -101,7 +110,8 @@ struct place {
 };
 
 MUST err_t places_load(struct places **out, const struct manifest *m, const char *path, struct fault *f);
-MUST err_t places_parse(struct places **out, const struct manifest *m, uint8_t *data, size_t len, struct fault *f);
+MUST err_t places_parse(struct places **out, const struct manifest *m, const uint8_t *data, size_t len,
+                        struct fault *f);
 void places_free(struct places *p);
 uint32_t places_count(const struct places *p);
 void places_get(const struct places *p, uint32_t index, struct place *out);

@@ -1,0 +1,153 @@
+/* manifest.json from a struct manifest, and the warnings about what it allows. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ceremony/manifest.h"
+
+static json_t *put_contest(const struct contest *c)
+{
+    json_t *options = json_array();
+    for (size_t i = 0; i < c->option_count; i++) {
+        const struct option *o = &c->option[i];
+        json_t *v = json_pack("{s:s, s:s}", "id", o->id, "title", o->title);
+        if (o->write_in)
+            json_object_set_new(v, "write_in", json_true());
+        json_array_append_new(options, v);
+    }
+    return json_pack("{s:s, s:s, s:I, s:o}", "id", c->id, "title", c->title, "limit", (json_int_t)c->limit,
+                     "options", options);
+}
+
+static json_t *put_style(const struct manifest *m, const struct style *s)
+{
+    json_t *contests = json_array();
+    for (size_t i = 0; i < s->contest_count; i++)
+        json_array_append_new(contests, json_string(m->contest[s->contest[i]].id));
+    return json_pack("{s:s, s:o}", "id", s->id, "contests", contests);
+}
+
+static json_t *put_trustees(const struct manifest *m)
+{
+    json_t *v = json_pack("{s:I, s:I}", "n", (json_int_t)m->n, "t", (json_int_t)m->t);
+    if (m->min_qual != 0 && m->min_qual != m->n)
+        json_object_set_new(v, "min_qual", json_integer(m->min_qual));
+    if (m->same_model_max != 0 && m->same_model_max != (m->rehearsal ? m->n : m->t - 1))
+        json_object_set_new(v, "max_same_model", json_integer(m->same_model_max));
+    if (m->rehearsal)
+        json_object_set_new(v, "rehearsal", json_true());
+    return v;
+}
+
+static json_t *put_decryption(const struct manifest *m)
+{
+    json_t *levels = json_array();
+    for (size_t i = 0; i < m->level_count; i++)
+        if (m->decrypt_levels >> i & 1)
+            json_array_append_new(levels, json_string(m->level[i]));
+    json_t *v = json_pack("{s:o, s:I}", "levels", levels, "minimum", (json_int_t)m->minimum);
+    if (m->plan_quorum != 0)
+        json_object_set_new(v, "plan_quorum", json_integer(m->plan_quorum));
+    return v;
+}
+
+static json_t *put_manifest(const struct manifest *m)
+{
+    char hex[2 * HASH_LEN + 1];
+    hex_put(hex, m->places_hash.b, HASH_LEN);
+    json_t *levels = json_array(), *contests = json_array(), *styles = json_array();
+    for (size_t i = 0; i < m->level_count; i++)
+        json_array_append_new(levels, json_string(m->level[i]));
+    for (size_t i = 0; i < m->contest_count; i++)
+        json_array_append_new(contests, put_contest(&m->contest[i]));
+    for (size_t i = 0; i < m->style_count; i++)
+        json_array_append_new(styles, put_style(m, &m->style[i]));
+    /* A null stands for what could not be made; reading back finds it. */
+    json_t *v =
+        json_pack("{s:i, s:s, s:s, s:s, s:s, s:o*, s:o*, s:{s:s, s:s}, s:o*, s:o*, s:o*, s:s}", "conclave", 1,
+                  "scheme", "p256-elgamal", "kind", m->kind == KIND_IMPORT ? "import" : "ballots", "title",
+                  m->title, "date", m->date, "trustees", put_trustees(m), "levels", levels, "jurisdictions",
+                  "file", m->places_file, "sha256", hex, "contests", contests, "styles", styles, "decryption",
+                  put_decryption(m), "duplicate_ballots", m->duplicates == DUPLICATE_NONE ? "none" : "first");
+    if (m->kind == KIND_IMPORT)
+        json_object_set_new(v, "import", json_pack("{s:I}", "bits", (json_int_t)m->import_bits));
+    return v;
+}
+
+/* Adds the line feed that ends a text file. */
+static char *end_line(char *text)
+{
+    size_t len = strlen(text);
+    char *longer = realloc(text, len + 2);
+    if (longer == NULL) {
+        free(text);
+        return NULL;
+    }
+    memcpy(longer + len, "\n", 2);
+    return longer;
+}
+
+err_t manifest_write(uint8_t **out, size_t *len, const struct manifest *m, struct fault *f)
+{
+    *out = NULL;
+    *len = 0;
+    json_t *v = put_manifest(m);
+    char *text = v != NULL ? json_dumps(v, JSON_INDENT(1)) : NULL;
+    json_decref(v);
+    text = text != NULL ? end_line(text) : NULL;
+    if (text == NULL)
+        return fault_set(f, ERR_MEMORY, "manifest");
+    struct manifest *again;
+    err_t e = manifest_parse(&again, (const uint8_t *)text, strlen(text), f);
+    manifest_free(again);
+    if (e != OK) {
+        free(text);
+        return e;
+    }
+    *out = (uint8_t *)text;
+    *len = strlen(text);
+    return OK;
+}
+
+static void say(void (*fn)(void *, const char *), void *ctx, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void say(void (*fn)(void *, const char *), void *ctx, const char *fmt, ...)
+{
+    char line[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    fn(ctx, line);
+}
+
+void manifest_warnings(const struct manifest *m, void (*fn)(void *ctx, const char *sentence), void *ctx)
+{
+    if (m->rehearsal)
+        say(fn, ctx,
+            "This is a rehearsal: all tokens may be of one model, so one bad model gives the key away.");
+    uint32_t stop = m->n - m->t + 1;
+    if (stop < m->t)
+        say(fn, ctx,
+            "If %u of %u trustees fail, nothing can be decrypted; that is fewer than the %u it takes to "
+            "decrypt.",
+            stop, m->n, m->t);
+    if (m->min_qual == m->n)
+        say(fn, ctx, "Every trustee must deal (min_qual is %u): one who does not stops the key ceremony.",
+            m->n);
+    if (m->t * 2 <= m->n)
+        say(fn, ctx, "Fewer than half of the trustees (%u of %u) are able to decrypt.", m->t, m->n);
+    if (m->minimum < 10 && m->kind == KIND_BALLOTS)
+        say(fn, ctx,
+            "Sums of as few as %u ballots will be decrypted; that may show how single persons voted.",
+            m->minimum);
+    if (m->level_count > 1 && (m->decrypt_levels >> (m->level_count - 1) & 1) && m->kind == KIND_BALLOTS)
+        say(fn, ctx, "The lowest level (%s) is decrypted; small places need reporting groups.",
+            m->level[m->level_count - 1]);
+    if (m->plan_quorum == 0)
+        say(fn, ctx, "There is no plan quorum: the first trustee who decrypts fixes the plan.");
+    if (m->kind == KIND_IMPORT)
+        say(fn, ctx, "This election is made of imported counts; its key must never be used for ballots.");
+}

@@ -1,0 +1,38 @@
+/* CSV files (RFC 4180) as people's spreadsheets write them, read as a stream of rows.
+ *
+ * Strict: a quote inside an unquoted field, text behind a closing quote, an open quote at the end, a blank
+ * line, a NUL, a carriage return that is not before a line feed, and rows of another number of fields than
+ * the header are errors with the line. Lines end with LF or CRLF, the last one may lack it; a UTF-8 byte
+ * order mark is skipped. What fields contain is the caller's to check (text_check); spaces are kept. Parsed
+ * by libcsv. */
+#ifndef CEREMONY_TABLE_H
+#define CEREMONY_TABLE_H
+
+#include "ceremony/base/err.h"
+
+#define TABLE_COLUMNS_MAX 128
+#define TABLE_ROW_MAX ((size_t)64 << 10) /* bytes of one row */
+
+struct table_cell {
+    const char *text; /* with a NUL behind; valid during the call only */
+    size_t len;
+};
+
+struct table_row {
+    long long line; /* where the row starts; the first line is 1 */
+    size_t count;
+    const struct table_cell *cell;
+};
+
+/* Called for the header (line 1) and for each row; an error ends the reading and is returned. */
+typedef err_t table_row_fn(void *ctx, const struct table_row *row, struct fault *f);
+
+MUST err_t table_read(const void *data, size_t len, table_row_fn *fn, void *ctx, struct fault *f);
+/* A regular file of at most max bytes, streamed. */
+MUST err_t table_read_file(const char *path, uint64_t max, table_row_fn *fn, void *ctx, struct fault *f);
+
+/* Sets f with the line. Returns e. */
+err_t table_fault(struct fault *f, err_t e, long long line, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+#endif
