@@ -39,8 +39,8 @@ static void prove(struct partial *p)
 /* The statement is about p's own arrays. */
 static void partial_bind(struct partial *p)
 {
-    p->st = (struct dleq_statement){&p->election, &p->record, &p->plan, "P-17", "mayor", 3, &p->S, PAIRS, p->A,
-                                    p->D};
+    p->st = (struct dleq_statement){&p->election, &p->record, &p->plan, "P-17", "mayor", 3,
+                                    &p->S,        PAIRS,      p->A,     p->D};
 }
 
 static void partial_copy(struct partial *out, const struct partial *p)
@@ -372,8 +372,8 @@ static void many_catches_a_cancelling_pair(void **state)
 #define TOY_BITS 8
 #define TRIES 4096
 
-/* D1 = s A1 + x X and D2 = s A2 - y X pass if d1(x) x = d2(y) y. As d1 depends on x only and d2 on y only, two
- * lists are made and one value found in both: work grows with the root of the number of values (Schnorr's
+/* D1 = s A1 + x X and D2 = s A2 - y X pass if d1(x) x = d2(y) y. As d1 depends on x only and d2 on y
+ * only, two lists are made and one value found in both: work grows with the root of the number of values (Schnorr's
  * and Wagner's birthday problem; with 8192 pairs of full weights, about 2^31). */
 static int forge(const struct rfc9497 *r, struct partial *p, const point_t *X)
 {

@@ -31,7 +31,8 @@ static int setup(void **state)
     random_bytes(s.fresh, sizeof s.fresh);
     *state = &s;
     return point_mul_base(s.g, &s.X, &s.x) == OK &&
-                   pok_prove(s.g, &s.p, &s.x, &s.X, s.fresh, LABEL, &s.election, context, sizeof context) == OK
+                   pok_prove(s.g, &s.p, &s.x, &s.X, s.fresh, LABEL, &s.election, context, sizeof context) ==
+                       OK
                ? 0
                : -1;
 }
@@ -110,8 +111,8 @@ static void prove_refuses_bad_points(void **state)
     const point_t none = {{0}};
     struct pok p, zero = {{{0}}, {{0}}};
     memset(&p, 0xaa, sizeof p);
-    assert_int_equal(pok_prove(s->g, &p, &s->x, &none, s->fresh, LABEL, &s->election, context, sizeof context),
-                     ERR_POINT);
+    assert_int_equal(
+        pok_prove(s->g, &p, &s->x, &none, s->fresh, LABEL, &s->election, context, sizeof context), ERR_POINT);
     assert_memory_equal(&p, &zero, sizeof p);
 }
 
@@ -141,7 +142,8 @@ static void nonces_depend_on_everything(void **state)
     }
     struct pok other;
     assert_int_equal(
-        pok_prove(s->g, &other, &s->x, &s->X, s->fresh, LABEL, &s->election, context, sizeof context - 1), OK);
+        pok_prove(s->g, &other, &s->x, &s->X, s->fresh, LABEL, &s->election, context, sizeof context - 1),
+        OK);
     assert_false(point_equal(&other.R, &s->p.R));
 }
 

@@ -81,8 +81,8 @@ static err_t composites(const struct rfc9497 *r, point_t *M, point_t *Z, const p
     return e;
 }
 
-static err_t challenge(const struct rfc9497 *r, scalar_t *c, const point_t *B, const point_t *M, const point_t *Z,
-                       const point_t *t2, const point_t *t3)
+static err_t challenge(const struct rfc9497 *r, scalar_t *c, const point_t *B, const point_t *M,
+                       const point_t *Z, const point_t *t2, const point_t *t3)
 {
     struct transcript t = {.len = 0};
     add_sized(&t, B->b, POINT_LEN);
