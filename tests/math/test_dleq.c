@@ -373,8 +373,8 @@ static void many_catches_a_cancelling_pair(void **state)
 #define TRIES 4096
 
 /* D1 = s A1 + x X and D2 = s A2 - y X pass if d1(x) x = d2(y) y. As d1 depends on x only and d2 on y
- * only, two lists are made and one value found in both: work grows with the root of the number of values (Schnorr's
- * and Wagner's birthday problem; with 8192 pairs of full weights, about 2^31). */
+ * only, two lists are made and one value found in both: work grows with the root of the number of values
+ * (generalised birthday, Wagner 2002; with 8192 pairs of full weights, about 2^31). */
 static int forge(const struct rfc9497 *r, struct partial *p, const point_t *X)
 {
     static uint32_t at[TRIES << TOY_BITS];
