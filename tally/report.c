@@ -78,6 +78,7 @@ err_t report_make(uint8_t **out, size_t *len, const struct report_input *in, str
     struct html h = HTML_INIT;
     *out = NULL;
     *len = 0;
+    fault_clear(f);
     err_t e = check_input(in, f);
     if (e != OK)
         return e;

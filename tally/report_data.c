@@ -153,6 +153,7 @@ err_t report_gather_var(struct report_data **out, const struct election_context 
                         const struct combination *combination, struct fault *f)
 {
     *out = NULL;
+    fault_clear(f);
     struct report_data *d = calloc(1, sizeof *d);
     if (d == NULL)
         return fault_set(f, ERR_MEMORY, "the report");

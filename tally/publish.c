@@ -1,0 +1,367 @@
+#include "tally/publish.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ceremony/base/file.h"
+#include "tally/export.h"
+#include "tally/publish_files.h"
+
+/* Everything that is open while a bundle is made. */
+struct job {
+    const struct publish_paths *paths;
+    struct publish_dir dir;
+    struct bundle_election *be;
+    struct board *board;
+    struct plan *plan;
+    struct target *target;
+    struct result *result;
+    struct combination *combination;
+    struct report_data *data;
+    struct node_provider nodes;
+    /* by place: the export that its record names, and the file that has it */
+    struct wanted {
+        hash_t id;
+        int is_wanted;
+        char *file;
+    } *wanted;
+    uint64_t exports, done;
+    combine_progress_fn *progress;
+    void *progress_ctx;
+};
+
+static err_t tick(struct job *j)
+{
+    j->done++;
+    return j->progress == NULL ? OK : j->progress(j->progress_ctx, j->done, 0);
+}
+
+/* --- small files: what is written is what was checked --- */
+
+static err_t read_at(uint8_t **data, size_t *len, const char *dir, const char *name, size_t max, struct fault *f)
+{
+    char path[BUNDLE_PATH_MAX];
+    if (file_path(path, sizeof path, dir, name) != OK)
+        return fault_set(f, ERR_LIMIT, "the path is too long");
+    return file_read(data, len, path, max, f);
+}
+
+static err_t add_manifest(struct job *j, struct fault *f)
+{
+    uint8_t *data;
+    size_t len;
+    struct manifest *again = NULL;
+    TRY(read_at(&data, &len, j->paths->board, BUNDLE_MANIFEST, MANIFEST_MAX, f));
+    err_t e = manifest_parse(&again, data, len, f);
+    if (e == OK && hash_cmp(&again->election, &j->be->m->election) != 0)
+        e = fault_set(f, ERR_HASH, "the manifest changed while it was read");
+    if (e == OK)
+        e = publish_dir_add(&j->dir, BUNDLE_MANIFEST, data, len, f);
+    manifest_free(again);
+    free(data);
+    return e;
+}
+
+static err_t add_places(struct job *j, struct fault *f)
+{
+    uint8_t *data;
+    size_t len;
+    hash_t hash;
+    const struct manifest *m = j->be->m;
+    TRY(read_at(&data, &len, j->paths->board, m->places_file, JURISDICTIONS_MAX, f));
+    hash_one(&hash, data, len);
+    err_t e = hash_cmp(&hash, &m->places_hash) == 0
+                  ? publish_dir_add(&j->dir, m->places_file, data, len, f)
+                  : fault_file(f, fault_set(f, ERR_HASH, "not the places that the manifest names"), m->places_file);
+    free(data);
+    return e;
+}
+
+static err_t add_record(struct job *j, struct fault *f)
+{
+    uint8_t *data;
+    size_t len;
+    struct record *again = NULL;
+    TRY(read_at(&data, &len, j->paths->board, BUNDLE_RECORD, RECORD_MAX, f));
+    err_t e = record_parse(&again, j->be->m, data, len, f);
+    if (e == OK && hash_cmp(&again->id, &j->be->r->id) != 0)
+        e = fault_set(f, ERR_HASH, "the ceremony record changed while it was read");
+    if (e == OK)
+        e = record_check(again, j->be->m, j->board, f);
+    if (e == OK)
+        e = publish_dir_add(&j->dir, BUNDLE_RECORD, data, len, f);
+    record_free(again);
+    free(data);
+    return e;
+}
+
+static err_t add_entries(struct job *j, struct fault *f)
+{
+    char name[256];
+    for (size_t i = 0; i < j->board->entry_count; i++) {
+        const struct entry *entry = j->board->entry[i];
+        TRY(bundle_entry_name(name, sizeof name, entry));
+        TRY(publish_dir_add(&j->dir, name, entry->bytes, entry->bytes_len, f));
+        TRY(tick(j));
+    }
+    return OK;
+}
+
+/* --- plan and result --- */
+
+static err_t add_plan(struct job *j, struct fault *f)
+{
+    uint8_t *data;
+    size_t len;
+    TRY(file_read(&data, &len, j->paths->plan, PLAN_MAX, f));
+    err_t e = OK;
+    GO(plan_parse_var(&j->plan, &j->be->ctx, data, len, f));
+    GO(plan_check(j->plan, &j->be->ctx, &j->nodes, NULL, NULL, f));
+    e = plan_targets(&j->target, &j->be->ctx, j->plan);
+    if (e != OK) {
+        fault_set(f, e, "the plan's units");
+        goto out;
+    }
+    GO(publish_dir_add(&j->dir, BUNDLE_PLAN, data, len, f));
+out:
+    free(data);
+    return e == OK ? OK : fault_file(f, e, j->paths->plan);
+}
+
+static err_t add_result(struct job *j, struct fault *f)
+{
+    struct cbor_out made = CBOR_OUT_INIT;
+    uint8_t *data;
+    size_t len;
+    TRY(file_read(&data, &len, j->paths->result, RESULT_MAX, f));
+    err_t e = OK;
+    GO(result_parse(&j->result, data, len, f));
+    struct combine_options options = {j->result->partial, j->result->partial_count, NULL, NULL};
+    GO(combine_partials_var(&j->combination, j->be->m, j->be->r, j->board, &j->plan->id, j->target,
+                            j->plan->unit_count, &options, f));
+    result_write(&made, j->combination->result);
+    GO(made.err);
+    if (made.len != len || memcmp(made.data, data, len) != 0) {
+        e = fault_set(f, ERR_MISMATCH, "decrypting again gives another result");
+        goto out;
+    }
+    GO(publish_dir_add(&j->dir, BUNDLE_RESULT, data, len, f));
+out:
+    cbor_out_free(&made);
+    free(data);
+    return e == OK ? OK : fault_file(f, e, j->paths->result);
+}
+
+/* --- records and exports --- */
+
+static err_t add_node(void *ctx, const struct node *n, const hash_t *hash, struct fault *f)
+{
+    struct job *j = ctx;
+    const struct election_context *ec = &j->be->ctx;
+    char path[512];
+    struct cbor_out out = CBOR_OUT_INIT;
+    hash_t again;
+    err_t e = OK;
+    if (n->level + 1 == ec->m->level_count && n->source_count == 1) {
+        j->wanted[n->place].is_wanted = 1;
+        j->wanted[n->place].id = n->source[0].hash;
+    }
+    GO(node_encode(&out, &again, ec, n));
+    if (hash_cmp(&again, hash) != 0) {
+        e = fault_set(f, ERR_CANONICAL, "a record does not encode to its own bytes");
+        goto out;
+    }
+    GO(node_path(path, sizeof path, ec, BUNDLE_RECORDS, n->place));
+    GO(publish_dir_add(&j->dir, path, out.data, out.len, f));
+    e = tick(j);
+out:
+    cbor_out_free(&out);
+    return e;
+}
+
+static err_t add_nodes(struct job *j, struct fault *f)
+{
+    struct node_visitor visitor = {j, add_node, NULL};
+    hash_t root;
+    j->wanted = calloc(places_count(j->be->places), sizeof *j->wanted);
+    if (j->wanted == NULL)
+        return fault_set(f, ERR_MEMORY, "the list of exports");
+    return node_walk(&root, &j->be->ctx, &j->nodes, &visitor, f);
+}
+
+/* Finds which files hold the exports wanted. Files that are no exports of this election are passed over. */
+static err_t look_at_export(void *ctx, const char *name, struct fault *f)
+{
+    struct job *j = ctx;
+    struct export_header *h = NULL;
+    struct fault why;
+    char path[BUNDLE_PATH_MAX];
+    if (file_path(path, sizeof path, j->paths->exports, name) != OK)
+        return fault_set(f, ERR_LIMIT, "the path is too long");
+    err_t e = export_header_read(&h, &j->be->ctx, path, &why);
+    if (e == OK) {
+        struct wanted *w = &j->wanted[h->place];
+        if (w->is_wanted && w->file == NULL && hash_cmp(&w->id, &h->id) == 0) {
+            w->file = strdup(path);
+            if (w->file == NULL)
+                e = fault_set(f, ERR_MEMORY, "the list of exports");
+        }
+    } else if (err_class(e) != CLASS_SYSTEM || e == ERR_IO) {
+        e = OK;
+    }
+    export_header_free(h);
+    return e;
+}
+
+/* The items have the root that the header signs; proofs are aggregate's and the verifier's work. */
+static err_t check_items(struct job *j, const char *path, const hash_t *id, struct fault *f)
+{
+    struct export_reader *r;
+    struct merkle tree;
+    hash_t leaf, root;
+    const uint8_t *item;
+    size_t len;
+    err_t e = export_open(&r, &j->be->ctx, path, f);
+    if (e != OK)
+        return e;
+    merkle_init(&tree);
+    for (;;) {
+        GO(export_next(r, &item, &len, f));
+        if (item == NULL)
+            break;
+        merkle_leaf(&leaf, item, len);
+        merkle_add(&tree, &leaf);
+    }
+    merkle_root(&tree, &root);
+    const struct export_header *h = export_reader_header(r);
+    if (hash_cmp(&root, &h->root) != 0 || hash_cmp(id, &h->id) != 0) {
+        e = fault_set(f, ERR_HASH, "the items are not those that the header signs");
+        fault_file(f, e, path);
+    }
+out:
+    export_close(r);
+    return e;
+}
+
+static err_t copy_file(struct job *j, const char *from, const char *to, struct fault *f)
+{
+    struct publish_stream s = {0};
+    uint8_t *block = malloc((size_t)1 << 20);
+    FILE *in = fopen(from, "rb");
+    err_t e = OK;
+    if (block == NULL || in == NULL) {
+        e = fault_set(f, block == NULL ? ERR_MEMORY : ERR_IO, "copying");
+        goto out;
+    }
+    GO(publish_stream_begin(&s, &j->dir, to, f));
+    size_t n;
+    while ((n = fread(block, 1, (size_t)1 << 20, in)) > 0)
+        GO(publish_stream_write(&s, &j->dir, block, n, f));
+    if (ferror(in)) {
+        e = fault_set(f, ERR_IO, "reading failed");
+        goto out;
+    }
+    GO(publish_stream_end(&s, &j->dir, f));
+out:
+    publish_stream_abandon(&s);
+    if (in != NULL)
+        fclose(in);
+    free(block);
+    return e == OK ? OK : fault_file(f, e, from);
+}
+
+static err_t add_exports(struct job *j, struct fault *f)
+{
+    char name[TEXT_ID_MAX + 32], copy[BUNDLE_PATH_MAX + 128];
+    TRY(file_list(j->paths->exports, look_at_export, j, f));
+    for (uint32_t i = 0; i < places_count(j->be->places); i++) {
+        struct wanted *w = &j->wanted[i];
+        struct place p;
+        if (!w->is_wanted)
+            continue;
+        places_get(j->be->places, i, &p);
+        if (w->file == NULL) {
+            fault_set(f, ERR_MISSING, "the export that the record of %s counts is not in the directory", p.id);
+            return fault_file(f, ERR_MISSING, j->paths->exports);
+        }
+        snprintf(name, sizeof name, BUNDLE_EXPORTS "/%s" EXPORT_SUFFIX, p.id);
+        TRY(copy_file(j, w->file, name, f));
+        snprintf(copy, sizeof copy, "%s/%s", j->dir.temp, name);
+        TRY(check_items(j, copy, &w->id, f)); /* the copy, so that what was checked is what is published */
+        j->exports++;
+        TRY(tick(j));
+    }
+    return OK;
+}
+
+/* --- the page --- */
+
+static err_t add_page(struct job *j, struct fault *f)
+{
+    uint8_t *page = NULL;
+    size_t len;
+    TRY(report_gather_var(&j->data, &j->be->ctx, &j->nodes, j->plan, j->target, j->combination, f));
+    TRY(report_make(&page, &len, &j->data->in, f));
+    err_t e = publish_dir_add(&j->dir, BUNDLE_REPORT, page, len, f);
+    free(page);
+    return e;
+}
+
+static void job_free(struct job *j)
+{
+    for (uint32_t i = 0; j->wanted != NULL && i < places_count(j->be->places); i++)
+        free(j->wanted[i].file);
+    free(j->wanted);
+    report_data_free(j->data);
+    combination_free(j->combination);
+    result_free(j->result);
+    if (j->plan != NULL)
+        plan_targets_free(j->target, j->plan->unit_count);
+    plan_free(j->plan);
+    board_free(j->board);
+    bundle_election_free(j->be);
+    publish_dir_close(&j->dir);
+    free(j);
+}
+
+err_t publish(struct publish_report *report, const struct publish_paths *paths, combine_progress_fn *progress,
+              void *progress_ctx, struct fault *f)
+{
+    struct publish_report mine;
+    struct job *j = calloc(1, sizeof *j);
+    err_t e = OK;
+    fault_clear(f);
+    if (report == NULL)
+        report = &mine;
+    memset(report, 0, sizeof *report);
+    if (j == NULL)
+        return fault_set(f, ERR_MEMORY, "publishing");
+    j->paths = paths;
+    j->progress = progress;
+    j->progress_ctx = progress_ctx;
+    node_provider_dir(&j->nodes, paths->records);
+    GO(bundle_election_load(&j->be, paths->board, 1, f));
+    GO(board_open(&j->board, paths->board, &j->be->m->election, f));
+    GO(publish_dir_open(&j->dir, paths->out, f));
+    GO(add_manifest(j, f));
+    GO(add_places(j, f));
+    GO(add_record(j, f));
+    GO(add_entries(j, f));
+    GO(add_nodes(j, f));
+    GO(add_plan(j, f));
+    GO(add_result(j, f));
+    GO(add_exports(j, f));
+    GO(add_page(j, f));
+    report->files = j->dir.line_count + 1;
+    report->bytes = j->dir.bytes;
+    report->exports = j->exports;
+    report->entries = j->board->entry_count;
+    GO(publish_dir_commit(&j->dir, &report->already, f));
+out:
+    job_free(j);
+    if (e != OK && f != NULL && f->err == OK)
+        fault_set(f, e, "publishing");
+    return e;
+}
