@@ -50,8 +50,9 @@ static err_t work_new(struct work **out, const struct ballot *b, const uint8_t *
     for (size_t i = 0; i < votes; i++)
         n += b->vote[i].cipher_count;
     struct work *w;
-    TRY(secret_alloc((void **)&w, sizeof *w + n * sizeof *w->r + (n + votes) * sizeof *w->zero_one +
-                                      votes * sizeof *w->exact + n * sizeof *w->v));
+    size_t len = sizeof *w + n * sizeof *w->r + (n + votes) * sizeof *w->zero_one + votes * sizeof *w->exact +
+                 n * sizeof *w->v;
+    TRY(secret_alloc((void **)&w, (len + 15) & ~(size_t)15)); /* guarded memory ends at a page: keep it aligned */
     w->cipher_count = n;
     w->v = (uint32_t *)(w + 1);
     w->r = (scalar_t *)(w->v + n);
