@@ -186,7 +186,7 @@ err_t combine_partials_var(struct combination **out, const struct manifest *m, c
             c->seat[c->seat_count++].seat = seat;
     for (size_t i = 0; i < c->seat_count; i++) {
         if (options != NULL && options->progress != NULL)
-            GO(options->progress(options->progress_ctx, i, c->seat_count + 1));
+            GO(options->progress(options->progress_ctx, "partials", i, c->seat_count + 1));
         e = look_at_seat(&c->seat[i], &j);
         if (e != OK) {
             fault_set(f, e, "partial decryption of seat %u", c->seat[i].seat);
@@ -195,7 +195,7 @@ err_t combine_partials_var(struct combination **out, const struct manifest *m, c
     }
     GO(choose(c, r, options, f));
     if (options != NULL && options->progress != NULL)
-        GO(options->progress(options->progress_ctx, c->seat_count, c->seat_count + 1));
+        GO(options->progress(options->progress_ctx, "combining", c->seat_count, c->seat_count + 1));
     GO(decrypt(c, &j, f));
 out:
     if (e != OK && e != ERR_QUORUM) {

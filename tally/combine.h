@@ -7,6 +7,7 @@
 #ifndef TALLY_COMBINE_H
 #define TALLY_COMBINE_H
 
+#include "ceremony/base/progress.h"
 #include "ceremony/partial.h"
 #include "tally/result.h"
 
@@ -34,13 +35,10 @@ struct combination {
     struct result *result;                    /* NULL if there are not enough */
 };
 
-/* Called as work goes on; ERR_STOPPED ends it. NULL: no calls. */
-typedef err_t combine_progress_fn(void *ctx, size_t done, size_t total);
-
 struct combine_options {
     const hash_t *only; /* statement ids that must be the ones used (a result that exists), or NULL: lowest seats */
     size_t only_count;
-    combine_progress_fn *progress;
+    progress_fn progress; /* NULL: no calls */
     void *progress_ctx;
 };
 

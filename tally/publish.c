@@ -28,14 +28,14 @@ struct job {
         char *file;
     } *wanted;
     uint64_t exports, done;
-    combine_progress_fn *progress;
+    progress_fn progress;
     void *progress_ctx;
 };
 
 static err_t tick(struct job *j)
 {
     j->done++;
-    return j->progress == NULL ? OK : j->progress(j->progress_ctx, j->done, 0);
+    return j->progress == NULL ? OK : j->progress(j->progress_ctx, "publish", j->done, 0);
 }
 
 /* --- small files: what is written is what was checked --- */
@@ -326,7 +326,7 @@ static void job_free(struct job *j)
     free(j);
 }
 
-err_t publish(struct publish_report *report, const struct publish_paths *paths, combine_progress_fn *progress,
+err_t publish(struct publish_report *report, const struct publish_paths *paths, progress_fn progress,
               void *progress_ctx, struct fault *f)
 {
     struct publish_report mine;

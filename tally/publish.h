@@ -25,9 +25,9 @@ struct publish_report {
     int already; /* the same bundle was there */
 };
 
-/* progress may be NULL; done and total count files, roughly; ERR_STOPPED ends it. report may be NULL.
+/* progress may be NULL; it counts files (total 0: not known) and ends the work with ERR_STOPPED. report may be NULL.
  * ERR_MISSING: an export that the records name is not there; ERR_HASH, ERR_MISMATCH, ERR_SUM and others by what was checked. */
-MUST err_t publish(struct publish_report *report, const struct publish_paths *paths, combine_progress_fn *progress,
+MUST err_t publish(struct publish_report *report, const struct publish_paths *paths, progress_fn progress,
                    void *progress_ctx, struct fault *f);
 
 #endif
