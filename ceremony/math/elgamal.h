@@ -33,14 +33,17 @@ struct elgamal_key;
 MUST err_t elgamal_key_new(struct elgamal_key **out, struct group *g, const point_t *Y);
 void elgamal_key_free(struct elgamal_key *k);
 
-/* v: 0..2^32-1. secret r. */
+/* v: 0..2^32-1; r: secret. Constant time, but time tells v > 1 from v <= 1 (ballots know 0 and 1 only).
+ * ERR_BUG if r = 0 or B would be the identity. */
 MUST err_t elgamal_encrypt(struct elgamal_key *k, struct elgamal *out, uint32_t v, const scalar_t *r);
 
-/* Prover. state is secret: lives in secret memory, used once, wiped by respond. rnd: four fresh scalars
- * for zero_one (w, simulated c, simulated z; the fourth is spare), one for exact. Constant time in v. */
+/* Prover. state is secret: lives in secret memory, used once, wiped by respond. Nonces are drawn here,
+ * fresh for each call. Constant time in v and r. ERR_BUG unless v is 0 or 1; ERR_POINT if ct holds the
+ * identity. Who hands v or r of another ciphertext gets a proof that does not verify. */
 struct zero_one_state {
     scalar_t w, r;
-    scalar_t v; /* 0 or 1 */
+    scalar_t v;    /* 0 or 1 */
+    scalar_t c, z; /* challenge and response of the branch that is not true */
 };
 MUST err_t zero_one_commit(struct elgamal_key *k, struct zero_one *out, struct zero_one_state *state, uint32_t v,
                            const scalar_t *r, const struct elgamal *ct);
@@ -52,7 +55,8 @@ struct exact_state {
 MUST err_t exact_commit(struct elgamal_key *k, struct exact *out, struct exact_state *state, const scalar_t *r);
 void exact_respond(struct exact *out, struct exact_state *state, const scalar_t *c);
 
-/* Verifier, one proof at a time (variable time). ERR_PROOF, ERR_POINT, ERR_SCALAR. */
+/* Verifier, one proof at a time: every equation exactly, on OpenSSL, which makes it a second opinion on
+ * what a batch says. ERR_PROOF, ERR_POINT (also for the identity), ERR_SCALAR. */
 MUST err_t zero_one_verify(struct group *g, const point_t *Y, const struct elgamal *ct, const struct zero_one *p,
                            const scalar_t *c);
 MUST err_t exact_verify(struct group *g, const point_t *Y, const struct elgamal *ct, uint32_t L,
@@ -71,7 +75,10 @@ struct exact_affine {
     struct p256_affine a, b;
 };
 
-struct batch;
+struct batch; /* memory grows with the points added, until batch_reset; adding after an error is harmless */
+/* Y: ERR_POINT. The batch_ functions that take points want them decompressed from the same proof, refuse
+ * the identity (ERR_POINT; batch_relation takes it) and scalars not below q (ERR_SCALAR), or say ERR_MEMORY;
+ * nothing was added then. Challenge and bytes must be fixed before a proof is added. */
 MUST err_t batch_new(struct batch **out, const point_t *Y);
 void batch_free(struct batch *b);
 void batch_reset(struct batch *b);
@@ -89,6 +96,8 @@ MUST err_t batch_check(struct batch *b);
 
 /* CBOR: [A, B], [a0, b0, a1, b1, c0, z0, z1], [a, b, z]. The _var readers also decompress, which is
  * how points are checked to be on the curve; pa may be NULL when only the form is wanted. */
+void cbor_get_point_var(struct cbor_in *in, point_t *p, struct p256_affine *pa);
+void cbor_get_sum_var(struct cbor_in *in, point_t *p, struct p256_affine *pa); /* identity allowed */
 void cbor_put_elgamal(struct cbor_out *o, const struct elgamal *ct);
 void cbor_get_elgamal_var(struct cbor_in *in, struct elgamal *ct, struct elgamal_affine *pa);
 void cbor_get_elgamal_sum_var(struct cbor_in *in, struct elgamal *ct, struct elgamal_affine *pa); /* identity allowed */

@@ -1,0 +1,314 @@
+#include "ceremony/board.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ceremony/base/file.h"
+
+#define REFUSED_MAX 1000 /* a directory full of rubbish must not fill the memory */
+
+/* --- the set, sorted by id --- */
+
+static size_t position(const struct board *b, const hash_t *id, int *found)
+{
+    size_t low = 0, high = b->entry_count;
+    *found = 0;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int c = hash_cmp(&b->entry[mid]->id, id);
+        if (c == 0) {
+            *found = 1;
+            return mid;
+        }
+        if (c < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+static err_t insert(struct board *b, struct entry *e, int *taken)
+{
+    int found;
+    size_t at = position(b, &e->id, &found);
+    *taken = 0;
+    if (found)
+        return OK;
+    struct entry **p = realloc(b->entry, (b->entry_count + 1) * sizeof *p);
+    if (p == NULL)
+        return ERR_MEMORY;
+    b->entry = p;
+    memmove(p + at + 1, p + at, (b->entry_count - at) * sizeof *p);
+    p[at] = e;
+    b->entry_count++;
+    *taken = 1;
+    return OK;
+}
+
+static err_t refuse(struct board *b, const char *file, const struct fault *fault)
+{
+    if (b->refused_count >= REFUSED_MAX)
+        return OK;
+    struct refused *p = realloc(b->refused, (b->refused_count + 1) * sizeof *p);
+    if (p == NULL)
+        return ERR_MEMORY;
+    b->refused = p;
+    struct refused *r = &p[b->refused_count++];
+    snprintf(r->file, sizeof r->file, "%s", file);
+    r->fault = *fault;
+    return OK;
+}
+
+const struct entry *board_entry(const struct board *b, const hash_t *id)
+{
+    int found;
+    size_t at = position(b, id, &found);
+    return found ? b->entry[at] : NULL;
+}
+
+/* --- reading --- */
+
+static void entry_name(char out[128], const struct entry *e)
+{
+    char kid[17], id[17];
+    hex_put(kid, e->kid.b, 8);
+    hex_put(id, e->id.b, 8);
+    snprintf(out, 128, "%s.%s.%s.cose", entry_kind_name(e->kind), kid, id);
+}
+
+struct reading {
+    struct board *board;
+    char dir[4096];
+    int copy; /* merging: write what is new into the board */
+    struct merge_report report;
+};
+
+static err_t load_entry(struct entry **out, const char *path, const char *name, const hash_t *election,
+                        struct fault *f)
+{
+    uint8_t *data;
+    size_t len;
+    char right[128];
+    *out = NULL;
+    TRY(file_read(&data, &len, path, ENTRY_MAX, f));
+    err_t e = entry_parse(out, data, len, election, f);
+    if (e != OK)
+        return fault_file(f, e, path);
+    entry_name(right, *out);
+    if (strcmp(right, name) != 0) {
+        entry_free(*out);
+        *out = NULL;
+        fault_set(f, ERR_MISMATCH, "the file should be named %s", right);
+        return fault_file(f, ERR_MISMATCH, path);
+    }
+    return OK;
+}
+
+/* Memory and disk end the reading; anything wrong with the file is noted and passed over. */
+static int is_fatal(err_t e)
+{
+    return e == ERR_MEMORY;
+}
+
+static err_t read_one(void *ctx, const char *name, struct fault *f)
+{
+    struct reading *r = ctx;
+    char path[4200];
+    struct entry *e = NULL;
+    struct fault why;
+    fault_clear(&why);
+    int taken = 0;
+    TRY(file_path(path, sizeof path, r->dir, name));
+    err_t err = load_entry(&e, path, name, &r->board->election, &why);
+    if (err != OK) {
+        r->report.refused++;
+        if (is_fatal(err)) {
+            if (f != NULL)
+                *f = why;
+            return err;
+        }
+        return refuse(r->board, path, &why);
+    }
+    err = r->copy ? board_add(r->board, e, &taken, f) : insert(r->board, e, &taken);
+    if (!taken)
+        entry_free(e);
+    if (err != OK)
+        return err;
+    r->report.added += taken ? 1 : 0;
+    r->report.known += taken ? 0 : 1;
+    return OK;
+}
+
+err_t board_open(struct board **out, const char *dir, const hash_t *election, struct fault *f)
+{
+    *out = NULL;
+    struct reading r = {0};
+    struct board *b = calloc(1, sizeof *b);
+    if (b == NULL)
+        return fault_set(f, ERR_MEMORY, "board");
+    b->election = *election;
+    r.board = b;
+    err_t e = ERR_LIMIT;
+    if (snprintf(b->dir, sizeof b->dir, "%s", dir) < (int)sizeof b->dir)
+        e = file_path(r.dir, sizeof r.dir, dir, "entries");
+    if (e == OK)
+        e = file_list(r.dir, read_one, &r, f);
+    if (e != OK) {
+        board_free(b);
+        return fault_file(f, e, dir);
+    }
+    *out = b;
+    return OK;
+}
+
+void board_free(struct board *b)
+{
+    if (b == NULL)
+        return;
+    for (size_t i = 0; i < b->entry_count; i++)
+        entry_free(b->entry[i]);
+    free(b->entry);
+    free(b->refused);
+    free(b);
+}
+
+/* --- writing and merging --- */
+
+err_t board_add(struct board *b, struct entry *e, int *taken, struct fault *f)
+{
+    char dir[4200], path[4400], name[128];
+    *taken = 0;
+    if (board_entry(b, &e->id) != NULL)
+        return OK;
+    TRY(file_path(dir, sizeof dir, b->dir, "entries"));
+    TRY(file_mkdir(dir, f));
+    entry_name(name, e);
+    TRY(file_path(path, sizeof path, dir, name));
+    /* Another signature over the same message may be there under this name: it is the same entry. */
+    err_t err = file_write(path, e->bytes, e->bytes_len, FILE_NEW, f);
+    if (err == ERR_EXISTS) {
+        struct entry *there;
+        TRY(load_entry(&there, path, name, &b->election, f));
+        entry_free(there);
+        err = OK;
+    }
+    return err != OK ? err : insert(b, e, taken);
+}
+
+static err_t merge_detached(void *ctx, const char *name, struct fault *f)
+{
+    struct reading *r = ctx;
+    char path[4200], hex[2 * HASH_LEN + 1];
+    uint8_t *data;
+    size_t len;
+    hash_t hash;
+    struct fault why;
+    fault_clear(&why);
+    TRY(file_path(path, sizeof path, r->dir, name));
+    err_t e = file_read(&data, &len, path, DETACHED_MAX, &why);
+    if (e == OK) {
+        hash_one(&hash, data, len);
+        hex_put(hex, hash.b, HASH_LEN);
+        if (strncmp(name, hex, 2 * HASH_LEN) != 0 || strcmp(name + 2 * HASH_LEN, ".bin") != 0) {
+            fault_set(&why, ERR_HASH, "a detached ciphertext that does not have the hash in its name");
+            e = fault_file(&why, ERR_HASH, path);
+            free(data);
+        }
+    }
+    if (e != OK) {
+        r->report.refused++;
+        return refuse(r->board, path, &why);
+    }
+    e = board_detached_put(r->board, &hash, data, len, f);
+    free(data);
+    r->report.detached += e == OK ? 1 : 0;
+    return e;
+}
+
+err_t board_merge(struct board *b, const char *from, struct merge_report *report, struct fault *f)
+{
+    struct reading r = {.board = b, .copy = 1};
+    memset(report, 0, sizeof *report);
+    TRY(file_path(r.dir, sizeof r.dir, from, "detached"));
+    err_t e = file_list(r.dir, merge_detached, &r, f);
+    if (e == OK)
+        e = file_path(r.dir, sizeof r.dir, from, "entries");
+    if (e == OK)
+        e = file_list(r.dir, read_one, &r, f);
+    *report = r.report;
+    return fault_file(f, e, from);
+}
+
+/* --- looking up --- */
+
+static int matches(const struct entry *e, enum entry_kind kind, const hash_t *ceremony, const point_t *author,
+                   const hash_t *subject)
+{
+    return e->kind == kind && (ceremony == NULL || hash_cmp(&e->ceremony, ceremony) == 0) &&
+           (author == NULL || point_equal(&e->author, author)) &&
+           (subject == NULL || hash_cmp(&e->subject, subject) == 0);
+}
+
+err_t board_find(const struct board *b, const struct entry **out, const struct entry **other,
+                 enum entry_kind kind, const hash_t *ceremony, const point_t *author, const hash_t *subject)
+{
+    *out = NULL;
+    if (other != NULL)
+        *other = NULL;
+    for (size_t i = 0; i < b->entry_count; i++) {
+        const struct entry *e = b->entry[i];
+        if (!matches(e, kind, ceremony, author, subject))
+            continue;
+        if (*out == NULL) {
+            *out = e;
+        } else if (hash_cmp(&(*out)->statement_id, &e->statement_id) != 0) {
+            if (other != NULL)
+                *other = e;
+            return ERR_EQUIVOCATION;
+        }
+    }
+    return OK;
+}
+
+/* --- detached ciphertexts --- */
+
+static err_t detached_path(char *out, size_t out_len, const struct board *b, const hash_t *hash)
+{
+    char dir[4200], name[2 * HASH_LEN + 8];
+    TRY(file_path(dir, sizeof dir, b->dir, "detached"));
+    hex_put(name, hash->b, HASH_LEN);
+    strcat(name, ".bin");
+    return file_path(out, out_len, dir, name);
+}
+
+err_t board_detached_put(const struct board *b, hash_t *out, const void *data, size_t len, struct fault *f)
+{
+    char dir[4200], path[4400];
+    if (len > DETACHED_MAX)
+        return fault_set(f, ERR_LIMIT, "detached ciphertext of %zu bytes", len);
+    hash_one(out, data, len);
+    TRY(file_path(dir, sizeof dir, b->dir, "detached"));
+    TRY(file_mkdir(dir, f));
+    TRY(detached_path(path, sizeof path, b, out));
+    return file_write(path, data, len, FILE_NEW, f);
+}
+
+err_t board_detached_get(const struct board *b, uint8_t **data, size_t *len, const hash_t *hash, struct fault *f)
+{
+    char path[4400];
+    hash_t have;
+    *data = NULL;
+    *len = 0;
+    TRY(detached_path(path, sizeof path, b, hash));
+    TRY(file_read(data, len, path, DETACHED_MAX, f));
+    hash_one(&have, *data, *len);
+    if (hash_cmp(&have, hash) == 0)
+        return OK;
+    free(*data);
+    *data = NULL;
+    *len = 0;
+    fault_set(f, ERR_HASH, "a detached ciphertext that does not have the hash that was signed");
+    return fault_file(f, ERR_HASH, path);
+}

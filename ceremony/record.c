@@ -1,0 +1,415 @@
+#include "ceremony/record.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ceremony/base/file.h"
+#include "ceremony/phase.h"
+
+/* --- encoding --- */
+
+static err_t record_encode(struct cbor_out *o, const struct record *r)
+{
+    cbor_put_array(o, 16);
+    cbor_put_text(o, "conclave/record");
+    cbor_put_uint(o, 1);
+    cbor_put_uint(o, r->scheme);
+    cbor_put_hash(o, &r->election);
+    cbor_put_hash(o, &r->ceremony);
+    cbor_put_uint(o, r->n);
+    cbor_put_uint(o, r->t);
+    cbor_put_hash(o, &r->cut);
+    cbor_put_uint(o, r->qual);
+    cbor_put_uint(o, r->holders);
+    cbor_put_point(o, &r->Y);
+    cbor_put_array(o, r->n);
+    for (uint32_t j = 0; j < r->n; j++) {
+        const struct seat *s = &r->seat[j];
+        cbor_put_array(o, 9);
+        cbor_put_text(o, s->name);
+        cbor_put_text(o, s->organisation);
+        cbor_put_text(o, s->manufacturer);
+        cbor_put_text(o, s->model);
+        cbor_put_text(o, s->serial);
+        cbor_put_point(o, &s->identity);
+        cbor_put_point(o, &s->ceremony_key);
+        cbor_put_hash(o, &s->enrolment);
+        if (r->holders >> j & 1)
+            cbor_put_point(o, &s->S);
+        else
+            cbor_put_null(o);
+    }
+    cbor_put_array(o, r->entry_count);
+    for (size_t i = 0; i < r->entry_count; i++)
+        cbor_put_hash(o, &r->entry[i]);
+    cbor_put_hash(o, &r->transcript);
+    cbor_put_text(o, "end");
+    return o->err;
+}
+
+static err_t record_id(struct record *r, const void *data, size_t len)
+{
+    struct cbor_out o = CBOR_OUT_INIT;
+    cbor_put_array(&o, 2);
+    cbor_put_text(&o, "conclave/record-id");
+    cbor_put_bytes(&o, data, len);
+    return cbor_out_hash(&o, &r->id);
+}
+
+static void transcript_root(hash_t *out, const hash_t *entry, size_t count)
+{
+    struct merkle m;
+    merkle_init(&m);
+    for (size_t i = 0; i < count; i++) {
+        hash_t leaf;
+        merkle_leaf(&leaf, entry[i].b, HASH_LEN);
+        merkle_add(&m, &leaf);
+    }
+    merkle_root(&m, out);
+}
+
+void record_anchor(hash_t *out, const hash_t *election, const hash_t *record)
+{
+    /* 3 + text + two byte strings: never fails but for memory, which leaves zeros: matches nothing. */
+    struct cbor_out o = CBOR_OUT_INIT;
+    cbor_put_array(&o, 3);
+    cbor_put_text(&o, "conclave/anchor");
+    cbor_put_hash(&o, election);
+    cbor_put_hash(&o, record);
+    if (cbor_out_hash(&o, out) != OK)
+        memset(out, 0, sizeof *out);
+}
+
+void record_free(struct record *r)
+{
+    if (r == NULL)
+        return;
+    free(r->entry);
+    free(r);
+}
+
+/* --- reading --- */
+
+static void read_seat(struct cbor_in *in, struct group *g, struct seat *s, int holder)
+{
+    cbor_get_array_exact(in, 9);
+    cbor_get_text(in, s->name, TEXT_TITLE_MAX);
+    cbor_get_text(in, s->organisation, TEXT_TITLE_MAX);
+    cbor_get_text(in, s->manufacturer, sizeof s->manufacturer - 1);
+    cbor_get_text(in, s->model, sizeof s->model - 1);
+    cbor_get_text(in, s->serial, sizeof s->serial - 1);
+    cbor_get_point(in, g, &s->identity);
+    cbor_get_point(in, g, &s->ceremony_key);
+    cbor_get_hash(in, &s->enrolment);
+    if (holder)
+        cbor_get_point(in, g, &s->S);
+    else if (!cbor_get_null(in))
+        cbor_fail(in, ERR_FORMAT);
+}
+
+static err_t read_record(struct record *r, struct group *g, const uint8_t *data, size_t len, struct fault *f)
+{
+    struct cbor_in in;
+    cbor_in_init(&in, data, len);
+    cbor_get_array_exact(&in, 16);
+    cbor_get_text_exact(&in, "conclave/record");
+    uint64_t version = cbor_get_uint(&in, UINT32_MAX);
+    r->scheme = (uint32_t)cbor_get_uint(&in, UINT32_MAX);
+    if (in.err == OK && (version != 1 || r->scheme != SCHEME_P256_ELGAMAL))
+        cbor_fail(&in, ERR_VERSION);
+    cbor_get_hash(&in, &r->election);
+    cbor_get_hash(&in, &r->ceremony);
+    r->n = (uint32_t)cbor_get_uint(&in, TRUSTEES_MAX);
+    r->t = (uint32_t)cbor_get_uint(&in, TRUSTEES_MAX);
+    cbor_get_hash(&in, &r->cut);
+    r->qual = (uint32_t)cbor_get_uint(&in, UINT32_MAX);
+    r->holders = (uint32_t)cbor_get_uint(&in, UINT32_MAX);
+    cbor_get_point(&in, g, &r->Y);
+    cbor_get_array_exact(&in, r->n);
+    for (uint32_t j = 0; j < r->n && in.err == OK; j++)
+        read_seat(&in, g, &r->seat[j], r->holders >> j & 1);
+    r->entry_count = cbor_get_array(&in, 1, 65536);
+    r->entry = calloc(r->entry_count + 1, sizeof *r->entry);
+    if (r->entry == NULL)
+        return fault_set(f, ERR_MEMORY, "ceremony record");
+    for (size_t i = 0; i < r->entry_count; i++)
+        cbor_get_hash(&in, &r->entry[i]);
+    cbor_get_hash(&in, &r->transcript);
+    cbor_get_text_exact(&in, "end");
+    return cbor_in_end(&in, f);
+}
+
+/* First and last t holders interpolate to Y; each S_j is bound by the deals, see record_check. */
+static err_t check_key(const struct record *r, struct group *g, struct fault *f)
+{
+    uint32_t seat[TRUSTEES_MAX], count = 0;
+    for (uint32_t j = 1; j <= r->n; j++)
+        if (r->holders >> (j - 1) & 1)
+            seat[count++] = j;
+    if (count < r->t || (r->n < 32 && (r->holders | r->qual) >> r->n != 0))
+        return fault_set(f, ERR_QUORUM, "the record names %u holders", count);
+    for (uint32_t first = 0; first + r->t <= count; first++) {
+        scalar_t lambda[TRUSTEES_MAX];
+        point_t S[TRUSTEES_MAX], Y;
+        for (uint32_t i = 0; i < r->t; i++) {
+            TRY(lagrange_at_zero(&lambda[i], seat + first, r->t, i));
+            S[i] = r->seat[seat[first + i] - 1].S;
+        }
+        TRY(point_mul_sum(g, &Y, lambda, S, r->t));
+        if (!point_equal(&Y, &r->Y))
+            return fault_set(f, ERR_MISMATCH, "the holders' points do not give the joint key");
+    }
+    return OK;
+}
+
+err_t record_parse(struct record **out, const struct manifest *m, const uint8_t *data, size_t len, struct fault *f)
+{
+    struct group *g = NULL;
+    hash_t root;
+    *out = NULL;
+    struct record *r = calloc(1, sizeof *r);
+    err_t e = r == NULL ? fault_set(f, ERR_MEMORY, "ceremony record") : group_new(&g);
+    GO(e);
+    GO(read_record(r, g, data, len, f));
+    if (hash_cmp(&r->election, &m->election) != 0) {
+        e = fault_set(f, ERR_ELECTION, "the ceremony record is of another election");
+        goto out;
+    }
+    if (r->n != m->n || r->t != m->t) {
+        e = fault_set(f, ERR_MISMATCH, "the ceremony record is for %u of %u", r->t, r->n);
+        goto out;
+    }
+    GO(check_key(r, g, f));
+    transcript_root(&root, r->entry, r->entry_count);
+    if (hash_cmp(&root, &r->transcript) != 0) {
+        e = fault_set(f, ERR_HASH, "the transcript root is not that of the entries listed");
+        goto out;
+    }
+    GO(record_id(r, data, len));
+    *out = r;
+    r = NULL;
+out:
+    record_free(r);
+    group_free(g);
+    return e;
+}
+
+err_t record_load(struct record **out, const struct manifest *m, const char *path, struct fault *f)
+{
+    uint8_t *data;
+    size_t len;
+    *out = NULL;
+    TRY(file_read(&data, &len, path, RECORD_MAX, f));
+    err_t e = record_parse(out, m, data, len, f);
+    free(data);
+    return fault_file(f, e, path);
+}
+
+/* --- making --- */
+
+struct making {
+    const struct manifest *m;
+    const struct board *b;
+    struct group *g;
+    struct roster roster;
+    struct cut cut;
+    struct outcome outcome;
+    const struct entry *cut_entry, *confirm[TRUSTEES_MAX];
+};
+
+static err_t find_roster(struct making *k, const hash_t *ceremony, struct fault *f)
+{
+    for (size_t i = 0; i < k->b->entry_count; i++) {
+        const struct entry *e = k->b->entry[i];
+        if (e->kind != ENTRY_ROSTER || hash_cmp(&e->ceremony, ceremony) != 0)
+            continue;
+        struct cbor_in in;
+        hash_t id[TRUSTEES_MAX];
+        cbor_in_init(&in, e->statement, e->statement_len);
+        size_t count = cbor_get_array(&in, 2, TRUSTEES_MAX);
+        for (size_t j = 0; j < count; j++)
+            cbor_get_hash(&in, &id[j]);
+        if (cbor_in_end(&in, NULL) == OK && roster_from_ids(&k->roster, k->m, k->b, k->g, id, count, f) == OK &&
+            hash_cmp(&k->roster.ceremony, ceremony) == 0)
+            return OK;
+    }
+    return fault_set(f, ERR_MISSING, "no good roster of this ceremony is on the board");
+}
+
+/* Everything that follows from one cut: OK if the key is released by it. */
+static err_t try_cut(struct making *k, const struct entry *cut_entry, struct fault *f)
+{
+    point_t D[TRUSTEES_MAX];
+    memset(D, 0, sizeof D);
+    TRY(find_roster(k, &cut_entry->ceremony, f));
+    if (roster_seat(&k->roster, &cut_entry->author) == 0)
+        return fault_set(f, ERR_SIGNATURE, "the cut is signed by nobody of the roster");
+    TRY(cut_parse(&k->cut, cut_entry, &k->roster, f));
+    k->cut_entry = cut_entry;
+    TRY(cut_outcome(&k->outcome, k->m, k->b, &k->roster, &k->cut, k->g, f));
+    for (uint32_t j = 1; j <= k->roster.n; j++)
+        if (k->outcome.holders >> (j - 1) & 1)
+            TRY(confirm_check(&D[j - 1], &k->confirm[j - 1], k->b, &k->roster, &k->cut, &k->outcome, j, k->g, f));
+    return test_decrypts(k->g, &k->roster, &k->cut, &k->outcome, D, f);
+}
+
+static void list_entries(struct record *r, const struct making *k)
+{
+    for (uint32_t j = 0; j < r->n; j++)
+        r->entry[r->entry_count++] = k->roster.seat[j].id;
+    for (size_t i = 0; i < k->cut.entry_count; i++)
+        r->entry[r->entry_count++] = k->cut.entry[i];
+    r->entry[r->entry_count++] = k->cut_entry->id;
+    for (uint32_t j = 0; j < r->n; j++)
+        if (k->confirm[j] != NULL)
+            r->entry[r->entry_count++] = k->confirm[j]->id;
+}
+
+static err_t build(struct record **out, struct cbor_out *bytes, const struct making *k)
+{
+    struct record *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return ERR_MEMORY;
+    r->election = k->m->election;
+    r->ceremony = k->roster.ceremony;
+    r->scheme = SCHEME_P256_ELGAMAL;
+    r->n = k->roster.n;
+    r->t = k->roster.t;
+    r->qual = k->outcome.qual;
+    r->holders = k->outcome.holders;
+    r->cut = k->cut.hash;
+    r->Y = k->outcome.Y;
+    for (uint32_t j = 0; j < r->n; j++) {
+        const struct enrolment *x = &k->roster.seat[j];
+        struct seat *s = &r->seat[j];
+        memcpy(s->name, x->name, sizeof s->name);
+        memcpy(s->organisation, x->organisation, sizeof s->organisation);
+        memcpy(s->manufacturer, x->manufacturer, sizeof s->manufacturer);
+        memcpy(s->model, x->model, sizeof s->model);
+        memcpy(s->serial, x->serial, sizeof s->serial);
+        s->identity = x->identity;
+        s->ceremony_key = x->ceremony_key;
+        s->enrolment = x->id;
+        s->S = k->outcome.S[j];
+    }
+    r->entry = calloc(2 * (size_t)r->n + k->cut.entry_count + 1, sizeof *r->entry);
+    err_t e = r->entry == NULL ? ERR_MEMORY : OK;
+    if (e == OK) {
+        list_entries(r, k);
+        transcript_root(&r->transcript, r->entry, r->entry_count);
+        e = record_encode(bytes, r);
+    }
+    if (e == OK)
+        e = record_id(r, bytes->data, bytes->len);
+    if (e != OK) {
+        record_free(r);
+        return e;
+    }
+    *out = r;
+    return OK;
+}
+
+static void making_reset(struct making *k)
+{
+    cut_free(&k->cut);
+    k->cut_entry = NULL;
+    memset(k->confirm, 0, sizeof k->confirm);
+}
+
+/* Is there an earlier entry for the same cut? Then it was looked at. */
+static int seen_before(const struct board *b, size_t i)
+{
+    for (size_t j = 0; j < i; j++)
+        if (b->entry[j]->kind == ENTRY_CUT && hash_cmp(&b->entry[j]->subject, &b->entry[i]->subject) == 0 &&
+            hash_cmp(&b->entry[j]->ceremony, &b->entry[i]->ceremony) == 0)
+            return 1;
+    return 0;
+}
+
+err_t record_make(struct record **out, struct cbor_out *bytes, const struct manifest *m, const struct board *b,
+                  struct fault *f)
+{
+    *out = NULL;
+    struct making *k = calloc(1, sizeof *k);
+    if (k == NULL)
+        return fault_set(f, ERR_MEMORY, "ceremony record");
+    k->m = m;
+    k->b = b;
+    struct fault why;
+    fault_set(&why, ERR_EARLY, "no cut is on the board yet");
+    err_t e = group_new(&k->g);
+    for (size_t i = 0; i < b->entry_count && e == OK; i++) {
+        if (b->entry[i]->kind != ENTRY_CUT || seen_before(b, i))
+            continue;
+        making_reset(k);
+        err_t tried = try_cut(k, b->entry[i], &why);
+        if (err_class(tried) == CLASS_SYSTEM)
+            e = tried;
+        else if (tried == OK && *out != NULL)
+            e = fault_set(f, ERR_CONFLICT, "two cuts of this board release a key");
+        else if (tried == OK)
+            e = build(out, bytes, k);
+    }
+    if (e == OK && *out == NULL) {
+        e = fault_set(f, ERR_EARLY, "the key is not released: %s%s%s", why.who, why.who[0] != '\0' ? ": " : "",
+                      why.detail);
+    }
+    if (e != OK) {
+        record_free(*out);
+        *out = NULL;
+        cbor_out_free(bytes);
+    }
+    making_reset(k);
+    group_free(k->g);
+    free(k);
+    return e;
+}
+
+/* --- checking --- */
+
+/* The entries that the record lists, as a board of their own: nothing else can have had an influence. */
+static err_t listed_board(struct board *view, const struct record *r, const struct board *b, struct fault *f)
+{
+    memset(view, 0, sizeof *view);
+    view->election = b->election;
+    view->entry = calloc(b->entry_count + 1, sizeof *view->entry);
+    if (view->entry == NULL)
+        return fault_set(f, ERR_MEMORY, "ceremony record");
+    for (size_t i = 0; i < b->entry_count; i++) {
+        struct entry *e = b->entry[i];
+        int listed = e->kind == ENTRY_ROSTER && hash_cmp(&e->ceremony, &r->ceremony) == 0;
+        for (size_t j = 0; j < r->entry_count && !listed; j++)
+            listed = hash_cmp(&r->entry[j], &e->id) == 0;
+        if (listed)
+            view->entry[view->entry_count++] = e;
+    }
+    return OK;
+}
+
+static err_t entries_here(const struct record *r, const struct board *b, struct fault *f)
+{
+    for (size_t i = 0; i < r->entry_count; i++) {
+        char hex[17];
+        if (board_entry(b, &r->entry[i]) != NULL)
+            continue;
+        hex_put(hex, r->entry[i].b, 8);
+        return fault_set(f, ERR_MISSING, "entry %s of the record is not on this board", hex);
+    }
+    return OK;
+}
+
+err_t record_check(const struct record *r, const struct manifest *m, const struct board *b, struct fault *f)
+{
+    struct board view;
+    struct record *again = NULL;
+    struct cbor_out bytes = CBOR_OUT_INIT;
+    TRY(entries_here(r, b, f));
+    TRY(listed_board(&view, r, b, f));
+    err_t e = record_make(&again, &bytes, m, &view, f);
+    if (e == OK && hash_cmp(&again->id, &r->id) != 0)
+        e = fault_set(f, ERR_MISMATCH, "the record is not what follows from its entries");
+    record_free(again);
+    cbor_out_free(&bytes);
+    free(view.entry);
+    return e;
+}

@@ -1,0 +1,91 @@
+/* One trustee's side of a ceremony: a board, a token, and the phases of protocol.md.
+ *
+ * Order of the phases, each of which can be repeated and then gives the same statements:
+ *   enroll_make  ->  roster_sign  ->  deal_make  ->  confirm_make        (three visits)
+ *                                                 |  complaint_make, reveal_make, then confirm_make (five)
+ * What others can check without a token is in ceremony/phase.h. Nothing secret leaves these functions: the
+ * seed and shares are rebuilt from the board and the token each time, in secret memory, and wiped.
+ * All take struct fault; they fail with the token's errors and those of the rule that is broken. */
+#ifndef CEREMONY_TRUSTEE_H
+#define CEREMONY_TRUSTEE_H
+
+#include "ceremony/keystore.h"
+#include "ceremony/partial.h"
+#include "ceremony/phase.h"
+#include "ceremony/record.h"
+
+struct trustee {
+    const struct manifest *m;
+    struct board *b;
+    struct group *g;
+    struct keystore ks;
+    /* set by trustee_find and enroll_make */
+    struct key_label label;
+    point_t identity, ceremony_key;
+    const struct entry *enrolment;
+};
+
+/* Finds this token's enrolment on the board. ERR_MISSING if the token holds no key enrolled here. */
+MUST err_t trustee_find(struct trustee *t, struct fault *f);
+
+/* Makes keys, seed, sealed seed and the signed enrolment; does nothing if the token is enrolled on this
+ * board already. name, organisation: text_check. */
+MUST err_t enroll_make(struct trustee *t, const char *name, const char *organisation, struct fault *f);
+
+/* This trustee's checks of a roster: own enrolment in it, opened with the own token; then signs it. Call after the
+ * person has typed the roster's words. */
+MUST err_t roster_check_own(struct trustee *t, const struct roster *r, struct fault *f);
+MUST err_t roster_sign(struct trustee *t, const struct roster *r, struct fault *f);
+
+/* Binds the token to the ceremony, writes shares and the deal. ERR_EARLY without an own signed roster,
+ * ERR_TOKEN_BOUND if the token is bound to another ceremony. */
+MUST err_t deal_make(struct trustee *t, const struct roster *r, struct fault *f);
+
+/* Opens the shares of all public deals on the board for this seat. Bit i-1 of bad: the share of dealer i does not open or
+ * match; of missing: its ciphertext is not on this board, so nothing can be said. */
+MUST err_t shares_check(struct trustee *t, const struct roster *r, uint32_t *bad, uint32_t *missing, struct fault *f);
+
+/* Signs complaints about every dealer in bad, after opening the own sealed seed to rule out the own token. */
+MUST err_t complaint_make(struct trustee *t, const struct roster *r, uint32_t bad, struct fault *f);
+
+/* Answers the complaints about the own deal that are on the board and signed by the seat concerned.
+ * *count: how many were answered. */
+MUST err_t reveal_make(struct trustee *t, const struct roster *r, size_t *count, struct fault *f);
+
+/* Signs a cut if it contains every statement of its kinds that this board holds (ERR_RULE names one that it
+ * lacks). */
+MUST err_t cut_sign(struct trustee *t, const struct roster *r, const struct cut *cut, struct fault *f);
+
+/* Checks everything, rebuilds the share, proves it, decrypts the test. ERR_SHARE if a share is bad and
+ * no complaint was made. */
+MUST err_t confirm_make(struct trustee *t, const struct roster *r, const struct cut *cut, struct fault *f);
+
+/* The share of this seat, rebuilt from board and token: *secret is secret memory, freed with secret_free.
+ * Refused (ERR_MISMATCH) unless s_j G is the record's S_j and the record carries this token's confirmation. */
+MUST err_t share_rebuild(struct trustee *t, const struct record *r, scalar_t **secret, uint32_t *seat,
+                         struct fault *f);
+
+/* Proof of knowledge of the share on a challenge from outside. */
+MUST err_t drill_make(struct trustee *t, const struct record *r, const hash_t *challenge, struct fault *f);
+
+/* Checks a drill entry: *seat is whose. ERR_PROOF, ERR_MISMATCH. Needs no token. */
+MUST err_t drill_check(const struct entry *e, const struct record *r, struct group *g, uint32_t *seat, struct fault *f);
+void drill_context(struct cbor_out *o, const struct record *r, uint32_t seat, const hash_t *challenge);
+
+/* Signs a plan (and binds the token to it); previous: hash of the plan this one supersedes, or NULL. The caller has checked
+ * the plan and, if it supersedes another, the rule between the two. */
+MUST err_t plan_sign(struct trustee *t, const struct record *r, const hash_t *plan, const hash_t *previous,
+                     struct fault *f);
+
+/* Holders whose signature of the plan is on the board (bits). */
+uint32_t plan_signers(const struct board *b, const struct record *r, const hash_t *plan);
+
+/* The partial decryption of a plan that this token has signed (ERR_EARLY, ERR_TOKEN_BOUND); with the manifest's plan
+ * quorum on the board (ERR_QUORUM). targets: as hashed into the plan; the caller has verified them. */
+MUST err_t decrypt_make(struct trustee *t, const struct record *r, const hash_t *plan, const struct target *target,
+                        size_t target_count, struct fault *f);
+
+/* Signed record of the retirement, then destroys the ceremony key in the token. */
+MUST err_t retire_make(struct trustee *t, const struct record *r, struct fault *f);
+
+#endif

@@ -1,0 +1,278 @@
+/* A trustee's cut, confirmation, share and drill. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ceremony/base/secret.h"
+#include "ceremony/trustee_secret.h"
+
+err_t cut_sign(struct trustee *t, const struct roster *r, const struct cut *cut, struct fault *f)
+{
+    const struct entry *before;
+    if (roster_seat(r, &t->identity) == 0)
+        return fault_set(f, ERR_MISMATCH, "your key has no seat in this roster");
+    TRY(cut_covers(cut, t->b, r, f));
+    TRY(board_find(t->b, &before, NULL, ENTRY_CUT, &r->ceremony, &t->identity, &cut->hash));
+    if (before != NULL)
+        return OK; /* repeated */
+    struct cbor_out st = CBOR_OUT_INIT;
+    cut_statement(&st, cut);
+    return trustee_post(t, NULL, ENTRY_CUT, &r->ceremony, &cut->hash, &st, NULL, f);
+}
+
+/* s_j = sum of the shares over QUAL, taken from reveals where complaints were dismissed; checked
+ * against S. secret: secret memory. */
+static err_t sum_shares(struct trustee *t, scalar_t *secret, const struct roster *r, const struct outcome *oc,
+                        uint32_t seat, struct fault *f)
+{
+    scalar_t *part;
+    point_t S;
+    TRY(secret_alloc((void **)&part, sizeof *part));
+    err_t e = OK;
+    scalar_set(secret, 0);
+    for (uint32_t i = 1; i <= r->n && e == OK; i++) {
+        if (!(oc->qual >> (i - 1) & 1))
+            continue;
+        if (oc->dismissed[i - 1] >> (seat - 1) & 1)
+            *part = oc->public_share[i - 1][seat - 1];
+        else
+            e = trustee_share_of(t, part, r, &oc->deal[i - 1], seat, f);
+        scalar_add(secret, secret, part);
+    }
+    secret_free(part);
+    if (e == OK)
+        e = point_mul_base(t->g, &S, secret);
+    if (e == OK && !point_equal(&S, &oc->S[seat - 1]))
+        e = fault_set(f, ERR_MISMATCH, "the rebuilt share does not belong to the key");
+    if (e != OK)
+        secret_wipe(secret, sizeof *secret);
+    secret_burn_stack();
+    return e;
+}
+
+/* Nobody confirms while holding a bad share that was not complained about. */
+static err_t complaints_made(struct trustee *t, const struct roster *r, const struct outcome *oc, uint32_t seat,
+                             struct fault *f)
+{
+    uint32_t bad, missing, mine = UINT32_C(1) << (seat - 1);
+    TRY(shares_check(t, r, &bad, &missing, f));
+    for (uint32_t i = 1; i <= r->n; i++) {
+        int counts = oc->qual >> (i - 1) & 1, settled = (oc->dismissed[i - 1] & mine) != 0;
+        if (!counts || settled)
+            continue;
+        if (bad >> (i - 1) & 1)
+            return fault_set(f, ERR_SHARE, "the share from seat %u, %s is bad: complain first", i,
+                             r->seat[i - 1].name);
+        if (missing >> (i - 1) & 1)
+            return fault_set(f, ERR_MISSING, "the share from seat %u, %s is not on this board", i,
+                             r->seat[i - 1].name);
+    }
+    return OK;
+}
+
+static err_t prove_and_post(struct trustee *t, const struct roster *r, const struct cut *cut, const struct outcome *oc,
+                            uint32_t seat, const scalar_t *secret, struct fault *f)
+{
+    static const hash_t none;
+    struct cbor_out st = CBOR_OUT_INIT, ev = CBOR_OUT_INIT, context = CBOR_OUT_INIT;
+    uint8_t fresh[32];
+    struct pok pok;
+    struct dleq dleq;
+    point_t A, B, V, D;
+    const point_t *S = &oc->S[seat - 1];
+    TRY(test_ciphertext(t->g, &A, &B, &V, r, &cut->hash, &oc->Y));
+    TRY(point_mul(t->g, &D, secret, &A));
+    confirm_context(&context, r, cut, oc, seat);
+    err_t e = context.err;
+    if (e == OK)
+        e = seed_fresh(&t->ks, fresh, f);
+    if (e == OK)
+        e = pok_prove(t->g, &pok, secret, S, fresh, "conclave/confirm-pok", &r->election, context.data, context.len);
+    cbor_out_free(&context);
+    if (e == OK)
+        e = seed_fresh(&t->ks, fresh, f);
+    struct dleq_statement statement = {&r->election, &cut->hash, &none, "test", "test", seat, S, 1, &A, &D};
+    if (e == OK)
+        e = dleq_prove(t->g, &dleq, &statement, secret, fresh);
+    secret_wipe(fresh, sizeof fresh);
+    secret_burn_stack();
+    if (e != OK)
+        return e;
+    confirm_statement(&st, r, cut, oc, &D);
+    cbor_put_array(&ev, 2);
+    cbor_put_pok(&ev, &pok);
+    cbor_put_dleq(&ev, &dleq);
+    return trustee_post(t, NULL, ENTRY_CONFIRM, &r->ceremony, &cut->hash, &st, &ev, f);
+}
+
+err_t confirm_make(struct trustee *t, const struct roster *r, const struct cut *cut, struct fault *f)
+{
+    struct outcome *oc = NULL;
+    scalar_t *secret = NULL;
+    const struct entry *before;
+    point_t D;
+    uint32_t seat = roster_seat(r, &t->identity);
+    err_t e;
+    if (seat == 0)
+        return fault_set(f, ERR_MISMATCH, "your key has no seat in this roster");
+    TRY(t->ks.ops->bind(t->ks.ctx, &t->label, BIND_CEREMONY, &r->ceremony, f));
+    TRY(cut_covers(cut, t->b, r, f));
+    oc = calloc(1, sizeof *oc);
+    if (oc == NULL)
+        return fault_set(f, ERR_MEMORY, "confirmation");
+    GO(cut_outcome(oc, t->m, t->b, r, cut, t->g, f));
+    if (!(oc->holders >> (seat - 1) & 1)) {
+        e = fault_set(f, ERR_RULE, "by this cut your seat holds no share");
+        goto out;
+    }
+    GO(complaints_made(t, r, oc, seat, f));
+    if (confirm_check(&D, &before, t->b, r, cut, oc, seat, t->g, NULL) == OK)
+        goto out; /* repeated */
+    GO(secret_alloc((void **)&secret, sizeof *secret));
+    GO(sum_shares(t, secret, r, oc, seat, f));
+    GO(prove_and_post(t, r, cut, oc, seat, secret, f));
+out:
+    secret_free(secret);
+    free(oc);
+    secret_burn_stack();
+    return e;
+}
+
+/* --- the share, later --- */
+
+/* The record must list a confirmation signed by this token's key. */
+static err_t own_confirmation(const struct trustee *t, const struct record *r, struct fault *f)
+{
+    for (size_t i = 0; i < r->entry_count; i++) {
+        const struct entry *e = board_entry(t->b, &r->entry[i]);
+        if (e != NULL && e->kind == ENTRY_CONFIRM && point_equal(&e->author, &t->identity) &&
+            hash_cmp(&e->subject, &r->cut) == 0)
+            return OK;
+    }
+    return fault_set(f, ERR_MISMATCH, "the record does not carry your token's confirmation");
+}
+
+static err_t find_cut(struct cut *out, const struct board *b, const struct roster *roster, const hash_t *hash,
+                      struct fault *f)
+{
+    for (size_t i = 0; i < b->entry_count; i++)
+        if (b->entry[i]->kind == ENTRY_CUT && hash_cmp(&b->entry[i]->subject, hash) == 0 &&
+            hash_cmp(&b->entry[i]->ceremony, &roster->ceremony) == 0)
+            return cut_parse(out, b->entry[i], roster, f);
+    memset(out, 0, sizeof *out);
+    return fault_set(f, ERR_MISSING, "the record's cut is not on this board");
+}
+
+static err_t roster_of_record(struct roster *out, const struct trustee *t, const struct record *r, struct fault *f)
+{
+    hash_t id[TRUSTEES_MAX];
+    for (uint32_t j = 0; j < r->n; j++)
+        id[j] = r->seat[j].enrolment;
+    return roster_from_ids(out, t->m, t->b, t->g, id, r->n, f);
+}
+
+err_t share_rebuild(struct trustee *t, const struct record *r, scalar_t **secret, uint32_t *seat, struct fault *f)
+{
+    struct roster *roster = NULL;
+    struct outcome *oc = NULL;
+    struct cut cut = {0};
+    scalar_t *s = NULL;
+    err_t e;
+    *secret = NULL;
+    *seat = 0;
+    GO(record_check(r, t->m, t->b, f));
+    GO(own_confirmation(t, r, f));
+    roster = calloc(1, sizeof *roster);
+    oc = calloc(1, sizeof *oc);
+    if (roster == NULL || oc == NULL) {
+        e = fault_set(f, ERR_MEMORY, "share");
+        goto out;
+    }
+    GO(roster_of_record(roster, t, r, f));
+    *seat = roster_seat(roster, &t->identity);
+    GO(find_cut(&cut, t->b, roster, &r->cut, f));
+    GO(cut_outcome(oc, t->m, t->b, roster, &cut, t->g, f));
+    if (*seat == 0 || !(oc->holders >> (*seat - 1) & 1) ||
+        !point_equal(&oc->S[*seat - 1], &r->seat[*seat - 1].S)) {
+        e = fault_set(f, ERR_MISMATCH, "the record gives your seat another share");
+        goto out;
+    }
+    GO(secret_alloc((void **)&s, sizeof *s));
+    GO(sum_shares(t, s, roster, oc, *seat, f));
+    *secret = s;
+    s = NULL;
+out:
+    secret_free(s);
+    cut_free(&cut);
+    free(oc);
+    free(roster);
+    if (e != OK)
+        *seat = 0;
+    return e;
+}
+
+void drill_context(struct cbor_out *o, const struct record *r, uint32_t seat, const hash_t *challenge)
+{
+    cbor_put_array(o, 3);
+    cbor_put_hash(o, &r->id);
+    cbor_put_uint(o, seat);
+    cbor_put_hash(o, challenge);
+}
+
+err_t drill_make(struct trustee *t, const struct record *r, const hash_t *challenge, struct fault *f)
+{
+    scalar_t *secret;
+    uint32_t seat;
+    uint8_t fresh[32];
+    struct pok pok;
+    TRY(share_rebuild(t, r, &secret, &seat, f));
+    const point_t *S = &r->seat[seat - 1].S;
+    struct cbor_out context = CBOR_OUT_INIT, st = CBOR_OUT_INIT, ev = CBOR_OUT_INIT;
+    drill_context(&context, r, seat, challenge);
+    err_t e = context.err;
+    if (e == OK)
+        e = seed_fresh(&t->ks, fresh, f);
+    if (e == OK)
+        e = pok_prove(t->g, &pok, secret, S, fresh, "conclave/drill-pok", &r->election, context.data, context.len);
+    secret_free(secret);
+    secret_wipe(fresh, sizeof fresh);
+    secret_burn_stack();
+    cbor_out_free(&context);
+    if (e != OK)
+        return e;
+    cbor_put_array(&st, 2);
+    cbor_put_hash(&st, challenge);
+    cbor_put_point(&st, S);
+    cbor_put_pok(&ev, &pok);
+    return trustee_post(t, NULL, ENTRY_DRILL, &r->ceremony, challenge, &st, &ev, f);
+}
+
+err_t drill_check(const struct entry *e, const struct record *r, struct group *g, uint32_t *seat, struct fault *f)
+{
+    struct cbor_in in;
+    hash_t challenge;
+    point_t S;
+    struct pok pok;
+    *seat = 0;
+    for (uint32_t j = 1; j <= r->n; j++)
+        if (point_equal(&r->seat[j - 1].identity, &e->author))
+            *seat = j;
+    if (*seat == 0 || e->kind != ENTRY_DRILL || hash_cmp(&e->ceremony, &r->ceremony) != 0)
+        return fault_set(f, ERR_ELECTION, "not a drill of this ceremony");
+    cbor_in_init(&in, e->statement, e->statement_len);
+    cbor_get_array_exact(&in, 2);
+    cbor_get_hash(&in, &challenge);
+    cbor_get_point(&in, g, &S);
+    TRY(cbor_in_end(&in, f));
+    cbor_in_init(&in, e->evidence, e->evidence_len);
+    cbor_get_pok(&in, g, &pok);
+    TRY(cbor_in_end(&in, f));
+    if (!point_equal(&S, &r->seat[*seat - 1].S) || hash_cmp(&e->subject, &challenge) != 0)
+        return fault_set(f, ERR_MISMATCH, "the drill is about another share or challenge");
+    struct cbor_out context = CBOR_OUT_INIT;
+    drill_context(&context, r, *seat, &challenge);
+    err_t err = context.err;
+    if (err == OK)
+        err = pok_verify(g, &pok, &S, "conclave/drill-pok", &r->election, context.data, context.len);
+    cbor_out_free(&context);
+    return err == OK ? OK : fault_set(f, err, "proof of knowledge of the share");
+}
