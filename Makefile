@@ -16,7 +16,7 @@ PACKAGES := gcc clang make git pkg-config p11-kit libp11-kit-dev libssl-dev libg
 CC := gcc
 OUT := build
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
-CFLAGS := -std=c17 -D_GNU_SOURCE -O2 -g -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fopenmp $(WARN) -I.
+CFLAGS := -std=c17 -D_GNU_SOURCE $(shell pkg-config --cflags p11-kit-1 2>/dev/null || echo -I/usr/include/p11-kit-1) -O2 -g -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fopenmp $(WARN) -I.
 LDFLAGS := -pie -Wl,-z,relro,-z,now -fopenmp
 ifdef SAN
 OUT := build/san
