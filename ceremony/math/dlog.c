@@ -7,15 +7,16 @@
 #include "ceremony/math/p256_field.h"
 
 #define BABY_MAX ((uint64_t)1 << 22)
+#define RANGE_MAX (UINT64_MAX / 2) /* so that no step past the end overflows */
 #define CHUNK 256 /* points whose conversion shares an inversion */
 
 struct slot {
-    uint64_t x;   /* lowest limb of the x-coordinate */
-    uint64_t j;   /* 0: free */
+    uint64_t x; /* lowest limb of the x-coordinate */
+    uint64_t j; /* 0: free */
 };
 
 struct dlog {
-    uint64_t max, m;
+    uint64_t m;
     size_t mask; /* slots - 1 */
     struct slot *slot;
     struct p256_affine minus_step; /* -(2m + 1) G */
@@ -67,11 +68,12 @@ static err_t base_mul(struct p256_jacobian *out, uint64_t v)
 err_t dlog_new(struct dlog **out, uint64_t max)
 {
     *out = NULL;
+    if (max > RANGE_MAX)
+        return ERR_BUG;
     err_t e = ERR_MEMORY;
     struct dlog *d = calloc(1, sizeof *d);
     if (d == NULL)
         return ERR_MEMORY;
-    d->max = max;
     d->m = 1;
     while (d->m < BABY_MAX && 2 * d->m * d->m < max)
         d->m += d->m / 8 + 1;
@@ -102,7 +104,7 @@ void dlog_free(struct dlog *d)
     free(d);
 }
 
-/* 1 and *v set if v G = M, v <= max. */
+/* *found and *v are set if try G = M and try <= max. */
 static err_t candidate(int *found, uint64_t *v, uint64_t try, uint64_t max, const struct p256_jacobian *M)
 {
     struct p256_jacobian t;
@@ -126,8 +128,7 @@ static err_t look_up(const struct dlog *d, int *found, uint64_t *v, uint64_t cen
         uint64_t j = d->slot[i].j;
         if (d->slot[i].x != p->x[0])
             continue;
-        if (j <= UINT64_MAX - center)
-            TRY(candidate(found, v, center + j, max, M));
+        TRY(candidate(found, v, center + j, max, M));
         if (j <= center && !*found)
             TRY(candidate(found, v, center - j, max, M));
     }
@@ -140,7 +141,7 @@ err_t dlog_find_var(const struct dlog *d, uint64_t *v, const struct p256_jacobia
     struct p256_affine affine[CHUNK];
     int found = 0;
     *v = 0;
-    if (max > d->max)
+    if (max > RANGE_MAX)
         return ERR_BUG;
     uint64_t step = 2 * d->m + 1, last = max / step + (max % step > d->m); /* the last center is last * step */
     size_t chunk = 4;

@@ -39,15 +39,17 @@ void elgamal_key_free(struct elgamal_key *k)
 err_t elgamal_add(struct elgamal_key *k, uint8_t out[FIXED_RAW_LEN], const uint8_t a[FIXED_RAW_LEN],
                   const uint8_t b[FIXED_RAW_LEN])
 {
-    if (a[0] == 4 && b[0] == 4 && fixed_add(out, a, b))
-        return OK;
+    err_t e = OK;
     point_t p, q;
-    fixed_compress(&p, a);
+    fixed_compress(&p, a); /* out may be a */
     fixed_compress(&q, b);
+    if (a[0] == 4 && b[0] == 4 && fixed_add(out, a, b))
+        goto out;
     memset(out, 0, FIXED_RAW_LEN);
-    err_t e = point_add(k->g, &p, &p, &q);
-    if (e == OK && !point_is_identity(&p))
-        e = point_uncompress(k->g, out, &p);
+    GO(point_add(k->g, &p, &p, &q));
+    if (!point_is_identity(&p))
+        GO(point_uncompress(k->g, out, &p));
+out:
     secret_wipe(&p, sizeof p);
     secret_wipe(&q, sizeof q);
     return e;

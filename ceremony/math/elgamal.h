@@ -107,7 +107,8 @@ void cbor_put_exact(struct cbor_out *o, const struct exact *p);
 void cbor_get_exact_var(struct cbor_in *in, struct exact *p, struct exact_affine *pa);
 
 /* Discrete logarithm of M = v G for 0 <= v <= max: baby-step giant-step, O(sqrt max) (Shanks). The table
- * is built once and used for many. ERR_LIMIT if there is none in the range. */
+ * is built once, for the usual max, and used for many, also with another max. ERR_LIMIT if there is no v
+ * in the range; ERR_BUG if max is over 2^63 - 1. */
 struct dlog;
 MUST err_t dlog_new(struct dlog **out, uint64_t max);
 void dlog_free(struct dlog *d);

@@ -27,8 +27,8 @@ static inline void elgamal_select(void *out, const void *a, const void *b, size_
         o[i] = (uint8_t)((p[i] & ~mask) | (q[i] & mask));
 }
 
-/* out = a + b where a may be the identity only by choice of the caller's scalars; constant time unless
- * a = b or a = -b or one is the identity, which for random scalars does not happen. */
+/* out = a + b; out may be an input. Constant time but for a = b, a = -b and the identity, which random
+ * scalars do not meet. */
 MUST err_t elgamal_add(struct elgamal_key *k, uint8_t out[FIXED_RAW_LEN], const uint8_t a[FIXED_RAW_LEN],
                        const uint8_t b[FIXED_RAW_LEN]);
 
