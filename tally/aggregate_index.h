@@ -1,0 +1,67 @@
+/* The index of an aggregation: WORK/index.sqlite.
+ *
+ *   exports   what was verified on this machine, by SHA-256 of the file; stays from run to run
+ *   ballots   ballot ids of these exports
+ *   present, taken, replaced, dropped   the run: which exports are there, which count; made again by every run
+ *
+ * Owned by one process at a time (exclusive lock). Calls are for one thread at a time; aggregate.c holds a
+ * lock around those made from threads. */
+#ifndef TALLY_AGGREGATE_INDEX_H
+#define TALLY_AGGREGATE_INDEX_H
+
+#include "tally/export.h"
+
+struct agg_index;
+
+struct agg_export {
+    int64_t row;
+    hash_t id; /* message id */
+    uint32_t place;
+    uint64_t revision, items;
+    int has_replaces;
+    hash_t replaces;
+};
+
+/* ERR_ELECTION, ERR_BUSY, ERR_FORMAT for a damaged file, ERR_IO. */
+MUST err_t agg_open(struct agg_index **out, const struct election_context *ctx, const char *work_dir, struct fault *f);
+void agg_close(struct agg_index *ix);
+
+MUST err_t agg_begin(struct agg_index *ix, struct fault *f);
+MUST err_t agg_commit(struct agg_index *ix, struct fault *f);
+void agg_rollback(struct agg_index *ix);
+
+/* ERR_MISSING (f untouched) if no file of this hash was verified. */
+MUST err_t agg_find(struct agg_index *ix, struct agg_export *out, const hash_t *file, struct fault *f);
+/* A verified export with its ballot ids, in one transaction. */
+MUST err_t agg_add(struct agg_index *ix, const struct election_context *ctx, const hash_t *file,
+                   const struct export_header *h, const hash_t *id, size_t id_count, struct fault *f);
+
+/* --- the run --- */
+
+/* Forgets the tables of the run before. */
+MUST err_t agg_clear(struct agg_index *ix, struct fault *f);
+MUST err_t agg_present(struct agg_index *ix, int64_t row, const char *name, struct fault *f);
+/* All that are present, in order of place, revision, message id, name. fn may call agg_take and agg_replaced. */
+typedef err_t agg_row_fn(void *ctx, const struct agg_export *x, const char *name, struct fault *f);
+MUST err_t agg_each_present(struct agg_index *ix, agg_row_fn *fn, void *ctx, struct fault *f);
+MUST err_t agg_take(struct agg_index *ix, uint32_t place, int64_t row, const char *name, struct fault *f);
+MUST err_t agg_replaced(struct agg_index *ix, uint32_t place, size_t number, const hash_t *older,
+                        const hash_t *newer, struct fault *f);
+
+/* Every ballot id that is in more than one export taken: fn once for each copy, in order of id and place. first: it is
+ * the first copy of this id. fn may call agg_drop. */
+typedef err_t agg_copy_fn(void *ctx, const hash_t *id, uint32_t place, int64_t row, int first, struct fault *f);
+MUST err_t agg_each_copy(struct agg_index *ix, agg_copy_fn *fn, void *ctx, struct fault *f);
+MUST err_t agg_drop(struct agg_index *ix, int64_t row, const hash_t *id, struct fault *f);
+
+/* The export taken for a place: ERR_MISSING (f untouched) if none. tallies: made by tallies_new for the place, set to the
+ * verified sums. name: at least 256 bytes. */
+MUST err_t agg_taken(struct agg_index *ix, struct agg_export *out, struct tallies *tallies, char *name,
+                     const struct election_context *ctx, uint32_t place, struct fault *f);
+/* *out is malloc'ed; ids ascending. */
+MUST err_t agg_dropped(struct agg_index *ix, hash_t **out, size_t *count, int64_t row, struct fault *f);
+struct node_replaced;
+MUST err_t agg_replacements(struct agg_index *ix, struct node_replaced **out, size_t *count, uint32_t place,
+                            struct fault *f);
+
+#endif

@@ -1,0 +1,309 @@
+/* The rules between two plans (docs/spec/plan.md, "Superseding").
+ *
+ * Units of both plans are merged by (place or group, contest). A merged unit has an old side, a new side or
+ * both, and the merged unit around it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tally/plan.h"
+#include "tally/plan_rules.h"
+
+enum { OLDER, NEWER };
+
+struct merged {
+    uint32_t leader; /* the place, or the first place of the group */
+    uint32_t contest;
+    const struct plan_unit *side[2];
+    int64_t parent;      /* index; -1 */
+    int64_t around[2];   /* nearest one around it that is in this plan; -1 */
+    int64_t around_both; /* nearest one that is in both */
+    uint64_t below[2];   /* ballots of the nearest ones inside, by plan */
+    int64_t change;      /* of those in both: ballots, minus the changes of the nearest inside */
+    uint64_t strange_sum[2], strange_min[2]; /* see check_mixed */
+};
+
+struct pair {
+    const struct election_context *ctx;
+    struct plan_reporter rep;
+    uint32_t *leader; /* by place, UINT32_MAX until asked for */
+    size_t count;
+    struct merged *merged;
+};
+
+static uint32_t leader_of(struct pair *k, uint32_t place)
+{
+    if (k->leader[place] != UINT32_MAX)
+        return k->leader[place];
+    struct place p, s;
+    places_get(k->ctx->places, place, &p);
+    uint32_t first = place;
+    if (p.group[0])
+        for (int64_t i = places_first_child(k->ctx->places, (uint32_t)p.parent); i >= 0 && i < (int64_t)place;
+             i = places_next_sibling(k->ctx->places, (uint32_t)i)) {
+            places_get(k->ctx->places, (uint32_t)i, &s);
+            if (strcmp(s.group, p.group) == 0) {
+                first = (uint32_t)i;
+                break;
+            }
+        }
+    k->leader[place] = first;
+    return first;
+}
+
+static int merged_cmp(const void *x, const void *y)
+{
+    const struct merged *a = x, *b = y;
+    if (a->leader != b->leader)
+        return a->leader < b->leader ? -1 : 1;
+    return (a->contest > b->contest) - (a->contest < b->contest);
+}
+
+static int64_t find(const struct pair *k, uint32_t leader, uint32_t contest)
+{
+    struct merged key = {.leader = leader, .contest = contest};
+    const struct merged *m = bsearch(&key, k->merged, k->count, sizeof key, merged_cmp);
+    return m ? m - k->merged : -1;
+}
+
+/* Rows put parents before children, a group's first place is a sibling of the others: leaders are sorted, so that
+ * whatever is around a unit comes before it. */
+static err_t merge(struct pair *k, const struct plan *const plan[2])
+{
+    size_t total = plan[0]->unit_count + plan[1]->unit_count, at = 0;
+    k->merged = calloc(total ? total : 1, sizeof *k->merged);
+    if (!k->merged)
+        return ERR_MEMORY;
+    for (int s = 0; s < 2; s++)
+        for (size_t i = 0; i < plan[s]->unit_count; i++) {
+            const struct plan_unit *u = &plan[s]->unit[i];
+            k->merged[at].leader = leader_of(k, u->member[0].place);
+            k->merged[at].contest = u->contest;
+            k->merged[at++].side[s] = u;
+        }
+    qsort(k->merged, total, sizeof *k->merged, merged_cmp);
+    for (size_t i = 0; i < total; i++) {
+        struct merged *last = k->count ? &k->merged[k->count - 1] : NULL, now = k->merged[i];
+        if (last && merged_cmp(last, &now) == 0) {
+            for (int s = 0; s < 2; s++)
+                if (now.side[s]) {
+                    if (last->side[s])
+                        return ERR_DUPLICATE; /* a plan that names a unit twice */
+                    last->side[s] = now.side[s];
+                }
+            continue;
+        }
+        k->merged[k->count++] = now;
+    }
+    return OK;
+}
+
+static int in_both(const struct merged *m)
+{
+    return m->side[OLDER] && m->side[NEWER];
+}
+
+static int64_t change_of(const struct merged *m)
+{
+    return (int64_t)m->side[NEWER]->ballots - (int64_t)m->side[OLDER]->ballots;
+}
+
+static void link_units(struct pair *k)
+{
+    for (size_t i = 0; i < k->count; i++) {
+        struct merged *m = &k->merged[i];
+        struct place p;
+        places_get(k->ctx->places, m->leader, &p);
+        m->parent = -1;
+        while (p.parent >= 0 && m->parent < 0) {
+            uint32_t up = (uint32_t)p.parent;
+            m->parent = find(k, leader_of(k, up), m->contest);
+            places_get(k->ctx->places, up, &p);
+        }
+        const struct merged *up = m->parent >= 0 ? &k->merged[m->parent] : NULL;
+        for (int s = 0; s < 2; s++)
+            m->around[s] = !up ? -1 : up->side[s] ? m->parent : up->around[s];
+        m->around_both = !up ? -1 : in_both(up) ? m->parent : up->around_both;
+        m->strange_min[0] = m->strange_min[1] = UINT64_MAX;
+        m->change = in_both(m) ? change_of(m) : 0;
+    }
+    for (size_t i = 0; i < k->count; i++) {
+        const struct merged *m = &k->merged[i];
+        for (int s = 0; s < 2; s++)
+            if (m->side[s] && m->around[s] >= 0)
+                k->merged[m->around[s]].below[s] += m->side[s]->ballots;
+        if (in_both(m) && m->around_both >= 0)
+            k->merged[m->around_both].change -= change_of(m);
+    }
+}
+
+static int same_sums(const struct plan_unit *a, const struct plan_unit *b)
+{
+    return a->option_count == b->option_count &&
+           memcmp(a->A, b->A, a->option_count * sizeof *a->A) == 0 &&
+           memcmp(a->B, b->B, a->option_count * sizeof *a->B) == 0;
+}
+
+static uint64_t absolute(int64_t v)
+{
+    return v < 0 ? (uint64_t)-v : (uint64_t)v;
+}
+
+static void check_change(struct pair *k)
+{
+    uint64_t min = k->ctx->m->minimum;
+    for (size_t i = 0; i < k->count; i++) {
+        const struct merged *m = &k->merged[i];
+        if (!in_both(m))
+            continue;
+        uint64_t d = absolute(change_of(m));
+        if (d == 0 && !same_sums(m->side[OLDER], m->side[NEWER]))
+            plan_unit_violated(&k->rep, k->ctx, m->side[NEWER], "supersede-change",
+                               "other ballots, but as many; nobody can say how few changed", 0);
+        else if (d > 0 && d < min)
+            plan_unit_violated(&k->rep, k->ctx, m->side[NEWER], "supersede-change", "ballots more or fewer", d);
+    }
+}
+
+/* r += or -= the change of the sums of m: all A, then all B. */
+static err_t add_change(struct p256_jacobian *r, const struct merged *m, int subtract)
+{
+    size_t n = m->side[NEWER]->option_count;
+    for (int s = 0; s < 2; s++)
+        for (size_t o = 0; o < 2 * n; o++) {
+            const struct plan_unit *u = m->side[s];
+            struct p256_affine a;
+            TRY(p256_decompress_sum_var(&a, o < n ? &u->A[o] : &u->B[o - n]));
+            if ((s == OLDER) != subtract)
+                p256_neg(&a, &a);
+            p256_add_affine_var(&r[o], &r[o], &a);
+        }
+    return OK;
+}
+
+/* What is left of a unit when its parts are taken out changed by as many ballots as before: by the same ones?
+ * sums[i] (NULL where nothing changed) collects the change of i without its parts. */
+static err_t changed_sums(struct pair *k, struct p256_jacobian **sums, size_t into, const struct merged *m,
+                          int subtract)
+{
+    if (k->merged[into].change != 0 || same_sums(m->side[OLDER], m->side[NEWER]))
+        return OK;
+    if (!sums[into])
+        sums[into] = calloc(2 * m->side[NEWER]->option_count, sizeof **sums);
+    return sums[into] ? add_change(sums[into], m, subtract) : ERR_MEMORY;
+}
+
+static err_t check_remainder(struct pair *k)
+{
+    uint64_t min = k->ctx->m->minimum;
+    struct p256_jacobian **sums = calloc(k->count ? k->count : 1, sizeof *sums);
+    err_t e = sums ? OK : ERR_MEMORY;
+    for (size_t i = 0; i < k->count && e == OK; i++) {
+        const struct merged *m = &k->merged[i];
+        if (!in_both(m))
+            continue;
+        e = changed_sums(k, sums, i, m, 0);
+        if (e == OK && m->around_both >= 0)
+            e = changed_sums(k, sums, (size_t)m->around_both, m, 1);
+    }
+    for (size_t i = 0; i < k->count && e == OK; i++) {
+        const struct merged *m = &k->merged[i];
+        if (!in_both(m))
+            continue;
+        uint64_t d = absolute(m->change);
+        if (d > 0 && d < min)
+            plan_unit_violated(&k->rep, k->ctx, m->side[NEWER], "supersede-remainder",
+                               "ballots more or fewer outside of its parts", d);
+        for (size_t o = 0; d == 0 && sums[i] && o < 2 * m->side[NEWER]->option_count; o++)
+            if (!p256_is_zero_var(&sums[i][o])) {
+                plan_unit_violated(&k->rep, k->ctx, m->side[NEWER], "supersede-remainder",
+                                   "other ballots outside of its parts, but as many", 0);
+                break;
+            }
+    }
+    for (size_t i = 0; sums && i < k->count; i++)
+        free(sums[i]);
+    free(sums);
+    return e;
+}
+
+/* A unit that only the other plan (side s) has could be unchanged: then it can be taken out of the remainder of the unit
+ * around it in this plan (side t). strange_sum: all such together; strange_min: the smallest. */
+static void check_mixed(struct pair *k, int t)
+{
+    int s = 1 - t;
+    uint64_t min = k->ctx->m->minimum;
+    /* what a strange unit has outside of its parts in plan t: below[t] was summed up for them too */
+    for (size_t i = 0; i < k->count; i++) {
+        const struct merged *m = &k->merged[i];
+        for (int64_t up = m->parent; m->side[t] && up >= 0 && !k->merged[up].side[t]; up = k->merged[up].parent)
+            k->merged[up].below[t] += m->side[t]->ballots;
+    }
+    for (size_t i = 0; i < k->count; i++) {
+        const struct merged *m = &k->merged[i];
+        if (m->side[t] || m->around[t] < 0 || m->side[s]->ballots <= m->below[t])
+            continue;
+        struct merged *up = &k->merged[m->around[t]];
+        uint64_t part = m->side[s]->ballots - m->below[t];
+        if (part < up->strange_min[t])
+            up->strange_min[t] = part;
+        if (m->parent == m->around[t]) /* the others are inside of these */
+            up->strange_sum[t] += part;
+    }
+    for (size_t i = 0; i < k->count; i++) {
+        const struct merged *m = &k->merged[i];
+        if (!m->side[t] || m->strange_min[t] == UINT64_MAX)
+            continue;
+        uint64_t rest = m->side[t]->ballots > m->below[t] ? m->side[t]->ballots - m->below[t] : 0;
+        int too_large = m->strange_min[t] >= rest; /* none fits in, or it is all of the rest */
+        int leaves_enough = rest >= m->strange_sum[t] && rest - m->strange_sum[t] >= min;
+        if (!too_large && !leaves_enough)
+            plan_unit_violated(&k->rep, k->ctx, m->side[t], "supersede-mixed",
+                               t == OLDER ? "parts that only the new plan shows can be taken out of its rest"
+                                          : "parts that only the old plan shows can be taken out of its rest",
+                               rest);
+    }
+}
+
+static void check_hash(struct pair *k, const struct plan *older, const struct plan *newer)
+{
+    struct fault f = {0};
+    if (newer->has_supersedes && hash_cmp(&newer->supersedes, &older->id) == 0)
+        return;
+    fault_set(&f, plan_rule_error("supersede-hash"), "supersede-hash: the new plan names %s",
+              newer->has_supersedes ? "another plan" : "none that it supersedes");
+    plan_violated(&k->rep, "supersede-hash", &f);
+}
+
+err_t plan_supersede_check(const struct plan *older, const struct plan *newer, const struct election_context *ctx,
+                           plan_report_fn *report, void *report_ctx, struct fault *f)
+{
+    struct pair k = {.ctx = ctx, .rep = {report, report_ctx, {0}}};
+    const struct plan *plan[2] = {older, newer};
+    size_t n = places_count(ctx->places);
+    err_t e = OK;
+
+    if (f)
+        fault_clear(f);
+    k.leader = malloc((n ? n : 1) * sizeof *k.leader);
+    if (!k.leader) {
+        e = ERR_MEMORY;
+        goto out;
+    }
+    memset(k.leader, 0xff, n * sizeof *k.leader);
+    GO(merge(&k, plan));
+    link_units(&k);
+    check_hash(&k, older, newer);
+    check_change(&k);
+    GO(check_remainder(&k));
+    check_mixed(&k, OLDER);
+    check_mixed(&k, NEWER);
+    e = k.rep.first.err;
+    if (e != OK && f)
+        *f = k.rep.first;
+out:
+    free(k.leader);
+    free(k.merged);
+    if (e != OK && f && f->err == OK)
+        fault_set(f, e, "comparing two plans");
+    return e;
+}
