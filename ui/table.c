@@ -7,7 +7,7 @@
 
 #include "ceremony/base/text.h"
 
-#define GAP "  "
+#define GAP 2 /* blanks between columns */
 #define BAR_WIDTH_MAX 200
 
 struct table {
@@ -98,25 +98,39 @@ static size_t width_of(const char *text)
     return w < 0 ? 0 : (size_t)w;
 }
 
-static void pad(FILE *out, const char *text, size_t n)
+/* Blanks wait until something follows them, so that no line ends in blanks. */
+struct pen {
+    FILE *out;
+    size_t blanks;
+};
+
+static void put(struct pen *p, const char *text, size_t times)
 {
-    while (n-- > 0)
-        fputs(text, out);
+    if (times == 0 || text[0] == '\0')
+        return;
+    for (; p->blanks > 0; p->blanks--)
+        fputc(' ', p->out);
+    while (times-- > 0)
+        fputs(text, p->out);
 }
 
-/* Trailing blanks are left away: a last column on the left needs none. */
-static void put_text(FILE *out, const char *text, size_t width, enum table_kind kind, int last)
+static void end_line(struct pen *p)
+{
+    fputc('\n', p->out);
+    p->blanks = 0;
+}
+
+static void put_text(struct pen *p, const char *text, size_t width, enum table_kind kind)
 {
     size_t fill = width - width_of(text);
-    if (kind == TABLE_RIGHT)
-        pad(out, " ", fill);
-    fputs(text, out);
-    if (kind != TABLE_RIGHT && !last)
-        pad(out, " ", fill);
+    p->blanks += kind == TABLE_RIGHT ? fill : 0;
+    put(p, text, 1);
+    p->blanks += kind == TABLE_RIGHT ? 0 : fill;
 }
 
 /* value of max on bar_width characters, in eighths; what is more than nothing shows at least one. */
-static void put_bar(FILE *out, uint64_t value, uint64_t max, enum table_style style, size_t bar_width, int last)
+static void put_bar(struct pen *p, uint64_t value, uint64_t max, enum table_style style, size_t bar_width,
+                    size_t width)
 {
     static const char *const eighths[] = {"", "\xe2\x96\x8f", "\xe2\x96\x8e", "\xe2\x96\x8d",
                                           "\xe2\x96\x8c", "\xe2\x96\x8b", "\xe2\x96\x8a", "\xe2\x96\x89"};
@@ -124,10 +138,9 @@ static void put_bar(FILE *out, uint64_t value, uint64_t max, enum table_style st
     size_t n = max == 0 ? 0 : (size_t)((__uint128_t)value * bar_width * steps / max);
     if (n == 0 && value > 0)
         n = 1;
-    pad(out, style == TABLE_ASCII ? "#" : "\xe2\x96\x88", n / steps);
-    fputs(eighths[n % steps], out);
-    if (!last)
-        pad(out, " ", bar_width - (n + steps - 1) / steps);
+    put(p, style == TABLE_ASCII ? "#" : "\xe2\x96\x88", n / steps);
+    put(p, eighths[n % steps], 1);
+    p->blanks += width - (n + steps - 1) / steps;
 }
 
 /* Width of each column on the screen, and the largest number of each bar column. */
@@ -151,42 +164,40 @@ static void measure(const struct table *t, size_t *width, uint64_t *max, size_t 
     }
 }
 
-static void print_head(const struct table *t, FILE *out, const size_t *width, enum table_style style)
+static void print_head(const struct table *t, struct pen *p, const size_t *width, enum table_style style)
 {
     for (size_t c = 0; c < t->count; c++) {
-        fputs(c > 0 ? GAP : "", out);
-        put_text(out, t->column[c].head, width[c], t->column[c].kind, c + 1 == t->count);
+        p->blanks += c > 0 ? GAP : 0;
+        put_text(p, t->column[c].head, width[c], t->column[c].kind);
     }
-    fputs("\n", out);
+    end_line(p);
     for (size_t c = 0; c < t->count; c++) {
-        fputs(c > 0 ? GAP : "", out);
-        pad(out, style == TABLE_ASCII ? "-" : "\xe2\x94\x80", width[c]);
+        p->blanks += c > 0 ? GAP : 0;
+        put(p, style == TABLE_ASCII ? "-" : "\xe2\x94\x80", width[c]);
     }
-    fputs("\n", out);
+    end_line(p);
 }
 
 err_t table_print(const struct table *t, FILE *out, enum table_style style, size_t bar_width)
 {
     size_t width[TABLE_COLUMNS_MAX];
     uint64_t max[TABLE_COLUMNS_MAX];
+    struct pen pen = {out, 0};
     if (bar_width < 1 || bar_width > BAR_WIDTH_MAX)
         return ERR_BUG;
     measure(t, width, max, bar_width);
-    print_head(t, out, width, style);
+    print_head(t, &pen, width, style);
     for (size_t r = 0; r < t->rows; r++) {
         for (size_t c = 0; c < t->count; c++) {
             const char *cell = t->cell[r * t->count + c];
-            int last = c + 1 == t->count;
             uint64_t v = 0;
-            fputs(c > 0 ? GAP : "", out);
-            if (t->column[c].kind == TABLE_BAR && read_number(&v, cell) == OK) {
-                put_bar(out, v, max[c], style, bar_width, last);
-                pad(out, " ", last ? 0 : width[c] - bar_width);
-            } else {
-                put_text(out, cell, width[c], t->column[c].kind, last);
-            }
+            pen.blanks += c > 0 ? GAP : 0;
+            if (t->column[c].kind == TABLE_BAR && read_number(&v, cell) == OK)
+                put_bar(&pen, v, max[c], style, bar_width, width[c]);
+            else
+                put_text(&pen, cell, width[c], t->column[c].kind);
         }
-        fputs("\n", out);
+        end_line(&pen);
     }
     return ferror(out) || fflush(out) != 0 ? ERR_IO : OK;
 }
