@@ -1,0 +1,241 @@
+/* Figures of ceremony/math: one line each, "name value unit". Built like a test, run by hand or make bench.
+ * One thread; CPU time. OpenSSL's own figures stand beside ours as peers. */
+#include <openssl/ec.h>
+#include <openssl/obj_mac.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ceremony/base/secret.h"
+#include "ceremony/math/elgamal.h"
+
+#define POINTS 65536
+#define PROOFS 1000
+
+#define CHECK(call)                                              \
+    do {                                                         \
+        err_t check_ = (call);                                   \
+        if (check_ != OK) {                                      \
+            fprintf(stderr, "%s: %s\n", #call, err_name(check_)); \
+            exit(1);                                             \
+        }                                                        \
+    } while (0)
+
+static double now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static void line(const char *name, double value, const char *unit)
+{
+    printf("%s %.3f %s\n", name, value, unit);
+}
+
+static void *many(size_t count, size_t size)
+{
+    void *p = calloc(count, size);
+    if (p == NULL)
+        CHECK(ERR_MEMORY);
+    return p;
+}
+
+static struct p256_affine *make_points(size_t count)
+{
+    struct p256_affine *p = many(count, sizeof *p), g;
+    struct p256_jacobian *j = many(count, sizeof *j);
+    p256_generator(&g);
+    p256_from_affine(&j[0], &g);
+    for (size_t i = 1; i < count; i++)
+        p256_add_affine_var(&j[i], &j[i - 1], &g);
+    CHECK(p256_to_affine_many_var(p, j, count));
+    free(j);
+    return p;
+}
+
+static void bench_msm(const struct p256_affine *p)
+{
+    static const size_t counts[] = {16, 256, 4096, POINTS};
+    scalar_t *k = many(POINTS, sizeof *k);
+    for (unsigned bits = 128; bits <= 256; bits += 128) {
+        for (size_t i = 0; i < POINTS; i++) {
+            scalar_random(&k[i]);
+            if (bits == 128)
+                memset(k[i].b, 0, 16);
+        }
+        for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+            char name[64];
+            struct p256_jacobian r;
+            size_t rounds = counts[i] < 1000 ? 30 : 2;
+            double t = now_us();
+            for (size_t n = 0; n < rounds; n++)
+                CHECK(p256_msm_var(&r, k, p, counts[i], bits));
+            snprintf(name, sizeof name, "msm_%zu_points_%u_bits_per_point", counts[i], bits);
+            line(name, (now_us() - t) / (double)(rounds * counts[i]), "us");
+        }
+    }
+    free(k);
+}
+
+static void bench_decompress(const struct p256_affine *p)
+{
+    point_t c[2000];
+    struct p256_affine a;
+    for (size_t i = 0; i < 2000; i++)
+        p256_compress(&c[i], &p[i]);
+    double t = now_us();
+    for (size_t i = 0; i < 2000; i++)
+        CHECK(p256_decompress_var(&a, &c[i]));
+    line("decompress_per_point", (now_us() - t) / 2000, "us");
+    EC_GROUP *curve = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+    EC_POINT *q = EC_POINT_new(curve);
+    BN_CTX *ctx = BN_CTX_new();
+    t = now_us();
+    for (size_t i = 0; i < 2000; i++)
+        if (EC_POINT_oct2point(curve, q, c[i].b, sizeof c[i].b, ctx) != 1)
+            CHECK(ERR_POINT);
+    line("openssl_decompress_per_point", (now_us() - t) / 2000, "us");
+    BN_CTX_free(ctx);
+    EC_POINT_free(q);
+    EC_GROUP_free(curve);
+}
+
+static void bench_openssl_mul(void)
+{
+    EC_GROUP *curve = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+    EC_POINT *q = EC_POINT_new(curve), *r = EC_POINT_new(curve);
+    BN_CTX *ctx = BN_CTX_new();
+    BIGNUM *k = BN_new();
+    double base = 0, any = 0;
+    for (int i = 0; i < 500; i++) {
+        scalar_t s;
+        scalar_random(&s);
+        if (BN_bin2bn(s.b, SCALAR_LEN, k) == NULL)
+            CHECK(ERR_MEMORY);
+        double t = now_us();
+        if (EC_POINT_mul(curve, q, k, NULL, NULL, ctx) != 1)
+            CHECK(ERR_MEMORY);
+        base += now_us() - t;
+        t = now_us();
+        if (EC_POINT_mul(curve, r, NULL, q, k, ctx) != 1)
+            CHECK(ERR_MEMORY);
+        any += now_us() - t;
+    }
+    line("openssl_mul_generator", base / 500, "us");
+    line("openssl_mul_point", any / 500, "us");
+    BN_free(k);
+    BN_CTX_free(ctx);
+    EC_POINT_free(r);
+    EC_POINT_free(q);
+    EC_GROUP_free(curve);
+}
+
+struct item {
+    struct elgamal ct;
+    struct zero_one p;
+    scalar_t r, c;
+};
+
+static void bench_prove(struct group *g, const point_t *Y, struct item *item)
+{
+    struct elgamal_key *k;
+    struct zero_one_state st;
+    CHECK(elgamal_key_new(&k, g, Y));
+    double t = now_us();
+    for (size_t i = 0; i < PROOFS; i++) {
+        scalar_random(&item[i].r);
+        CHECK(elgamal_encrypt(k, &item[i].ct, i % 2, &item[i].r));
+    }
+    line("elgamal_encrypt", (now_us() - t) / PROOFS, "us");
+    t = now_us();
+    for (size_t i = 0; i < PROOFS; i++) {
+        CHECK(zero_one_commit(k, &item[i].p, &st, i % 2, &item[i].r, &item[i].ct));
+        scalar_random(&item[i].c);
+        zero_one_respond(&item[i].p, &st, &item[i].c);
+    }
+    line("zero_one_prove", (now_us() - t) / PROOFS, "us");
+    elgamal_key_free(k);
+}
+
+/* As a verifier does it: decompression of all six points is part of the price. */
+static void add_item(struct batch *b, const struct item *item)
+{
+    struct elgamal_affine ct;
+    struct zero_one_affine pa;
+    CHECK(p256_decompress_var(&ct.A, &item->ct.A));
+    CHECK(p256_decompress_var(&ct.B, &item->ct.B));
+    CHECK(p256_decompress_var(&pa.a0, &item->p.a0));
+    CHECK(p256_decompress_var(&pa.b0, &item->p.b0));
+    CHECK(p256_decompress_var(&pa.a1, &item->p.a1));
+    CHECK(p256_decompress_var(&pa.b1, &item->p.b1));
+    CHECK(batch_zero_one(b, &ct, &pa, &item->p, &item->c));
+}
+
+static void bench_verify(struct group *g, const point_t *Y, const struct item *item)
+{
+    static const size_t sizes[] = {1, 100, PROOFS};
+    struct batch *b;
+    double t = now_us();
+    for (size_t i = 0; i < 50; i++)
+        CHECK(zero_one_verify(g, Y, &item[i].ct, &item[i].p, &item[i].c));
+    line("zero_one_verify_single", (now_us() - t) / 50, "us");
+    CHECK(batch_new(&b, Y));
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        char name[64];
+        size_t rounds = PROOFS / sizes[s] < 50 ? PROOFS / sizes[s] : 50;
+        t = now_us();
+        for (size_t n = 0; n < rounds; n++) {
+            batch_reset(b);
+            for (size_t i = 0; i < sizes[s]; i++)
+                add_item(b, &item[n * sizes[s] + i]);
+            CHECK(batch_check(b));
+        }
+        snprintf(name, sizeof name, "zero_one_verify_batch_of_%zu_per_proof", sizes[s]);
+        line(name, (now_us() - t) / (double)(rounds * sizes[s]), "us");
+    }
+    batch_free(b);
+}
+
+static void bench_dlog(void)
+{
+    struct dlog *d;
+    struct p256_jacobian m;
+    struct p256_affine g;
+    scalar_t k;
+    uint64_t v;
+    double t = now_us();
+    CHECK(dlog_new(&d, 100000000));
+    line("dlog_table_1e8", (now_us() - t) / 1e3, "ms");
+    p256_generator(&g);
+    scalar_set(&k, 99999999);
+    CHECK(p256_mul_var(&m, &k, &g));
+    t = now_us();
+    CHECK(dlog_find_var(d, &v, &m, 100000000));
+    line("dlog_find_1e8_worst", (now_us() - t) / 1e3, "ms");
+    dlog_free(d);
+}
+
+int main(void)
+{
+    struct group *g;
+    scalar_t y;
+    point_t Y;
+    CHECK(secret_init());
+    CHECK(group_new(&g));
+    scalar_random(&y);
+    CHECK(point_mul_base(g, &Y, &y));
+    struct p256_affine *p = make_points(POINTS);
+    struct item *item = many(PROOFS, sizeof *item);
+    bench_msm(p);
+    bench_decompress(p);
+    bench_openssl_mul();
+    bench_prove(g, &Y, item);
+    bench_verify(g, &Y, item);
+    bench_dlog();
+    free(item);
+    free(p);
+    group_free(g);
+    return 0;
+}
