@@ -17,6 +17,7 @@ err_t elgamal_key_new(struct elgamal_key **out, struct group *g, const point_t *
     k->g = g;
     GO(secret_alloc(&secret, sizeof *k->secret));
     k->secret = secret;
+    GO(point_uncompress(g, k->generator, &group_generator));
     GO(fixed_new(&k->base, &group_generator));
     GO(fixed_new(&k->key, Y));
     *out = k;
@@ -62,8 +63,8 @@ static err_t choice_point(struct elgamal_key *k, uint32_t v)
     scalar_set(&s->k, v);
     if (v > 1)
         return fixed_mul(k->base, s->t, &s->k);
-    s->t[0] = 4;
-    return point_uncompress(k->g, s->t, &group_generator);
+    memcpy(s->t, k->generator, sizeof s->t);
+    return OK;
 }
 
 err_t elgamal_encrypt(struct elgamal_key *k, struct elgamal *out, uint32_t v, const scalar_t *r)

@@ -47,8 +47,85 @@ static inline void reduce_wide(fe_t r, const uint64_t t[8])
         (hi) = (uint64_t)(w_ >> 64);                   \
     } while (0)
 
+/* Clang 14 cannot ask for ADX by name, and its C is not far behind; so it keeps the C path tested. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define FE_ADX 1
+#else
+#define FE_ADX 0
+#endif
+
+#if FE_ADX
+/* The same product for processors with MULX, ADCX and ADOX, which C does not reach: two independent carry
+ * chains, lows along one and highs along the other. Compilers of today need twice the time. */
+#define ROW(at, t0, t1, t2, t3, t4)                                   \
+    "movq " at "(%[a]), %%rdx\n\t"                                    \
+    "xorl %k[" t4 "], %k[" t4 "]\n\t"                                 \
+    "mulxq (%[b]), %[lo], %[hi]\n\t"                                  \
+    "adcxq %[lo], %[" t0 "]\n\tadoxq %[hi], %[" t1 "]\n\t"            \
+    "mulxq 8(%[b]), %[lo], %[hi]\n\t"                                 \
+    "adcxq %[lo], %[" t1 "]\n\tadoxq %[hi], %[" t2 "]\n\t"            \
+    "mulxq 16(%[b]), %[lo], %[hi]\n\t"                                \
+    "adcxq %[lo], %[" t2 "]\n\tadoxq %[hi], %[" t3 "]\n\t"            \
+    "mulxq 24(%[b]), %[lo], %[hi]\n\t"                                \
+    "adcxq %[lo], %[" t3 "]\n\tadoxq %[hi], %[" t4 "]\n\t"            \
+    "movl $0, %k[lo]\n\tadcxq %[lo], %[" t4 "]\n\t"
+
+/* REDUCE_STEP with m (2^64 - 2^32 + 1) by shifts; the new top limb takes the place of t0. */
+#define STEP(t0, t1, t2, t3)                                          \
+    "movq %[" t0 "], %[lo]\n\tmovq %[" t0 "], %[hi]\n\t"              \
+    "movq %[" t0 "], %%rdx\n\t"                                       \
+    "shlq $32, %[lo]\n\tshrq $32, %[hi]\n\t"                          \
+    "subq %[lo], %%rdx\n\tsbbq %[hi], %[" t0 "]\n\t"                  \
+    "addq %[lo], %[" t1 "]\n\tadcq %[hi], %[" t2 "]\n\t"              \
+    "adcq %%rdx, %[" t3 "]\n\tadcq $0, %[" t0 "]\n\t"
+
+static void mul_adx(fe_t r, const fe_t a, const fe_t b)
+{
+    uint64_t t0, t1, t2, t3, t4, t5, t6, t7, lo, hi;
+    __asm__("movq (%[a]), %%rdx\n\t"
+            "mulxq (%[b]), %[t0], %[t1]\n\t"
+            "mulxq 8(%[b]), %[lo], %[t2]\n\taddq %[lo], %[t1]\n\t"
+            "mulxq 16(%[b]), %[lo], %[t3]\n\tadcq %[lo], %[t2]\n\t"
+            "mulxq 24(%[b]), %[lo], %[t4]\n\tadcq %[lo], %[t3]\n\t"
+            "adcq $0, %[t4]\n\t"
+            ROW("8", "t1", "t2", "t3", "t4", "t5")
+            ROW("16", "t2", "t3", "t4", "t5", "t6")
+            ROW("24", "t3", "t4", "t5", "t6", "t7")
+            STEP("t0", "t1", "t2", "t3")
+            STEP("t1", "t2", "t3", "t0")
+            STEP("t2", "t3", "t0", "t1")
+            STEP("t3", "t0", "t1", "t2")
+            "addq %[t4], %[t0]\n\tadcq %[t5], %[t1]\n\t"
+            "adcq %[t6], %[t2]\n\tadcq %[t7], %[t3]\n\t"
+            "movl $0, %k[lo]\n\tadcq $0, %[lo]\n\t"
+            "movq %[t0], %[t4]\n\tmovq %[t1], %[t5]\n\t"
+            "movq %[t2], %[t6]\n\tmovq %[t3], %[t7]\n\t"
+            "movl $0xffffffff, %k[hi]\n\tmovabsq $0xffffffff00000001, %%rdx\n\t"
+            "subq $-1, %[t0]\n\tsbbq %[hi], %[t1]\n\t"
+            "sbbq $0, %[t2]\n\tsbbq %%rdx, %[t3]\n\tsbbq $0, %[lo]\n\t"
+            "cmovcq %[t4], %[t0]\n\tcmovcq %[t5], %[t1]\n\t"
+            "cmovcq %[t6], %[t2]\n\tcmovcq %[t7], %[t3]\n\t"
+            : [t0] "=&r"(t0), [t1] "=&r"(t1), [t2] "=&r"(t2), [t3] "=&r"(t3), [t4] "=&r"(t4), [t5] "=&r"(t5),
+              [t6] "=&r"(t6), [t7] "=&r"(t7), [lo] "=&r"(lo), [hi] "=&r"(hi)
+            : [a] "r"(a), [b] "r"(b), "m"(*(const fe_t *)a), "m"(*(const fe_t *)b)
+            : "rdx", "cc");
+    r[0] = t0;
+    r[1] = t1;
+    r[2] = t2;
+    r[3] = t3;
+}
+
+#define HAVE_ADX (__builtin_cpu_supports("bmi2") && __builtin_cpu_supports("adx"))
+#endif
+
 void fe_mul(fe_t r, const fe_t a, const fe_t b)
 {
+#if FE_ADX
+    if (HAVE_ADX) {
+        mul_adx(r, a, b);
+        return;
+    }
+#endif
     uint64_t t[8], c;
     uint64_t b0 = b[0], b1 = b[1], b2 = b[2], b3 = b[3], x = a[0];
     MULADD(c, t[0], x, b0, 0, 0);
@@ -75,6 +152,12 @@ void fe_mul(fe_t r, const fe_t a, const fe_t b)
 
 void fe_sqr(fe_t r, const fe_t a)
 {
+#if FE_ADX
+    if (HAVE_ADX) {
+        mul_adx(r, a, a);
+        return;
+    }
+#endif
     uint64_t t[8], c;
     uint64_t a0 = a[0], a1 = a[1], a2 = a[2], a3 = a[3];
     MULADD(c, t[1], a0, a1, 0, 0);

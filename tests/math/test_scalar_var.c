@@ -1,0 +1,90 @@
+/* The public-data scalars against the constant-time ones (GMP), at random and near 0 and q. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ceremony/base/secret.h"
+#include "ceremony/math/scalar_var.h"
+
+static void pick(scalar_t *out, int i)
+{
+    if (i < 4) {
+        scalar_set(out, (uint64_t)i);
+    } else if (i < 8) {
+        scalar_set(out, (uint64_t)i - 3);
+        scalar_neg(out, out);
+    } else if (i < 10) {
+        memset(out->b, i == 8 ? 0x7f : 0xff, SCALAR_LEN);
+        out->b[4] = 0;
+    } else {
+        scalar_random(out);
+    }
+}
+
+static void assert_scalar(const scalar_var_t *got, const scalar_t *want)
+{
+    scalar_t s;
+    scalar_var_store(&s, got);
+    assert_memory_equal(&s, want, sizeof s);
+}
+
+static void test_arithmetic(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 30; i++) {
+        for (int j = 0; j < 30; j++) {
+            scalar_t a, b, want;
+            scalar_var_t x, y, r;
+            scalar_factor_t f;
+            pick(&a, i);
+            pick(&b, j);
+            assert_int_equal(scalar_var_load(&x, &a), OK);
+            assert_int_equal(scalar_var_load(&y, &b), OK);
+            scalar_add(&want, &a, &b);
+            scalar_var_add(&r, &x, &y);
+            assert_scalar(&r, &want);
+            scalar_sub(&want, &a, &b);
+            scalar_var_sub(&r, &x, &y);
+            assert_scalar(&r, &want);
+            scalar_mul(&want, &a, &b);
+            scalar_var_factor(&f, &x);
+            scalar_var_mul(&r, &f, &y);
+            assert_scalar(&r, &want);
+            scalar_add(&want, &want, &b);
+            r = y;
+            scalar_var_mul_add(&r, &f, &y);
+            assert_scalar(&r, &want);
+        }
+    }
+}
+
+static void test_load(void **state)
+{
+    (void)state;
+    scalar_t s;
+    scalar_var_t x;
+    static const scalar_var_t zero;
+    memcpy(s.b, group_order, SCALAR_LEN);
+    assert_int_equal(scalar_var_load(&x, &s), ERR_SCALAR);
+    assert_memory_equal(&x, &zero, sizeof x);
+    memset(s.b, 0xff, SCALAR_LEN);
+    assert_int_equal(scalar_var_load(&x, &s), ERR_SCALAR);
+    scalar_set(&s, 77);
+    scalar_var_set(&x, 77);
+    assert_scalar(&x, &s);
+}
+
+int main(void)
+{
+    if (secret_init() != OK)
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_arithmetic),
+        cmocka_unit_test(test_load),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
