@@ -1,0 +1,282 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ceremony/base/file.h"
+#include "ceremony/base/secret.h"
+#include "tally/verb.h"
+#include "ui/prompt.h"
+#include "ui/words.h"
+
+/* --- options --- */
+
+static void print_help(struct verb_run *v, const struct verb_option *option, size_t count)
+{
+    fprintf(v->out, "%s\n\nusage: conclave-tally %s%s %s\n", v->verb->summary, v->verb->name, count ? " [OPTIONS]" : "",
+            v->verb->arguments);
+    if (v->verb->text != NULL)
+        fprintf(v->out, "\n%s\n", v->verb->text);
+    if (count > 0)
+        fprintf(v->out, "\n");
+    for (size_t i = 0; i < count; i++) {
+        char left[64];
+        snprintf(left, sizeof left, "--%s%s%s", option[i].name, option[i].value ? " " : "",
+                 option[i].value ? option[i].value : "");
+        fprintf(v->out, "  %-28s %s%s\n", left, option[i].help, option[i].required ? " (required)" : "");
+    }
+    fprintf(v->out, "  %-28s %s\n", "--help", "this text");
+    v->help_shown = 1;
+}
+
+static err_t list_add(struct verb_run *v, struct verb_list *list, const char *text)
+{
+    if (list->count == VERB_LIST_MAX)
+        return fault_set(&v->fault, ERR_USAGE, "more than %d of one kind", VERB_LIST_MAX);
+    list->item[list->count++] = text;
+    return OK;
+}
+
+static err_t option_set(struct verb_run *v, const struct verb_option *o, const char *value)
+{
+    if (o->kind == OPTION_FLAG) {
+        *(int *)o->to = 1;
+        return value == NULL ? OK : fault_set(&v->fault, ERR_USAGE, "--%s takes no value", o->name);
+    }
+    if (value == NULL || *value == 0)
+        return fault_set(&v->fault, ERR_USAGE, "--%s needs a value", o->name);
+    if (o->kind == OPTION_LIST)
+        return list_add(v, o->to, value);
+    if (*(const char **)o->to != NULL)
+        return fault_set(&v->fault, ERR_USAGE, "--%s is there twice", o->name);
+    *(const char **)o->to = value;
+    return OK;
+}
+
+static const struct verb_option *option_find(const struct verb_option *option, size_t count, const char *name,
+                                             size_t len)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strlen(option[i].name) == len && strncmp(option[i].name, name, len) == 0)
+            return &option[i];
+    return NULL;
+}
+
+static err_t check_required(struct verb_run *v, const struct verb_option *option, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct verb_option *o = &option[i];
+        int given = o->kind == OPTION_TEXT ? *(const char **)o->to != NULL
+                    : o->kind == OPTION_LIST ? ((struct verb_list *)o->to)->count > 0 : 1;
+        if (o->required && !given)
+            return fault_set(&v->fault, ERR_USAGE, "--%s %s is required", o->name, o->value);
+    }
+    return OK;
+}
+
+err_t verb_options(struct verb_run *v, int argc, char **argv, const struct verb_option *option, size_t count,
+                   struct verb_list *rest)
+{
+    int ended = 0;
+    for (int i = 0; i < argc; i++) {
+        const char *word = argv[i];
+        if (ended || word[0] != '-' || word[1] == 0) {
+            if (rest == NULL)
+                return fault_set(&v->fault, ERR_USAGE, "there is a word too many: argument %d", i + 1);
+            TRY(list_add(v, rest, word));
+            continue;
+        }
+        if (strcmp(word, "--") == 0) {
+            ended = 1;
+            continue;
+        }
+        if (strcmp(word, "--help") == 0) {
+            print_help(v, option, count);
+            return OK;
+        }
+        const char *value = strchr(word, '=');
+        size_t len = value ? (size_t)(value - word) : strlen(word);
+        const struct verb_option *o = len > 2 && word[1] == '-' ? option_find(option, count, word + 2, len - 2) : NULL;
+        if (o == NULL)
+            return fault_set(&v->fault, ERR_USAGE, "argument %d is not an option of this verb", i + 1);
+        if (value != NULL)
+            value++;
+        else if (o->kind != OPTION_FLAG && i + 1 < argc)
+            value = argv[++i];
+        TRY(option_set(v, o, value));
+    }
+    return check_required(v, option, count);
+}
+
+/* --- values --- */
+
+err_t verb_number(struct verb_run *v, uint64_t *out, const char *text, uint64_t max, const char *option)
+{
+    uint64_t n = 0;
+    size_t i = 0;
+    *out = 0;
+    for (; text[i] >= '0' && text[i] <= '9' && i < 19; i++)
+        n = n * 10 + (uint64_t)(text[i] - '0');
+    if (i == 0 || text[i] != 0 || n > max)
+        return fault_set(&v->fault, ERR_USAGE, "--%s: a number from 0 to %llu", option, (unsigned long long)max);
+    *out = n;
+    return OK;
+}
+
+err_t verb_hash(struct verb_run *v, hash_t *out, const char *text, const char *option)
+{
+    if (hex_get(out->b, HASH_LEN, text) != OK)
+        return fault_set(&v->fault, ERR_USAGE, "--%s: 64 hex digits in lower case", option);
+    return OK;
+}
+
+err_t verb_place(struct verb_run *v, uint32_t *out, const struct bundle_election *be, const char *id)
+{
+    int64_t index = text_is_id(id, strlen(id)) ? places_find(be->places, id) : -1;
+    if (index < 0)
+        return fault_set(&v->fault, ERR_UNKNOWN, "there is no place of this name in the jurisdictions");
+    *out = (uint32_t)index;
+    return OK;
+}
+
+err_t verb_path(struct verb_run *v, char out[BUNDLE_PATH_MAX], const char *given, const char *dir, const char *name,
+                const char *option)
+{
+    if (given == NULL && dir == NULL)
+        return fault_set(&v->fault, ERR_USAGE, "--%s or --work is required", option);
+    err_t e = OK;
+    if (given != NULL) {
+        if (strlen(given) >= BUNDLE_PATH_MAX)
+            e = ERR_LIMIT;
+        else
+            strcpy(out, given);
+    } else {
+        e = file_path(out, BUNDLE_PATH_MAX, dir, name);
+    }
+    return e == OK ? OK : fault_set(&v->fault, ERR_USAGE, "--%s: the path is too long", option);
+}
+
+/* --- keys --- */
+
+err_t verb_passphrase(struct verb_run *v, char **secret, size_t *len, const char *file, int none, int is_new)
+{
+    char *again = NULL;
+    size_t again_len = 0;
+    *secret = NULL;
+    *len = 0;
+    if (none) {
+        void *p = NULL;
+        err_t e = secret_alloc(&p, 1);
+        *secret = p;
+        return e == OK ? OK : fault_set(&v->fault, e, "the passphrase");
+    }
+    if (file != NULL)
+        return prompt_secret_file(secret, len, file, &v->fault);
+    TRY(prompt_secret(secret, len, is_new ? "New passphrase: " : "Passphrase: ", &v->fault));
+    if (!is_new)
+        return OK;
+    err_t e = prompt_secret(&again, &again_len, "Again: ", &v->fault);
+    if (e == OK && (again_len != *len || !secret_equal(again, *secret, *len)))
+        e = fault_set(&v->fault, ERR_MISMATCH, "the two passphrases differ");
+    secret_free(again);
+    if (e != OK) {
+        secret_free(*secret);
+        *secret = NULL;
+        *len = 0;
+    }
+    return e;
+}
+
+err_t verb_key_open(struct verb_run *v, struct signkey **out, const char *path, const char *passphrase_file, int none)
+{
+    char *secret;
+    size_t len;
+    *out = NULL;
+    TRY(verb_passphrase(v, &secret, &len, passphrase_file, none, 0));
+    err_t e = signkey_open(out, path, secret, len, &v->fault);
+    secret_free(secret);
+    return e;
+}
+
+/* --- printing --- */
+
+void verb_print_fingerprint(struct verb_run *v, const char *name, const hash_t *h)
+{
+    char words[WORDS_TEXT_SIZE], hex[2 * HASH_LEN + 1];
+    hex_put(hex, h->b, HASH_LEN);
+    if (words_put(words, &words_en, h) == OK)
+        fprintf(v->out, "%s words  %s\n", name, words);
+    fprintf(v->out, "%s hex    %s\n", name, hex);
+}
+
+void verb_print_fault(struct verb_run *v, const struct fault *f)
+{
+    char text[2048];
+    fault_text(text, sizeof text, f);
+    fprintf(v->err, "conclave-tally: %s\n", text);
+}
+
+int verb_stopped(const struct verb_run *v)
+{
+    return v->stop != NULL && *v->stop != 0;
+}
+
+/* --- ballots in a file --- */
+
+static err_t item_fault(struct verb_run *v, err_t e, uint64_t offset, const char *what)
+{
+    fault_set(&v->fault, e, "%s", what);
+    v->fault.at = (long long)offset;
+    return e;
+}
+
+/* Reads exactly len bytes. */
+static err_t read_all(struct verb_run *v, uint8_t *out, size_t len, FILE *in, uint64_t offset)
+{
+    if (fread(out, 1, len, in) == len)
+        return OK;
+    if (verb_stopped(v))
+        return item_fault(v, ERR_STOPPED, offset, "while waiting for ballots");
+    return ferror(in) ? item_fault(v, ERR_IO, offset, "reading failed")
+                      : item_fault(v, ERR_TRUNCATED, offset, "the last ballot is not complete");
+}
+
+err_t verb_item_read(struct verb_run *v, uint8_t *buffer, size_t *len, size_t max, FILE *in, uint64_t *offset)
+{
+    uint8_t head[8];
+    *len = 0;
+    int first = getc(in);
+    if (first == EOF) {
+        if (verb_stopped(v))
+            return item_fault(v, ERR_STOPPED, *offset, "while waiting for ballots");
+        return ferror(in) ? item_fault(v, ERR_IO, *offset, "reading failed") : OK;
+    }
+    if (first >> 5 != 2 || (first & 31) > 26)
+        return item_fault(v, ERR_FORMAT, *offset, "not a CBOR byte string");
+    uint64_t n = (uint64_t)(first & 31);
+    size_t extra = n < 24 ? 0 : (size_t)1 << (n - 24);
+    if (extra > 0) {
+        TRY(read_all(v, head, extra, in, *offset));
+        n = 0;
+        for (size_t i = 0; i < extra; i++)
+            n = n << 8 | head[i];
+        if ((extra == 1 && n < 24) || (extra == 2 && n < 0x100) || (extra == 4 && n < 0x10000))
+            return item_fault(v, ERR_CANONICAL, *offset, "a length in a longer form than needed");
+    }
+    if (n == 0 || n > max)
+        return item_fault(v, ERR_LIMIT, *offset, "a ballot of this length cannot be");
+    TRY(read_all(v, buffer, (size_t)n, in, *offset));
+    *offset += 1 + extra + n;
+    *len = (size_t)n;
+    return OK;
+}
+
+err_t verb_item_write(FILE *out, const void *item, size_t len, struct fault *f)
+{
+    struct cbor_out o = CBOR_OUT_INIT;
+    cbor_put_bytes(&o, item, len);
+    err_t e = o.err;
+    if (e == OK && fwrite(o.data, 1, o.len, out) != o.len)
+        e = ERR_IO;
+    cbor_out_free(&o);
+    return e == OK ? OK : fault_set(f, e, "writing ballots failed");
+}
