@@ -93,6 +93,14 @@ $(OUT)/tests/%: $(OUT)/obj/tests/%.o $(TEST_SUPPORT) $(ALL_LIBS)
 	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_SUPPORT) $(ALL_LIBS) -Wl,--end-group -lcmocka \
 	  $(HSM_LIBS) $(UI_LIBS) $(TALLY_LIBS) $(BASE_LIBS) $(APPLIANCE_LIBS) -lm
 
+# --- mock PKCS#11 module, for tests/hsm and whoever wants a token that fails on cue ---
+
+MOCK_P11 := $(OUT)/tests/mock_p11.so
+$(MOCK_P11): tests/mock_p11/mock.c hsm/rv.c hsm/rv.h | $(OUT)/.deps
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -fPIC -shared -o $@ $(filter %.c,$^) -ldl
+$(OUT)/tests/hsm/test_hsm $(OUT)/tests/hsm/test_mock: | $(MOCK_P11)
+
 tests: $(TESTS)
 
 .PHONY: all tests clean
