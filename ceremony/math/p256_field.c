@@ -79,6 +79,27 @@ static inline void reduce_wide(fe_t r, const uint64_t t[8])
     "addq %[lo], %[" t1 "]\n\tadcq %[hi], %[" t2 "]\n\t"              \
     "adcq %%rdx, %[" t3 "]\n\tadcq $0, %[" t0 "]\n\t"
 
+/* reduce_wide on t0 .. t7, the result in t0 .. t3 */
+#define REDUCE                                                        \
+    STEP("t0", "t1", "t2", "t3")                                      \
+    STEP("t1", "t2", "t3", "t0")                                      \
+    STEP("t2", "t3", "t0", "t1")                                      \
+    STEP("t3", "t0", "t1", "t2")                                      \
+    "addq %[t4], %[t0]\n\tadcq %[t5], %[t1]\n\t"                      \
+    "adcq %[t6], %[t2]\n\tadcq %[t7], %[t3]\n\t"                      \
+    "movl $0, %k[lo]\n\tadcq $0, %[lo]\n\t"                           \
+    "movq %[t0], %[t4]\n\tmovq %[t1], %[t5]\n\t"                      \
+    "movq %[t2], %[t6]\n\tmovq %[t3], %[t7]\n\t"                      \
+    "movl $0xffffffff, %k[hi]\n\tmovabsq $0xffffffff00000001, %%rdx\n\t" \
+    "subq $-1, %[t0]\n\tsbbq %[hi], %[t1]\n\t"                        \
+    "sbbq $0, %[t2]\n\tsbbq %%rdx, %[t3]\n\tsbbq $0, %[lo]\n\t"       \
+    "cmovcq %[t4], %[t0]\n\tcmovcq %[t5], %[t1]\n\t"                  \
+    "cmovcq %[t6], %[t2]\n\tcmovcq %[t7], %[t3]\n\t"
+
+#define OUTPUTS                                                                                   \
+    [t0] "=&r"(t0), [t1] "=&r"(t1), [t2] "=&r"(t2), [t3] "=&r"(t3), [t4] "=&r"(t4), [t5] "=&r"(t5), \
+        [t6] "=&r"(t6), [t7] "=&r"(t7), [lo] "=&r"(lo), [hi] "=&r"(hi)
+
 static void mul_adx(fe_t r, const fe_t a, const fe_t b)
 {
     uint64_t t0, t1, t2, t3, t4, t5, t6, t7, lo, hi;
@@ -91,23 +112,45 @@ static void mul_adx(fe_t r, const fe_t a, const fe_t b)
             ROW("8", "t1", "t2", "t3", "t4", "t5")
             ROW("16", "t2", "t3", "t4", "t5", "t6")
             ROW("24", "t3", "t4", "t5", "t6", "t7")
-            STEP("t0", "t1", "t2", "t3")
-            STEP("t1", "t2", "t3", "t0")
-            STEP("t2", "t3", "t0", "t1")
-            STEP("t3", "t0", "t1", "t2")
-            "addq %[t4], %[t0]\n\tadcq %[t5], %[t1]\n\t"
-            "adcq %[t6], %[t2]\n\tadcq %[t7], %[t3]\n\t"
-            "movl $0, %k[lo]\n\tadcq $0, %[lo]\n\t"
-            "movq %[t0], %[t4]\n\tmovq %[t1], %[t5]\n\t"
-            "movq %[t2], %[t6]\n\tmovq %[t3], %[t7]\n\t"
-            "movl $0xffffffff, %k[hi]\n\tmovabsq $0xffffffff00000001, %%rdx\n\t"
-            "subq $-1, %[t0]\n\tsbbq %[hi], %[t1]\n\t"
-            "sbbq $0, %[t2]\n\tsbbq %%rdx, %[t3]\n\tsbbq $0, %[lo]\n\t"
-            "cmovcq %[t4], %[t0]\n\tcmovcq %[t5], %[t1]\n\t"
-            "cmovcq %[t6], %[t2]\n\tcmovcq %[t7], %[t3]\n\t"
-            : [t0] "=&r"(t0), [t1] "=&r"(t1), [t2] "=&r"(t2), [t3] "=&r"(t3), [t4] "=&r"(t4), [t5] "=&r"(t5),
-              [t6] "=&r"(t6), [t7] "=&r"(t7), [lo] "=&r"(lo), [hi] "=&r"(hi)
+            REDUCE
+            : OUTPUTS
             : [a] "r"(a), [b] "r"(b), "m"(*(const fe_t *)a), "m"(*(const fe_t *)b)
+            : "rdx", "cc");
+    r[0] = t0;
+    r[1] = t1;
+    r[2] = t2;
+    r[3] = t3;
+}
+
+/* limb at position i of a, squared, onto t[2i] and t[2i + 1] */
+#define DIAGONAL(at, even, odd)                                       \
+    "movq " at "(%[a]), %%rdx\n\t"                                    \
+    "mulxq %%rdx, %[lo], %[hi]\n\t"                                   \
+    "adcq %[lo], %[" even "]\n\tadcq %[hi], %[" odd "]\n\t"
+
+static void sqr_adx(fe_t r, const fe_t a)
+{
+    uint64_t t0, t1, t2, t3, t4, t5, t6, t7, lo, hi;
+    __asm__("movq (%[a]), %%rdx\n\t"
+            "mulxq 8(%[a]), %[t1], %[t2]\n\t"
+            "mulxq 16(%[a]), %[lo], %[t3]\n\taddq %[lo], %[t2]\n\t"
+            "mulxq 24(%[a]), %[lo], %[t4]\n\tadcq %[lo], %[t3]\n\tadcq $0, %[t4]\n\t"
+            "movq 8(%[a]), %%rdx\n\t"
+            "mulxq 24(%[a]), %[lo], %[t5]\n\taddq %[lo], %[t4]\n\tadcq $0, %[t5]\n\t"
+            "mulxq 16(%[a]), %[lo], %[hi]\n\t"
+            "addq %[lo], %[t3]\n\tadcq %[hi], %[t4]\n\tadcq $0, %[t5]\n\t"
+            "movq 16(%[a]), %%rdx\n\t"
+            "mulxq 24(%[a]), %[lo], %[t6]\n\taddq %[lo], %[t5]\n\tadcq $0, %[t6]\n\t"
+            "xorl %k[t0], %k[t0]\n\txorl %k[t7], %k[t7]\n\t"
+            "addq %[t1], %[t1]\n\tadcq %[t2], %[t2]\n\tadcq %[t3], %[t3]\n\t"
+            "adcq %[t4], %[t4]\n\tadcq %[t5], %[t5]\n\tadcq %[t6], %[t6]\n\tadcq %[t7], %[t7]\n\t"
+            DIAGONAL("", "t0", "t1")
+            DIAGONAL("8", "t2", "t3")
+            DIAGONAL("16", "t4", "t5")
+            DIAGONAL("24", "t6", "t7")
+            REDUCE
+            : OUTPUTS
+            : [a] "r"(a), "m"(*(const fe_t *)a)
             : "rdx", "cc");
     r[0] = t0;
     r[1] = t1;
@@ -154,7 +197,7 @@ void fe_sqr(fe_t r, const fe_t a)
 {
 #if FE_ADX
     if (HAVE_ADX) {
-        mul_adx(r, a, a);
+        sqr_adx(r, a);
         return;
     }
 #endif

@@ -19,7 +19,7 @@ static void pick(scalar_t *out, int i)
         scalar_neg(out, out);
     } else if (i < 10) {
         memset(out->b, i == 8 ? 0x7f : 0xff, SCALAR_LEN);
-        out->b[4] = 0;
+        out->b[3] = 0xfe;
     } else {
         scalar_random(out);
     }
