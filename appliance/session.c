@@ -1,0 +1,112 @@
+#include "appliance/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "hsm/hsm.h"
+
+static err_t fill(struct session *s, const struct common *c, int need_record, FILE *err, struct fault *f)
+{
+    if (c->board == NULL)
+        return fault_set(f, ERR_USAGE, "--board is missing");
+    TRY(bundle_election_load(&s->el, c->board, need_record, f));
+    TRY(board_open(&s->b, c->board, &s->el->m->election, f));
+    TRY(group_new(&s->g));
+    s->t.m = s->el->m;
+    s->t.b = s->b;
+    s->t.g = s->g;
+    for (size_t i = 0; i < s->b->refused_count; i++) {
+        char text[2048];
+        fault_text(text, sizeof text, &s->b->refused[i].fault);
+        fprintf(err, "left out: %s\n", text);
+    }
+    return OK;
+}
+
+err_t session_open(struct session *s, const struct common *c, int need_record, FILE *err, struct fault *f)
+{
+    memset(s, 0, sizeof *s);
+    err_t e = fill(s, c, need_record, err, f);
+    if (e != OK)
+        session_close(s);
+    return e;
+}
+
+err_t session_open_token(struct session *s, const struct common *c, int need_record, FILE *err, struct fault *f)
+{
+    if (c->token == NULL)
+        return fault_set(f, ERR_USAGE, "--token is missing");
+    TRY(session_open(s, c, need_record, err, f));
+    struct hsm_options opt = {.program = "/proc/self/exe", .pin = hsm_pin_prompt, .last_try = c->last_try};
+    err_t e = hsm_open(&s->t.ks, c->token, &opt, f);
+    s->has_token = e == OK;
+    if (e != OK)
+        session_close(s);
+    return e;
+}
+
+void session_close(struct session *s)
+{
+    if (s->has_token)
+        s->t.ks.ops->close(s->t.ks.ctx);
+    group_free(s->g);
+    board_free(s->b);
+    bundle_election_free(s->el);
+    memset(s, 0, sizeof *s);
+}
+
+err_t session_roster(struct session *s, struct roster *out, struct fault *f)
+{
+    if (s->t.enrolment != NULL) {
+        err_t e = roster_signed_by(out, s->el->m, s->b, s->g, &s->t.identity, f);
+        if (e != ERR_MISSING)
+            return e;
+    }
+    struct status *st;
+    TRY(status_read(&st, s->el->m, s->b, s->g, f));
+    int has = st->has_roster, differ = st->rosters_differ;
+    *out = st->roster;
+    status_free(st);
+    if (differ)
+        return fault_set(f, ERR_CONFLICT, "trustees signed different rosters; stop and compare the words again");
+    return has ? OK : roster_make(out, s->el->m, s->b, s->g, NULL, 0, f);
+}
+
+err_t print_fingerprint(FILE *out, const char *title, const hash_t *h)
+{
+    char words[WORDS_TEXT_SIZE], hex[2 * HASH_LEN + 1];
+    TRY(words_put(words, &words_en, h));
+    hex_put(hex, h->b, HASH_LEN);
+    fprintf(out, "%s\n  %s\n", title, hex);
+    size_t n = 0;
+    for (char *save = NULL, *w = strtok_r(words, " ", &save); w != NULL; w = strtok_r(NULL, " ", &save), n++)
+        fprintf(out, "%s%2zu %-9s", n % 6 == 0 ? (n > 0 ? "\n  " : "  ") : " ", n + 1, w);
+    fprintf(out, "\n");
+    return OK;
+}
+
+void seats_text(char out[128], uint32_t seats)
+{
+    size_t len = 0;
+    out[0] = '\0';
+    for (uint32_t j = 1; j <= TRUSTEES_MAX; j++)
+        if (seats >> (j - 1) & 1)
+            len += (size_t)snprintf(out + len, 128 - len, "%s%u", len > 0 ? ", " : "", j);
+    if (len == 0)
+        snprintf(out, 128, "-");
+}
+
+err_t seats_parse(uint32_t *out, const char *text, uint32_t n, struct fault *f)
+{
+    *out = 0;
+    for (const char *p = text;; p++) {
+        char *end;
+        unsigned long seat = strtoul(p, &end, 10);
+        if (*p < '0' || *p > '9' || seat < 1 || seat > n || (*end != ',' && *end != '\0'))
+            return fault_set(f, ERR_USAGE, "seats are given as 1,4,7 with numbers from 1 to %u", n);
+        *out |= UINT32_C(1) << (seat - 1);
+        p = end;
+        if (*p == '\0')
+            return OK;
+    }
+}

@@ -1,0 +1,55 @@
+/* What every verb of conclave starts with: an election on a board, and a trustee's token. */
+#ifndef APPLIANCE_SESSION_H
+#define APPLIANCE_SESSION_H
+
+#include <stdio.h>
+
+#include "ceremony/status.h"
+#include "ceremony/trustee.h"
+#include "tally/bundle.h"
+#include "ui/args.h"
+#include "ui/words.h"
+
+/* Options that all verbs have. */
+struct common {
+    const char *board, *token;
+    int last_try;
+};
+#define COMMON_ARGS(c)                                                                                     \
+    {"board", "DIR", "the board: a directory, on removable media for example", &(c)->board, NULL},         \
+        {"token", "URI", "the token, pkcs11:... (RFC 7512)", &(c)->token, NULL},                           \
+        {"last-try", NULL, "spend the last PIN try before the token locks", NULL, &(c)->last_try}
+
+struct session {
+    struct bundle_election *el;
+    struct board *b;
+    struct group *g;
+    struct trustee t; /* ks is open only if has_token */
+    int has_token;
+};
+
+/* Opens the board and the election on it; need_record as in bundle.h. Refused entries are listed on err. */
+MUST err_t session_open(struct session *s, const struct common *c, int need_record, FILE *err, struct fault *f);
+/* Opens the token too. */
+MUST err_t session_open_token(struct session *s, const struct common *c, int need_record, FILE *err,
+                              struct fault *f);
+void session_close(struct session *s);
+
+/* The roster that counts here: the one this token signed, or else the one that trustees signed, or else what the
+ * enrolments on the board make. */
+MUST err_t session_roster(struct session *s, struct roster *out, struct fault *f);
+
+/* A fingerprint: title, hex in groups, words. */
+MUST err_t print_fingerprint(FILE *out, const char *title, const hash_t *h);
+/* "1, 4, 7" for bits. */
+void seats_text(char out[128], uint32_t seats);
+/* "1,4" to bits; ERR_USAGE. */
+MUST err_t seats_parse(uint32_t *out, const char *text, uint32_t n, struct fault *f);
+
+/* A verb: returns what main reports. */
+typedef err_t verb_fn(int argc, char **argv, struct fault *f);
+verb_fn verb_token, verb_election, verb_enroll, verb_roster, verb_deal, verb_complain, verb_reveal, verb_cut,
+    verb_confirm, verb_status, verb_drill, verb_decrypt, verb_retire, verb_show, verb_rehearse, verb_merge,
+    verb_fingerprint;
+
+#endif

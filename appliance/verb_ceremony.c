@@ -1,0 +1,309 @@
+/* The verbs of a key ceremony, one per phase. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "appliance/session.h"
+#include "ui/prompt.h"
+#include "ui/table.h"
+
+/* Opens board and token, finds the enrolment and the roster. */
+static err_t begin(struct session *s, const struct common *c, struct roster *r, struct fault *f)
+{
+    TRY(session_open_token(s, c, 0, stderr, f));
+    err_t e = trustee_find(&s->t, f);
+    if (e == OK)
+        e = session_roster(s, r, f);
+    if (e != OK)
+        session_close(s);
+    return e;
+}
+
+err_t verb_enroll(int argc, char **argv, struct fault *f)
+{
+    struct common c = {0};
+    const char *name = NULL, *organisation = NULL;
+    struct arg spec[] = {COMMON_ARGS(&c),
+                         {"name", "NAME", "your name, as it will stand in the record", &name, NULL},
+                         {"organisation", "NAME", "your organisation", &organisation, NULL},
+                         {0}};
+    size_t count;
+    int help;
+    struct session s;
+    TRY(args_parse(argc, argv, spec, NULL, 0, &count, &help, f));
+    if (help) {
+        args_help(stdout, "conclave", "enroll --board DIR --token URI --name NAME --organisation NAME",
+                  "Makes your two keys in the token and a seed sealed to them, and signs your enrolment.\n"
+                  "You promise: this token is mine, and I will take part with it. Repeating it changes nothing.",
+                  spec);
+        return OK;
+    }
+    if (name == NULL || organisation == NULL)
+        return fault_set(f, ERR_USAGE, "--name and --organisation are needed");
+    TRY(session_open_token(&s, &c, 0, stderr, f));
+    err_t e = enroll_make(&s.t, name, organisation, f);
+    if (e == OK) {
+        char hex[17];
+        hex_put(hex, s.t.enrolment->id.b, 8);
+        printf("enrolled: %s, %s (%s)\n", name, organisation, hex);
+    }
+    session_close(&s);
+    return e;
+}
+
+static err_t print_roster(const struct roster *r)
+{
+    static const struct table_column column[] = {{"seat", TABLE_RIGHT},   {"name", TABLE_LEFT},
+                                                 {"organisation", TABLE_LEFT}, {"token", TABLE_LEFT},
+                                                 {"serial", TABLE_LEFT},  {"enrolment", TABLE_LEFT}};
+    struct table *t;
+    TRY(table_new(&t, column, 6));
+    err_t e = OK;
+    for (uint32_t j = 0; j < r->n && e == OK; j++) {
+        const struct enrolment *x = &r->seat[j];
+        char seat[16], token[64], id[17];
+        snprintf(seat, sizeof seat, "%u", j + 1);
+        snprintf(token, sizeof token, "%s %s", x->manufacturer, x->model);
+        hex_put(id, x->id.b, 8);
+        const char *cell[] = {seat, x->name, x->organisation, token, x->serial, id};
+        e = table_row(t, cell);
+    }
+    if (e == OK)
+        e = table_print(t, stdout, TABLE_UNICODE, 20);
+    table_free(t);
+    return e;
+}
+
+err_t verb_roster(int argc, char **argv, struct fault *f)
+{
+    struct common c = {0};
+    const char *leave_out = NULL;
+    struct arg spec[] = {COMMON_ARGS(&c),
+                         {"leave-out", "IDS", "enrolments that were given up, full hex ids separated by comma",
+                          &leave_out, NULL},
+                         {0}};
+    size_t count, left = 0;
+    int help;
+    struct session s;
+    struct roster r;
+    hash_t out[TRUSTEES_MAX];
+    TRY(args_parse(argc, argv, spec, NULL, 0, &count, &help, f));
+    if (help) {
+        args_help(stdout, "conclave", "roster --board DIR --token URI",
+                  "Shows who takes part, in which seat, and the roster's words. You read the words aloud with the\n"
+                  "others and type them: by that you sign that all of you saw the same roster.",
+                  spec);
+        return OK;
+    }
+    for (const char *p = leave_out; p != NULL && *p != '\0' && left < TRUSTEES_MAX; p += p[64] == ',' ? 65 : 64) {
+        char hex[65];
+        snprintf(hex, sizeof hex, "%.64s", p);
+        if (hex_get(out[left++].b, HASH_LEN, hex) != OK || (p[64] != ',' && p[64] != '\0'))
+            return fault_set(f, ERR_USAGE, "--leave-out takes ids of 64 hex digits");
+    }
+    TRY(session_open_token(&s, &c, 0, stderr, f));
+    err_t e;
+    GO(trustee_find(&s.t, f));
+    e = roster_signed_by(&r, s.el->m, s.b, s.g, &s.t.identity, f);
+    if (e == OK) {
+        printf("You signed this roster before.\n");
+        GO(print_roster(&r));
+        GO(print_fingerprint(stdout, "Roster", &r.ceremony));
+        goto out;
+    }
+    if (e != ERR_MISSING)
+        goto out;
+    fault_clear(f);
+    GO(roster_make(&r, s.el->m, s.b, s.g, out, left, f));
+    GO(roster_check_own(&s.t, &r, f));
+    printf("%s: %u of %u\n", s.el->m->title, r.t, r.n);
+    GO(print_roster(&r));
+    GO(print_fingerprint(stdout, "Roster", &r.ceremony));
+    GO(prompt_words(stdin, stdout, "Compare the words aloud with the others, then type them: ", &words_en, &r.ceremony,
+                    f));
+    GO(roster_sign(&s.t, &r, f));
+    printf("roster signed; you have seat %u\n", roster_seat(&r, &s.t.identity));
+out:
+    session_close(&s);
+    return e;
+}
+
+/* Verbs that only need board, token and roster. */
+static err_t simple(int argc, char **argv, const char *usage, const char *about,
+                    err_t (*run)(struct session *s, const struct roster *r, struct fault *f), struct fault *f)
+{
+    struct common c = {0};
+    struct arg spec[] = {COMMON_ARGS(&c), {0}};
+    size_t count;
+    int help;
+    TRY(args_parse(argc, argv, spec, NULL, 0, &count, &help, f));
+    if (help) {
+        args_help(stdout, "conclave", usage, about, spec);
+        return OK;
+    }
+    struct roster *r = malloc(sizeof *r);
+    if (r == NULL)
+        return fault_set(f, ERR_MEMORY, "roster");
+    struct session s;
+    err_t e = begin(&s, &c, r, f);
+    if (e == OK) {
+        e = run(&s, r, f);
+        session_close(&s);
+    }
+    free(r);
+    return e;
+}
+
+static err_t run_deal(struct session *s, const struct roster *r, struct fault *f)
+{
+    TRY(deal_make(&s->t, r, f));
+    printf("dealt: %u shares for the others are on the board, sealed to their tokens\n", r->n);
+    return OK;
+}
+
+err_t verb_deal(int argc, char **argv, struct fault *f)
+{
+    return simple(argc, argv, "deal --board DIR --token URI",
+                  "Opens your contribution to the key and seals a share of it to every trustee's token. The token is\n"
+                  "bound to this roster from now on.",
+                  run_deal, f);
+}
+
+static err_t run_reveal(struct session *s, const struct roster *r, struct fault *f)
+{
+    size_t count;
+    TRY(reveal_make(&s->t, r, &count, f));
+    if (count > 0)
+        printf("answered %zu complaint(s) with a reveal\n", count);
+    else
+        printf("no complaint to answer\n");
+    return OK;
+}
+
+err_t verb_reveal(int argc, char **argv, struct fault *f)
+{
+    return simple(argc, argv, "reveal --board DIR --token URI",
+                  "Answers complaints about your deal: the share concerned becomes public, so that all can judge it.",
+                  run_reveal, f);
+}
+
+err_t verb_complain(int argc, char **argv, struct fault *f)
+{
+    struct common c = {0};
+    int include_missing = 0;
+    struct arg spec[] = {COMMON_ARGS(&c),
+                         {"missing", NULL, "complain also about shares whose ciphertext never arrived", NULL,
+                          &include_missing},
+                         {0}};
+    size_t count;
+    int help;
+    struct session s;
+    struct roster r;
+    uint32_t bad, missing;
+    char text[128];
+    TRY(args_parse(argc, argv, spec, NULL, 0, &count, &help, f));
+    if (help) {
+        args_help(stdout, "conclave", "complain --board DIR --token URI [--missing]",
+                  "Opens every share sealed to you and signs a complaint about each dealer whose share is bad.", spec);
+        return OK;
+    }
+    TRY(begin(&s, &c, &r, f));
+    err_t e;
+    GO(shares_check(&s.t, &r, &bad, &missing, f));
+    if (missing != 0 && !include_missing) {
+        seats_text(text, missing);
+        printf("not on this board: the shares from seats %s (fetch them, or say --missing)\n", text);
+    }
+    if (include_missing)
+        bad |= missing;
+    GO(complaint_make(&s.t, &r, bad, f));
+    seats_text(text, bad);
+    if (bad == 0)
+        printf("every share that is here opens and matches; nothing to complain about\n");
+    else
+        printf("complained about seats %s\n", text);
+out:
+    session_close(&s);
+    return e;
+}
+
+/* Seats without a deal must be named: nobody is left out by accident. */
+static err_t absent_named(struct session *s, const struct roster *r, uint32_t absent, struct fault *f)
+{
+    for (uint32_t j = 1; j <= r->n; j++) {
+        struct deal d;
+        if (absent >> (j - 1) & 1)
+            continue;
+        err_t e = deal_of_seat(&d, s->b, r, s->g, j, NULL, 0, f);
+        if (e == ERR_MISSING)
+            return fault_set(f, ERR_EARLY, "seat %u, %s has not dealt; wait, or name the seat with --absent", j,
+                             r->seat[j - 1].name);
+    }
+    fault_clear(f);
+    return OK;
+}
+
+err_t verb_cut(int argc, char **argv, struct fault *f)
+{
+    struct common c = {0};
+    const char *absent_text = NULL;
+    struct arg spec[] = {COMMON_ARGS(&c),
+                         {"absent", "SEATS", "seats that are missing, such as 3,7; they will hold no share", &absent_text,
+                          NULL},
+                         {0}};
+    size_t count;
+    int help;
+    struct session s;
+    struct roster r;
+    uint32_t absent = 0;
+    struct cut cut = {0};
+    struct outcome *oc = NULL;
+    char text[128];
+    TRY(args_parse(argc, argv, spec, NULL, 0, &count, &help, f));
+    if (help) {
+        args_help(stdout, "conclave", "cut --board DIR --token URI [--absent SEATS]",
+                  "Fixes what is on the board: deals, complaints, reveals, and who is absent. The key follows from it.",
+                  spec);
+        return OK;
+    }
+    TRY(begin(&s, &c, &r, f));
+    err_t e = OK;
+    if (absent_text != NULL)
+        GO(seats_parse(&absent, absent_text, r.n, f));
+    GO(absent_named(&s, &r, absent, f));
+    oc = malloc(sizeof *oc);
+    if (oc == NULL) {
+        e = fault_set(f, ERR_MEMORY, "cut");
+        goto out;
+    }
+    GO(cut_make(&cut, s.b, &r, absent, f));
+    GO(cut_outcome(oc, s.el->m, s.b, &r, &cut, s.g, f));
+    GO(cut_sign(&s.t, &r, &cut, f));
+    seats_text(text, oc->qual);
+    printf("cut of %zu entries; dealers that count: %s\n", cut.entry_count, text);
+    seats_text(text, oc->holders);
+    printf("holders of a share: %s\n", text);
+out:
+    cut_free(&cut);
+    free(oc);
+    session_close(&s);
+    return e;
+}
+
+static err_t run_confirm(struct session *s, const struct roster *r, struct fault *f)
+{
+    struct status *st;
+    TRY(status_read(&st, s->el->m, s->b, s->g, f));
+    err_t e = st->has_cut ? confirm_make(&s->t, r, &st->cut, f)
+                          : fault_set(f, ERR_EARLY, "no cut on this board contains all of its entries: run cut first");
+    if (e == OK)
+        printf("confirmed: your share was rebuilt from board and token, proved, and used on the test ciphertext\n");
+    status_free(st);
+    return e;
+}
+
+err_t verb_confirm(int argc, char **argv, struct fault *f)
+{
+    return simple(argc, argv, "confirm --board DIR --token URI",
+                  "Checks every deal, opens your shares, rebuilds your share of the key, proves it and decrypts a test.",
+                  run_confirm, f);
+}

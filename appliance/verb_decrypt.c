@@ -1,0 +1,282 @@
+/* Decryption night, drills and retirement. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "appliance/session.h"
+#include "ceremony/base/file.h"
+#include "tally/aggregate.h"
+#include "tally/plan.h"
+#include "ui/progress.h"
+#include "ui/prompt.h"
+#include "ui/table.h"
+
+/* --- verification on this machine --- */
+
+struct watch {
+    struct progress progress;
+    uint64_t total;
+};
+
+static err_t on_event(void *ctx, const struct aggregate_event *ev)
+{
+    struct watch *w = ctx;
+    if (ev->kind == AGGREGATE_REFUSED) {
+        char text[2048];
+        fault_text(text, sizeof text, ev->fault);
+        progress_end(&w->progress);
+        fprintf(stderr, "refused: %s\n", text);
+    }
+    if (ev->kind == AGGREGATE_VERIFIED || ev->kind == AGGREGATE_KNOWN)
+        return progress_step(&w->progress, "verifying every ballot", ev->done, w->total);
+    return OK;
+}
+
+static err_t count_file(void *ctx, const char *name, struct fault *f)
+{
+    (void)name;
+    (void)f;
+    ++*(uint64_t *)ctx;
+    return OK;
+}
+
+static void on_violation(void *ctx, const char *rule, const struct fault *f)
+{
+    char text[2048];
+    fault_text(text, sizeof text, f);
+    fprintf(ctx, "rule %s broken: %s\n", rule, text);
+}
+
+/* Recomputes every record from the ballots, then the plan's rules against these records. */
+static err_t verify_plan(struct session *s, const struct plan *p, const char *exports, const char *work, struct fault *f)
+{
+    struct watch w = {0};
+    struct aggregate_result res;
+    struct node_provider nodes;
+    char records[4200];
+    progress_init(&w.progress, stderr, NULL);
+    TRY(file_list(exports, count_file, &w.total, f));
+    struct aggregate_report report = {&w, on_event};
+    err_t e = aggregate_verified(&res, &s->el->ctx, exports, work, p, NULL, &report, f);
+    progress_end(&w.progress);
+    if (e != OK)
+        return e;
+    printf("verified on this machine: %llu ballots in %llu exports; %llu places missing, %llu ballots dropped, %llu "
+           "exports corrected\n",
+           (unsigned long long)res.ballots, (unsigned long long)(res.verified + res.known),
+           (unsigned long long)res.missing, (unsigned long long)res.dropped, (unsigned long long)res.replaced);
+    TRY(file_path(records, sizeof records, work, "records"));
+    node_provider_dir(&nodes, records);
+    return plan_check(p, &s->el->ctx, &nodes, on_violation, stderr, f);
+}
+
+/* --- what am I about to decrypt? --- */
+
+static err_t print_plan(const struct session *s, const struct plan *p)
+{
+    static const struct table_column column[] = {
+        {"level", TABLE_LEFT}, {"contests and places", TABLE_RIGHT}, {"ballots, fewest", TABLE_RIGHT}, {"most", TABLE_RIGHT}};
+    const struct manifest *m = s->el->m;
+    struct table *t;
+    TRY(table_new(&t, column, 4));
+    err_t e = OK;
+    for (uint32_t level = 0; level < m->level_count && e == OK; level++) {
+        uint64_t count = 0, low = UINT64_MAX, high = 0;
+        for (size_t i = 0; i < p->unit_count; i++) {
+            if (p->unit[i].level != level)
+                continue;
+            count++;
+            low = p->unit[i].ballots < low ? p->unit[i].ballots : low;
+            high = p->unit[i].ballots > high ? p->unit[i].ballots : high;
+        }
+        char a[24], b[24], c[24];
+        if (count == 0)
+            continue;
+        snprintf(a, sizeof a, "%llu", (unsigned long long)count);
+        snprintf(b, sizeof b, "%llu", (unsigned long long)low);
+        snprintf(c, sizeof c, "%llu", (unsigned long long)high);
+        const char *cell[] = {m->level[level], a, b, c};
+        e = table_row(t, cell);
+    }
+    if (e == OK)
+        e = table_print(t, stdout, TABLE_UNICODE, 20);
+    table_free(t);
+    return e;
+}
+
+/* --- decrypt --- */
+
+struct decrypt_args {
+    struct common c;
+    const char *plan, *exports, *work, *supersedes;
+};
+
+static err_t load_older(struct session *s, struct plan **older, const struct decrypt_args *a, const struct plan *p,
+                        struct fault *f)
+{
+    *older = NULL;
+    if (a->supersedes == NULL) {
+        if (p->has_supersedes)
+            return fault_set(f, ERR_MISSING, "this plan supersedes another one: name it with --supersedes");
+        return OK;
+    }
+    TRY(plan_load_var(older, &s->el->ctx, a->supersedes, f));
+    return plan_supersede_check(*older, p, &s->el->ctx, on_violation, stderr, f);
+}
+
+static err_t sign_and_decrypt(struct session *s, const struct plan *p, const struct plan *older, struct fault *f)
+{
+    struct target *target;
+    TRY(plan_targets(&target, &s->el->ctx, p));
+    err_t e = plan_sign(&s->t, s->el->r, &p->id, older != NULL ? &older->id : NULL, f);
+    if (e == OK) {
+        printf("plan signed\n");
+        e = decrypt_make(&s->t, s->el->r, &p->id, target, p->unit_count, f);
+    }
+    if (e == OK)
+        printf("partial decryption of %zu sums, with proofs, is on the board\n", p->unit_count);
+    plan_targets_free(target, p->unit_count);
+    return e;
+}
+
+static err_t run_decrypt(struct session *s, const struct decrypt_args *a, struct fault *f)
+{
+    struct plan *p = NULL, *older = NULL;
+    err_t e;
+    GO(record_check(s->el->r, s->el->m, s->b, f));
+    GO(plan_load_var(&p, &s->el->ctx, a->plan, f));
+    GO(load_older(s, &older, a, p, f));
+    GO(verify_plan(s, p, a->exports, a->work, f));
+    GO(trustee_find(&s->t, f)); /* the token, only now */
+    printf("%s\n", s->el->m->title);
+    GO(print_plan(s, p));
+    GO(print_fingerprint(stdout, "Decryption plan", &p->id));
+    GO(prompt_words(stdin, stdout, "Compare the plan's words aloud, then type them to decrypt: ", &words_en, &p->id, f));
+    GO(sign_and_decrypt(s, p, older, f));
+out:
+    plan_free(older);
+    plan_free(p);
+    return e;
+}
+
+err_t verb_decrypt(int argc, char **argv, struct fault *f)
+{
+    struct decrypt_args a = {0};
+    struct arg spec[] = {COMMON_ARGS(&a.c),
+                         {"plan", "FILE", "the decryption plan", &a.plan, NULL},
+                         {"exports", "DIR", "all exports of the precincts, complete with ballots", &a.exports, NULL},
+                         {"work", "DIR", "where this machine keeps what it verified", &a.work, NULL},
+                         {"supersedes", "FILE", "the earlier plan that this one replaces", &a.supersedes, NULL},
+                         {0}};
+    size_t count;
+    int help;
+    struct session s;
+    TRY(args_parse(argc, argv, spec, NULL, 0, &count, &help, f));
+    if (help) {
+        args_help(stdout, "conclave", "decrypt --board DIR --token URI --plan FILE --exports DIR --work DIR",
+                  "Verifies every ballot and the plan's rules on this machine, shows what would be decrypted, and after\n"
+                  "you typed the plan's words lets your token take part. A token signs one plan.",
+                  spec);
+        return OK;
+    }
+    if (a.plan == NULL || a.exports == NULL || a.work == NULL)
+        return fault_set(f, ERR_USAGE, "--plan, --exports and --work are needed");
+    TRY(session_open_token(&s, &a.c, 1, stderr, f));
+    err_t e = run_decrypt(&s, &a, f);
+    session_close(&s);
+    return e;
+}
+
+/* --- drill --- */
+
+static err_t check_drills(struct session *s, const hash_t *challenge, struct fault *f)
+{
+    uint32_t good = 0;
+    for (size_t i = 0; i < s->b->entry_count; i++) {
+        const struct entry *e = s->b->entry[i];
+        uint32_t seat;
+        if (e->kind != ENTRY_DRILL || hash_cmp(&e->subject, challenge) != 0)
+            continue;
+        err_t err = drill_check(e, s->el->r, s->g, &seat, f);
+        if (err_class(err) == CLASS_SYSTEM)
+            return err;
+        if (err == OK)
+            good |= UINT32_C(1) << (seat - 1);
+        else
+            printf("a drill by seat %u does not verify\n", seat);
+    }
+    char text[128];
+    fault_clear(f);
+    seats_text(text, good);
+    printf("seats that proved their share on this challenge: %s\n", text);
+    return OK;
+}
+
+err_t verb_drill(int argc, char **argv, struct fault *f)
+{
+    struct common c = {0};
+    const char *text = NULL;
+    int only_check = 0;
+    struct arg spec[] = {COMMON_ARGS(&c),
+                         {"challenge", "TEXT", "fresh words of another trustee, or of a public beacon", &text, NULL},
+                         {"check", NULL, "only check the drills on the board; needs no token", NULL, &only_check},
+                         {0}};
+    size_t count;
+    int help;
+    struct session s;
+    hash_t challenge;
+    TRY(args_parse(argc, argv, spec, NULL, 0, &count, &help, f));
+    if (help) {
+        args_help(stdout, "conclave", "drill --board DIR --token URI --challenge TEXT [--check]",
+                  "Proves that your share can be rebuilt today, on a challenge that somebody else has chosen.", spec);
+        return OK;
+    }
+    if (text == NULL || text[0] == '\0')
+        return fault_set(f, ERR_USAGE, "--challenge is missing");
+    struct cbor_out o = CBOR_OUT_INIT;
+    cbor_put_array(&o, 2);
+    cbor_put_text(&o, "conclave/challenge");
+    cbor_put_bytes(&o, text, strlen(text));
+    TRY(cbor_out_hash(&o, &challenge));
+    if (only_check)
+        TRY(session_open(&s, &c, 1, stderr, f));
+    else
+        TRY(session_open_token(&s, &c, 1, stderr, f));
+    err_t e = OK;
+    if (!only_check)
+        e = trustee_find(&s.t, f);
+    if (e == OK && !only_check)
+        e = drill_make(&s.t, s.el->r, &challenge, f);
+    if (e == OK)
+        e = check_drills(&s, &challenge, f);
+    session_close(&s);
+    return e;
+}
+
+/* --- retire --- */
+
+err_t verb_retire(int argc, char **argv, struct fault *f)
+{
+    struct common c = {0};
+    struct arg spec[] = {COMMON_ARGS(&c), {0}};
+    size_t count;
+    int help;
+    struct session s;
+    hash_t anchor;
+    TRY(args_parse(argc, argv, spec, NULL, 0, &count, &help, f));
+    if (help) {
+        args_help(stdout, "conclave", "retire --board DIR --token URI",
+                  "Signs that you retire, and destroys the ceremony key in your token. Your share is gone for ever.", spec);
+        return OK;
+    }
+    TRY(session_open_token(&s, &c, 1, stderr, f));
+    err_t e;
+    GO(trustee_find(&s.t, f));
+    record_anchor(&anchor, &s.el->m->election, &s.el->r->id);
+    GO(print_fingerprint(stdout, "Key to be given up", &anchor));
+    GO(prompt_words(stdin, stdout, "Type the words of the key to destroy your part of it: ", &words_en, &anchor, f));
+    GO(retire_make(&s.t, s.el->r, f));
+    printf("retired: the ceremony key in the token is destroyed\n");
+out:
+    session_close(&s);
+    return e;
+}

@@ -1,0 +1,261 @@
+/* Looking: status, election check, fingerprints, merging boards, the record when the key is released. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "appliance/session.h"
+#include "ceremony/base/file.h"
+#include "tally/plan.h"
+#include "ui/qr.h"
+#include "ui/qrtext.h"
+#include "ui/table.h"
+
+static void print_warning(void *ctx, const char *sentence)
+{
+    fprintf(ctx, "warning: %s\n", sentence);
+}
+
+err_t verb_election(int argc, char **argv, struct fault *f)
+{
+    struct common c = {0};
+    struct arg spec[] = {COMMON_ARGS(&c), {0}};
+    const char *what[1];
+    size_t count;
+    int help;
+    struct session s;
+    TRY(args_parse(argc, argv, spec, what, 1, &count, &help, f));
+    if (help) {
+        args_help(stdout, "conclave", "election check --board DIR",
+                  "Reads manifest.json and jurisdictions.csv strictly, warns, and shows the election's words.", spec);
+        return OK;
+    }
+    if (count != 1 || strcmp(what[0], "check") != 0)
+        return fault_set(f, ERR_USAGE, "election check --board DIR");
+    TRY(session_open(&s, &c, 0, stderr, f));
+    const struct manifest *m = s.el->m;
+    printf("%s, %s\n", m->title, m->date);
+    printf("%u of %u trustees decrypt; %u dealers must qualify\n", m->t, m->n, m->min_qual);
+    printf("%u places on %zu levels, %zu contests, %zu ballot styles\n", places_count(s.el->places), m->level_count,
+           m->contest_count, m->style_count);
+    manifest_warnings(m, print_warning, stdout);
+    err_t e = print_fingerprint(stdout, "Election", &m->election);
+    session_close(&s);
+    return e;
+}
+
+/* --- the record --- */
+
+/* Makes record.cbor when the key is released and it is not there. *made: whether it was made now. */
+static err_t settle_record(struct session *s, int *made, struct fault *f)
+{
+    struct cbor_out bytes = CBOR_OUT_INIT;
+    char path[4200];
+    *made = 0;
+    if (s->el->r != NULL)
+        return record_check(s->el->r, s->el->m, s->b, f);
+    TRY(record_make(&s->el->r, &bytes, s->el->m, s->b, f));
+    err_t e = file_path(path, sizeof path, s->b->dir, BUNDLE_RECORD);
+    if (e == OK)
+        e = file_write(path, bytes.data, bytes.len, FILE_NEW, f);
+    cbor_out_free(&bytes);
+    *made = e == OK;
+    return e;
+}
+
+static err_t print_seats(const struct status *st)
+{
+    static const struct table_column column[] = {{"seat", TABLE_RIGHT},     {"name", TABLE_LEFT},
+                                                 {"roster", TABLE_LEFT},    {"deal", TABLE_LEFT},
+                                                 {"complaints", TABLE_LEFT}, {"confirmed", TABLE_LEFT},
+                                                 {"drills", TABLE_LEFT},    {"partials", TABLE_RIGHT}};
+    struct table *t;
+    TRY(table_new(&t, column, 8));
+    err_t e = OK;
+    for (uint32_t j = 0; j < st->roster.n && e == OK; j++) {
+        const struct status_seat *x = &st->seat[j];
+        char seat[16], complaints[128], partials[16];
+        snprintf(seat, sizeof seat, "%u", j + 1);
+        snprintf(partials, sizeof partials, "%d", x->partials);
+        seats_text(complaints, x->complaints);
+        const char *deal = x->dealt                              ? "yes"
+                           : x->deal_error == ERR_MISSING        ? "-"
+                           : x->deal_error == ERR_EQUIVOCATION   ? "two different"
+                                                                 : "bad";
+        int out = st->has_cut && st->outcome.fate[j] != FATE_QUALIFIED;
+        const char *confirmed = x->confirmed                                  ? "yes"
+                                : out                                         ? seat_fate_name(st->outcome.fate[j])
+                                : x->confirm_error == OK || x->confirm_error == ERR_MISSING ? "-"
+                                                                              : "bad";
+        const char *cell[] = {seat,       st->roster.seat[j].name, x->roster_signed ? "signed" : "-",
+                              deal,       complaints,              confirmed,
+                              x->drilled ? "yes" : "-", partials};
+        e = table_row(t, cell);
+    }
+    if (e == OK)
+        e = table_print(t, stdout, TABLE_UNICODE, 20);
+    table_free(t);
+    return e;
+}
+
+static const char *next_step(const struct status *st)
+{
+    switch (st->stage) {
+    case STAGE_ENROLL:
+        return "every trustee runs enroll";
+    case STAGE_ROSTER:
+        return "compare the roster's words: every trustee runs roster";
+    case STAGE_DEAL:
+        return "every trustee runs roster and deal";
+    case STAGE_CUT:
+        return "one trustee runs cut, then every trustee runs confirm";
+    case STAGE_COMPLAIN:
+        return "dealers concerned run reveal; then one trustee runs cut, and every trustee confirm";
+    case STAGE_CONFIRM:
+        return "every holder runs confirm";
+    case STAGE_RELEASED:
+        return "the key is released: publish its words";
+    }
+    return "";
+}
+
+err_t verb_status(int argc, char **argv, struct fault *f)
+{
+    struct common c = {0};
+    struct arg spec[] = {COMMON_ARGS(&c), {0}};
+    size_t count;
+    int help, made = 0;
+    struct session s;
+    struct status *st = NULL;
+    hash_t anchor;
+    TRY(args_parse(argc, argv, spec, NULL, 0, &count, &help, f));
+    if (help) {
+        args_help(stdout, "conclave", "status --board DIR",
+                  "Shows who has done what and what comes next. Writes record.cbor once the key is released.", spec);
+        return OK;
+    }
+    TRY(session_open(&s, &c, 0, stderr, f));
+    err_t e;
+    GO(status_read(&st, s.el->m, s.b, s.g, f));
+    printf("%s: %s. %zu of %u enrolled\n", s.el->m->title, stage_name(st->stage), st->enrolled, s.el->m->n);
+    if (st->rosters_differ)
+        printf("STOP: trustees signed different rosters\n");
+    if (st->has_roster)
+        GO(print_seats(st));
+    printf("next: %s\n", next_step(st));
+    if (st->stage != STAGE_RELEASED && s.el->r == NULL)
+        goto out;
+    GO(settle_record(&s, &made, f));
+    record_anchor(&anchor, &s.el->m->election, &s.el->r->id);
+    printf(made ? "ceremony record written\n" : "ceremony record checked\n");
+    GO(print_fingerprint(stdout, "Key (trust anchor: election and ceremony record)", &anchor));
+out:
+    status_free(st);
+    session_close(&s);
+    return e;
+}
+
+/* --- fingerprints --- */
+
+static err_t print_qr(const void *message, size_t len)
+{
+    struct qrtext parts;
+    struct fault f;
+    TRY(qrtext_split(&parts, QRTEXT_CEREMONY, message, len));
+    err_t e = OK;
+    for (size_t i = 0; i < parts.count && e == OK; i++) {
+        char *drawing;
+        e = qr_draw_utf8(&drawing, parts.part[i], QR_ANSI, &f);
+        if (e == OK)
+            printf("%s%s\n", drawing, parts.part[i]);
+        free(drawing);
+    }
+    qrtext_free(&parts);
+    return e;
+}
+
+static err_t anchor_qr(const struct session *s)
+{
+    struct cbor_out o = CBOR_OUT_INIT;
+    cbor_put_array(&o, 3);
+    cbor_put_text(&o, "conclave/anchor");
+    cbor_put_hash(&o, &s->el->m->election);
+    cbor_put_hash(&o, &s->el->r->id);
+    err_t e = o.err != OK ? o.err : print_qr(o.data, o.len);
+    cbor_out_free(&o);
+    return e;
+}
+
+err_t verb_fingerprint(int argc, char **argv, struct fault *f)
+{
+    struct common c = {0};
+    const char *plan_file = NULL;
+    int qr = 0;
+    struct arg spec[] = {COMMON_ARGS(&c),
+                         {"plan", "FILE", "also of this decryption plan", &plan_file, NULL},
+                         {"qr", NULL, "the key's fingerprint as a QR code too", NULL, &qr},
+                         {0}};
+    size_t count;
+    int help;
+    struct session s;
+    struct roster *r = NULL;
+    TRY(args_parse(argc, argv, spec, NULL, 0, &count, &help, f));
+    if (help) {
+        args_help(stdout, "conclave", "fingerprint --board DIR [--plan FILE] [--qr]",
+                  "Shows the words of election, roster, key and plan, to be read aloud and compared.", spec);
+        return OK;
+    }
+    TRY(session_open(&s, &c, 0, stderr, f));
+    err_t e;
+    GO(print_fingerprint(stdout, "Election", &s.el->m->election));
+    r = malloc(sizeof *r);
+    if (r != NULL && session_roster(&s, r, NULL) == OK)
+        GO(print_fingerprint(stdout, "Roster", &r->ceremony));
+    if (s.el->r != NULL) {
+        hash_t anchor;
+        GO(record_check(s.el->r, s.el->m, s.b, f));
+        record_anchor(&anchor, &s.el->m->election, &s.el->r->id);
+        GO(print_fingerprint(stdout, "Key (trust anchor: election and ceremony record)", &anchor));
+        if (qr)
+            GO(anchor_qr(&s));
+    }
+    if (plan_file != NULL) {
+        struct plan *p;
+        GO(plan_load_var(&p, &s.el->ctx, plan_file, f));
+        e = print_fingerprint(stdout, "Decryption plan", &p->id);
+        plan_free(p);
+    }
+out:
+    free(r);
+    session_close(&s);
+    return e;
+}
+
+/* --- merging --- */
+
+err_t verb_merge(int argc, char **argv, struct fault *f)
+{
+    struct common c = {0};
+    struct arg spec[] = {COMMON_ARGS(&c), {0}};
+    const char *from[1];
+    size_t count;
+    int help;
+    struct session s;
+    struct merge_report rep;
+    TRY(args_parse(argc, argv, spec, from, 1, &count, &help, f));
+    if (help || count != 1) {
+        args_help(help ? stdout : stderr, "conclave", "merge --board DIR FROM",
+                  "Copies every good entry of the board FROM into this one. Nothing is overwritten or removed.", spec);
+        return help ? OK : fault_set(f, ERR_USAGE, "name the board to merge from");
+    }
+    TRY(session_open(&s, &c, 0, stderr, f));
+    size_t before = s.b->refused_count;
+    err_t e = board_merge(s.b, from[0], &rep, f);
+    for (size_t i = before; i < s.b->refused_count; i++) {
+        char text[2048];
+        fault_text(text, sizeof text, &s.b->refused[i].fault);
+        fprintf(stderr, "refused: %s\n", text);
+    }
+    if (e == OK)
+        printf("%zu new, %zu known, %zu refused, %zu ciphertexts\n", rep.added, rep.known, rep.refused, rep.detached);
+    session_close(&s);
+    return e;
+}

@@ -1,0 +1,171 @@
+#include "ceremony/status.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *stage_name(enum stage s)
+{
+    static const char *const name[] = {"enrolment", "roster",       "dealing",  "cut",
+                                       "complaint", "confirmation", "released"};
+    return (size_t)s < sizeof name / sizeof name[0] ? name[s] : "unknown";
+}
+
+/* The roster that trustees signed; if there are several, the first one good, and a flag. */
+static err_t find_roster(struct status *s, const struct manifest *m, const struct board *b, struct group *g)
+{
+    for (size_t i = 0; i < b->entry_count; i++) {
+        const struct entry *e = b->entry[i];
+        if (e->kind == ENTRY_ENROLL)
+            s->enrolled++;
+        if (e->kind != ENTRY_ROSTER)
+            continue;
+        if (s->has_roster) {
+            s->rosters_differ |= hash_cmp(&s->roster.ceremony, &e->ceremony) != 0;
+            continue;
+        }
+        err_t err = roster_signed_by(&s->roster, m, b, g, &e->author, NULL);
+        if (err_class(err) == CLASS_SYSTEM)
+            return err;
+        s->has_roster = err == OK;
+    }
+    return OK;
+}
+
+static void count_entries(struct status *s, const struct board *b)
+{
+    for (size_t i = 0; i < b->entry_count; i++) {
+        const struct entry *e = b->entry[i];
+        uint32_t j = roster_seat(&s->roster, &e->author);
+        if (j == 0 || hash_cmp(&e->ceremony, &s->roster.ceremony) != 0)
+            continue;
+        struct status_seat *x = &s->seat[j - 1];
+        x->roster_signed |= e->kind == ENTRY_ROSTER;
+        x->drilled |= e->kind == ENTRY_DRILL;
+        x->partials += e->kind == ENTRY_PARTIAL;
+    }
+}
+
+static err_t read_deals(struct status *s, const struct board *b, struct group *g)
+{
+    const struct roster *r = &s->roster;
+    for (uint32_t i = 1; i <= r->n; i++) {
+        struct deal d;
+        struct status_seat *x = &s->seat[i - 1];
+        x->deal_error = deal_of_seat(&d, b, r, g, i, NULL, 0, NULL);
+        if (err_class(x->deal_error) == CLASS_SYSTEM)
+            return x->deal_error;
+        x->dealt = x->deal_error == OK;
+        for (size_t k = 0; x->dealt && k < b->entry_count; k++) {
+            const struct entry *e = b->entry[k];
+            uint32_t j = roster_seat(r, &e->author);
+            if (e->kind == ENTRY_COMPLAINT && j != 0 && hash_cmp(&e->ceremony, &r->ceremony) == 0 &&
+                hash_cmp(&e->subject, &d.statement_id) == 0)
+                x->complaints |= UINT32_C(1) << (j - 1);
+        }
+    }
+    return OK;
+}
+
+static size_t confirmations(const struct board *b, const struct cut *c, const struct roster *r)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < b->entry_count; i++)
+        count += b->entry[i]->kind == ENTRY_CONFIRM && hash_cmp(&b->entry[i]->subject, &c->hash) == 0 &&
+                 hash_cmp(&b->entry[i]->ceremony, &r->ceremony) == 0;
+    return count;
+}
+
+static err_t find_cut(struct status *s, const struct board *b)
+{
+    size_t best = 0;
+    for (size_t i = 0; i < b->entry_count; i++) {
+        const struct entry *e = b->entry[i];
+        struct cut c;
+        if (e->kind != ENTRY_CUT || hash_cmp(&e->ceremony, &s->roster.ceremony) != 0 ||
+            roster_seat(&s->roster, &e->author) == 0)
+            continue;
+        err_t err = cut_parse(&c, e, &s->roster, NULL);
+        if (err == ERR_MEMORY)
+            return err;
+        if (err != OK)
+            continue;
+        size_t count = confirmations(b, &c, &s->roster);
+        if (cut_covers(&c, b, &s->roster, NULL) == OK && (!s->has_cut || count > best)) {
+            cut_free(&s->cut);
+            s->cut = c;
+            s->has_cut = 1;
+            best = count;
+        } else {
+            cut_free(&c);
+        }
+    }
+    return OK;
+}
+
+static err_t read_confirmations(struct status *s, const struct manifest *m, const struct board *b, struct group *g)
+{
+    const struct roster *r = &s->roster;
+    s->cut_error = cut_outcome(&s->outcome, m, b, r, &s->cut, g, NULL);
+    if (err_class(s->cut_error) == CLASS_SYSTEM)
+        return s->cut_error;
+    for (uint32_t j = 1; j <= r->n && s->cut_error == OK; j++) {
+        point_t D;
+        const struct entry *used;
+        struct status_seat *x = &s->seat[j - 1];
+        if (!(s->outcome.holders >> (j - 1) & 1))
+            continue;
+        x->confirm_error = confirm_check(&D, &used, b, r, &s->cut, &s->outcome, j, g, NULL);
+        x->confirmed = x->confirm_error == OK;
+    }
+    return OK;
+}
+
+static enum stage stage_of(const struct status *s, const struct manifest *m)
+{
+    if (!s->has_roster)
+        return s->enrolled < m->n ? STAGE_ENROLL : STAGE_ROSTER;
+    uint32_t dealt = 0, confirmed = 0, open = 0;
+    for (uint32_t j = 0; j < m->n; j++) {
+        dealt += s->seat[j].dealt;
+        confirmed += s->seat[j].confirmed;
+        open += s->seat[j].complaints != 0;
+    }
+    if (!s->has_cut)
+        return open > 0 ? STAGE_COMPLAIN : dealt < m->n ? STAGE_DEAL : STAGE_CUT;
+    if (s->cut_error == OK && confirmed == (uint32_t)__builtin_popcount(s->outcome.holders))
+        return STAGE_RELEASED;
+    return STAGE_CONFIRM;
+}
+
+err_t status_read(struct status **out, const struct manifest *m, const struct board *b, struct group *g,
+                  struct fault *f)
+{
+    *out = NULL;
+    struct status *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return fault_set(f, ERR_MEMORY, "status");
+    err_t e = find_roster(s, m, b, g);
+    if (e == OK && s->has_roster) {
+        count_entries(s, b);
+        e = read_deals(s, b, g);
+        if (e == OK)
+            e = find_cut(s, b);
+        if (e == OK && s->has_cut)
+            e = read_confirmations(s, m, b, g);
+    }
+    if (e != OK) {
+        status_free(s);
+        return fault_set(f, e, "reading the board");
+    }
+    s->stage = stage_of(s, m);
+    *out = s;
+    return OK;
+}
+
+void status_free(struct status *s)
+{
+    if (s == NULL)
+        return;
+    cut_free(&s->cut);
+    free(s);
+}
