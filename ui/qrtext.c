@@ -150,7 +150,7 @@ static err_t sort_pieces(struct piece piece[QRTEXT_PARTS_MAX], struct piece *fir
 
 static err_t none_missing(const struct piece *piece, size_t n, struct fault *f)
 {
-    char list[4 * QRTEXT_PARTS_MAX] = "";
+    char list[5 * QRTEXT_PARTS_MAX + 1] = "";
     size_t at = 0;
     for (size_t i = 0; i < n; i++)
         if (piece[i].payload == NULL)

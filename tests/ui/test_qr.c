@@ -52,13 +52,13 @@ static void test_messages(void **state)
 /* A full part stays in version 20, side 97, so that it fits a terminal of 105 columns. */
 static void test_part_size(void **state)
 {
-    uint8_t message[QRTEXT_PART_LEN * 11];
+    static uint8_t message[QRTEXT_MESSAGE_MAX];
     struct qrtext q;
     size_t columns, rows;
     (void)state;
     memset(message, 0xff, sizeof message);
     assert_int_equal(qrtext_split(&q, 'R', message, sizeof message), OK);
-    assert_int_equal(qr_terminal_size(&columns, &rows, q.part[10], NULL), OK);
+    assert_int_equal(qr_terminal_size(&columns, &rows, q.part[QRTEXT_PARTS_MAX - 1], NULL), OK);
     assert_true(columns <= 105);
     assert_true(rows <= 53);
     qrtext_free(&q);

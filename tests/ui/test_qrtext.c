@@ -98,7 +98,7 @@ static err_t join(const struct qrtext *q, size_t want_len)
 
 static void test_sizes(void **state)
 {
-    static const size_t sizes[] = {1, 2, 3, 599, 600, 601, 1199, 1200, 1201, 6000, 59399, QRTEXT_MESSAGE_MAX};
+    static const size_t sizes[] = {1, 2, 3, 599, 600, 601, 1199, 1200, 1201, 6000, 262144, QRTEXT_MESSAGE_MAX - 1, QRTEXT_MESSAGE_MAX};
     struct qrtext q;
     (void)state;
     fill(message, sizeof message, 1);
@@ -117,6 +117,17 @@ static void test_sizes(void **state)
     assert_int_equal(qrtext_split(&q, 'R', message, sizeof message), ERR_LIMIT);
     assert_int_equal(qrtext_split(&q, 'r', message, 5), ERR_BUG);
     assert_null(q.part);
+}
+
+/* The vector of docs/spec/qr.md. */
+static void test_vector(void **state)
+{
+    struct qrtext q;
+    (void)state;
+    assert_int_equal(qrtext_split(&q, 'R', "Hello", 5), OK);
+    assert_int_equal(q.count, 1);
+    assert_string_equal(q.part[0], "CONCLAVE1:R:1/1:6B435563:%69 VDL2");
+    qrtext_free(&q);
 }
 
 /* Any order, repetitions, line ends. */
@@ -161,7 +172,7 @@ static void test_missing(void **state)
     fill(message, QRTEXT_MESSAGE_MAX, 3);
     assert_int_equal(qrtext_split(&q, 'R', message, QRTEXT_MESSAGE_MAX), OK);
     assert_int_equal(qrtext_join(&got, &len, &kind, (const char *const *)q.part, 1, &f), ERR_MISSING);
-    assert_non_null(strstr(f.detail, "98, 99"));
+    assert_non_null(strstr(f.detail, "99, 100"));
     qrtext_free(&q);
 }
 
@@ -213,7 +224,7 @@ static void test_bad_texts(void **state)
         {"CONCLAVE1:R:01/1:00000000:BB8", ERR_FORMAT},
         {"CONCLAVE1:R:+1/1:00000000:BB8", ERR_FORMAT},
         {"CONCLAVE1:R:2/1:00000000:BB8", ERR_FORMAT},
-        {"CONCLAVE1:R:1/100:00000000:BB8", ERR_LIMIT},
+        {"CONCLAVE1:R:1/501:00000000:BB8", ERR_LIMIT},
         {"CONCLAVE1:R:99999999999999999999/1:00000000:BB8", ERR_LIMIT},
         {"CONCLAVE1:R:1/1", ERR_FORMAT},
         {"CONCLAVE1:R:1/1:0000000:BB8", ERR_FORMAT},
@@ -281,7 +292,7 @@ int main(void)
         cmocka_unit_test(test_base45_bad), cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_order),      cmocka_unit_test(test_missing),
         cmocka_unit_test(test_conflict),   cmocka_unit_test(test_bad_texts),
-        cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_mutations),  cmocka_unit_test(test_vector),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,7 +69,7 @@ static void test_list_is_frozen(void **state)
 
 static void test_known(void **state)
 {
-    hash_t zero = {{0}}, ones;
+    hash_t zero = {{0}}, ones, counting;
     char text[WORDS_TEXT_SIZE];
     (void)state;
     memset(&ones, 0xff, sizeof ones);
@@ -81,6 +81,12 @@ static void test_known(void **state)
     assert_string_equal(text,
                         "zucchini zucchini zucchini zucchini zucchini zucchini zucchini zucchini zucchini "
                         "zucchini zucchini zucchini zucchini zucchini zucchini zucchini import");
+    for (int i = 0; i < HASH_LEN; i++)
+        counting.b[i] = (uint8_t)i;
+    assert_int_equal(words_put(text, &words_en, &counting), OK);
+    assert_string_equal(text,
+                        "aardvark amethyst koala amethyst exotic adjust bronze bulb apex "
+                        "garment drink bottle abroad lumber entrance latte potato");
 }
 
 static void test_round_trip(void **state)
