@@ -12,7 +12,7 @@
 
 #include "ceremony/base/file.h"
 
-#define JPEG_SCANS_MAX 64           /* progressive files with more are made to waste time */
+#define JPEG_SCANS_MAX 64            /* progressive files with more are made to waste time */
 #define JPEG_MEMORY_MAX (256L << 20) /* of libjpeg for itself */
 
 void gray_free(struct gray *g)
@@ -123,7 +123,8 @@ static void on_jpeg_progress(j_common_ptr j)
     }
 }
 
-static void jpeg_rows(struct jpeg_reader *r, struct gray *out, const uint8_t *data, size_t len, struct fault *f)
+static void jpeg_rows(struct jpeg_reader *r, struct gray *out, const uint8_t *data, size_t len,
+                      struct fault *f)
 {
     r->progress.progress_monitor = on_jpeg_progress;
     r->j.progress = &r->progress;
@@ -278,7 +279,8 @@ err_t image_write_png(const char *path, const struct gray *g, struct fault *f)
     uint8_t *buf = NULL;
     if (png_image_write_get_memory_size(png, size, 0, g->pixel, (png_int_32)g->width, NULL))
         buf = malloc(size);
-    if (buf == NULL || !png_image_write_to_memory(&png, buf, &size, 0, g->pixel, (png_int_32)g->width, NULL)) {
+    if (buf == NULL ||
+        !png_image_write_to_memory(&png, buf, &size, 0, g->pixel, (png_int_32)g->width, NULL)) {
         e = fault_set(f, ERR_MEMORY, "the PNG file cannot be made");
         e = fault_file(f, e, path);
         goto out;

@@ -19,10 +19,10 @@ struct progress {
     uint64_t (*now)(void);             /* nanoseconds, monotonic */
     char what[64];                     /* phase being shown, empty: none */
     uint64_t done, total;
-    uint64_t first;                    /* of done, where the phase began: resumed jobs */
-    uint64_t started, drawn;           /* times */
-    uint64_t rate_time, rate_done;     /* where the window of the rate began */
-    uint64_t rate_milli;               /* items per 1000 seconds, smoothed; 0: not known yet */
+    uint64_t first;                /* of done, where the phase began: resumed jobs */
+    uint64_t started, drawn;       /* times */
+    uint64_t rate_time, rate_done; /* where the window of the rate began */
+    uint64_t rate_milli;           /* items per 1000 seconds, smoothed; 0: not known yet */
 };
 
 /* Looks whether out is a terminal, and how wide. stop may be NULL. */

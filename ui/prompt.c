@@ -55,8 +55,8 @@ err_t prompt_words(FILE *in, FILE *out, const char *question, const struct word_
             return fault_set(f, ERR_REFUSED, "the input ended before the right words were typed");
         if (e == OK)
             return OK;
-        if (e != ERR_TRUNCATED && e != ERR_TRAILING && e != ERR_FORMAT && e != ERR_MISMATCH && e != ERR_LIMIT &&
-            e != ERR_TEXT)
+        if (e != ERR_TRUNCATED && e != ERR_TRAILING && e != ERR_FORMAT && e != ERR_MISMATCH &&
+            e != ERR_LIMIT && e != ERR_TEXT)
             return fault_set(f, e, "%s", wrong.detail);
         fprintf(out, "Not accepted: %s. Compare again and type all the words.\n", wrong.detail);
     }

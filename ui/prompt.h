@@ -11,8 +11,8 @@
 #include "ceremony/base/hash.h"
 #include "ui/words.h"
 
-#define PROMPT_LINE_MAX 1024   /* bytes of an answer */
-#define PROMPT_SECRET_MAX 256  /* bytes of a passphrase or PIN */
+#define PROMPT_LINE_MAX 1024  /* bytes of an answer */
+#define PROMPT_SECRET_MAX 256 /* bytes of a passphrase or PIN */
 
 /* Asks until the 17 words of h are typed: what was compared by ear is now in the record of the
  * session. The words may be spread over several lines; an empty line starts again. OK, or ERR_REFUSED

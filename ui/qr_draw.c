@@ -128,9 +128,9 @@ err_t qr_get_utf8(struct qr_grid *g, const char *text, enum qr_style style)
 
 /* --- SVG --- */
 
-#define SVG_HEAD                                                                                       \
-    "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %zu %zu\" role=\"img\" "                 \
-    "aria-label=\"QR code\" shape-rendering=\"crispEdges\"><path fill=\"#fff\" d=\"M0 0h%zuv%zuH0z\"/>" \
+#define SVG_HEAD                                                                                             \
+    "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %zu %zu\" role=\"img\" "                        \
+    "aria-label=\"QR code\" shape-rendering=\"crispEdges\"><path fill=\"#fff\" d=\"M0 0h%zuv%zuH0z\"/>"      \
     "<path d=\""
 #define SVG_TAIL "\"/></svg>\n"
 

@@ -1,7 +1,7 @@
 /* Reads the QR codes of a picture file that anybody may have made.
  *
- * Pictures can be built that keep a reader busy for minutes and more, and the readers are old and large. So the
- * file is decoded in a child process with a limit on its time; if it crashes or takes too long, the
+ * Pictures can be built that keep a reader busy for minutes and more, and the readers are old and large. So
+ * the file is decoded in a child process with a limit on its time; if it crashes or takes too long, the
  * caller gets an error. Call it before secrets are in memory: the child starts as a copy. */
 #ifndef UI_QR_READ_H
 #define UI_QR_READ_H

@@ -140,8 +140,8 @@ static err_t sort_pieces(struct piece piece[QRTEXT_PARTS_MAX], struct piece *fir
         if (!same_message(first, &p))
             return fault_set(f, ERR_CONFLICT, "text %zu belongs to another message than text 1", i + 1);
         struct piece *place = &piece[p.k - 1];
-        if (place->payload != NULL && (place->payload_len != p.payload_len ||
-                                       memcmp(place->payload, p.payload, p.payload_len) != 0))
+        if (place->payload != NULL &&
+            (place->payload_len != p.payload_len || memcmp(place->payload, p.payload, p.payload_len) != 0))
             return fault_set(f, ERR_CONFLICT, "there are two different parts %zu/%zu", p.k, p.n);
         *place = p;
     }

@@ -11,10 +11,10 @@
 
 #include "ceremony/base/err.h"
 
-#define QRTEXT_PART_LEN 600  /* bytes; the text fits QR version 20, level M */
+#define QRTEXT_PART_LEN 600 /* bytes; the text fits QR version 20, level M */
 #define QRTEXT_PARTS_MAX 500
 #define QRTEXT_MESSAGE_MAX (QRTEXT_PART_LEN * QRTEXT_PARTS_MAX)
-#define QRTEXT_TEXT_MAX 960  /* characters of one text, without NUL */
+#define QRTEXT_TEXT_MAX 960    /* characters of one text, without NUL */
 #define QRTEXT_INPUTS_MAX 5000 /* texts that one join looks at, with repetitions */
 
 /* Kinds of message; formats in docs/spec/result-qr.md. */

@@ -132,8 +132,14 @@ static void put_text(struct pen *p, const char *text, size_t width, enum table_k
 static void put_bar(struct pen *p, uint64_t value, uint64_t max, enum table_style style, size_t bar_width,
                     size_t width)
 {
-    static const char *const eighths[] = {"", "\xe2\x96\x8f", "\xe2\x96\x8e", "\xe2\x96\x8d",
-                                          "\xe2\x96\x8c", "\xe2\x96\x8b", "\xe2\x96\x8a", "\xe2\x96\x89"};
+    static const char *const eighths[] = {"",
+                                          "\xe2\x96\x8f",
+                                          "\xe2\x96\x8e",
+                                          "\xe2\x96\x8d",
+                                          "\xe2\x96\x8c",
+                                          "\xe2\x96\x8b",
+                                          "\xe2\x96\x8a",
+                                          "\xe2\x96\x89"};
     size_t steps = style == TABLE_ASCII ? 1 : 8;
     size_t n = max == 0 ? 0 : (size_t)((__uint128_t)value * bar_width * steps / max);
     if (n == 0 && value > 0)

@@ -10,11 +10,11 @@
 #include "ceremony/base/hash.h"
 
 #define WORDS_LIST_COUNT 2048
-#define WORDS_COUNT 17      /* 16 and the check word */
-#define WORDS_PREFIX_LEN 22 /* bytes of the hash that the words carry */
-#define WORDS_WORD_MAX 8    /* letters */
+#define WORDS_COUNT 17                                       /* 16 and the check word */
+#define WORDS_PREFIX_LEN 22                                  /* bytes of the hash that the words carry */
+#define WORDS_WORD_MAX 8                                     /* letters */
 #define WORDS_TEXT_SIZE (WORDS_COUNT * (WORDS_WORD_MAX + 1)) /* with spaces between and a NUL */
-#define WORDS_INPUT_MAX 1024 /* bytes of text that words_get looks at */
+#define WORDS_INPUT_MAX 1024                                 /* bytes of text that words_get looks at */
 
 /* One language. Words are sorted in byte order, of the letters a-z, 4 to 8 of them, and differ within
  * the first four. */

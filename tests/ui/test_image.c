@@ -81,8 +81,8 @@ static struct bytes as_pnm(const struct gray *g, int channels)
     struct bytes b;
     size_t n = (size_t)g->width * g->height;
     b.data = malloc(n * (size_t)channels + 100);
-    b.len = (size_t)sprintf((char *)b.data, "P%d\n# made by a test\n%u %u\n255\n", channels == 3 ? 6 : 5, g->width,
-                            g->height);
+    b.len = (size_t)sprintf((char *)b.data, "P%d\n# made by a test\n%u %u\n255\n", channels == 3 ? 6 : 5,
+                            g->width, g->height);
     for (size_t i = 0; i < n; i++)
         for (int c = 0; c < channels; c++)
             b.data[b.len++] = g->pixel[i];
@@ -153,15 +153,24 @@ static void test_pnm_bad(void **state)
         const char *text;
         err_t e;
     } bad[] = {
-        {"P5 1 1 255 ", ERR_TRUNCATED},        {"P5 1 1 255", ERR_TRUNCATED},
-        {"P5 0 1 255 x", ERR_FORMAT},          {"P5 1 0 255 x", ERR_FORMAT},
-        {"P5 1 1 0 x", ERR_FORMAT},            {"P5 -1 1 255 x", ERR_FORMAT},
-        {"P5 1 1 256 xx", ERR_LIMIT},          {"P5 1 1 255xx", ERR_FORMAT},
-        {"P5 40000 1 255 x", ERR_LIMIT},       {"P5 30000 30000 255 x", ERR_LIMIT},
-        {"P5 99999999999 1 255 x", ERR_FORMAT}, {"P5 4294967297 1 255 x", ERR_FORMAT},
-        {"P5 # ", ERR_TRUNCATED},              {"P5 8000 8000 255 x", ERR_TRUNCATED},
-        {"P6 1 1 255 xx", ERR_TRUNCATED},      {"P4 1 1 x", ERR_FORMAT},
-        {"P5", ERR_FORMAT},                    {"", ERR_FORMAT},
+        {"P5 1 1 255 ", ERR_TRUNCATED},
+        {"P5 1 1 255", ERR_TRUNCATED},
+        {"P5 0 1 255 x", ERR_FORMAT},
+        {"P5 1 0 255 x", ERR_FORMAT},
+        {"P5 1 1 0 x", ERR_FORMAT},
+        {"P5 -1 1 255 x", ERR_FORMAT},
+        {"P5 1 1 256 xx", ERR_LIMIT},
+        {"P5 1 1 255xx", ERR_FORMAT},
+        {"P5 40000 1 255 x", ERR_LIMIT},
+        {"P5 30000 30000 255 x", ERR_LIMIT},
+        {"P5 99999999999 1 255 x", ERR_FORMAT},
+        {"P5 4294967297 1 255 x", ERR_FORMAT},
+        {"P5 # ", ERR_TRUNCATED},
+        {"P5 8000 8000 255 x", ERR_TRUNCATED},
+        {"P6 1 1 255 xx", ERR_TRUNCATED},
+        {"P4 1 1 x", ERR_FORMAT},
+        {"P5", ERR_FORMAT},
+        {"", ERR_FORMAT},
         {"GIF89a", ERR_FORMAT},
     };
     struct gray g;

@@ -101,8 +101,9 @@ static void test_narrow(void **state)
     (void)state;
     screen_open(&s, 1);
     s.p.columns = 30;
-    assert_int_equal(progress_step(&s.p, "a phase with a name that is far too long for it to be shown whole, which "
-                                         "nobody would want",
+    assert_int_equal(progress_step(&s.p,
+                                   "a phase with a name that is far too long for it to be shown whole, which "
+                                   "nobody would want",
                                    UINT64_MAX - 1, UINT64_MAX),
                      OK);
     fflush(s.out);
@@ -158,8 +159,9 @@ static void test_duration(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain),          cmocka_unit_test(test_terminal), cmocka_unit_test(test_narrow),
-        cmocka_unit_test(test_strange_counts), cmocka_unit_test(test_stop),     cmocka_unit_test(test_duration),
+        cmocka_unit_test(test_plain),  cmocka_unit_test(test_terminal),
+        cmocka_unit_test(test_narrow), cmocka_unit_test(test_strange_counts),
+        cmocka_unit_test(test_stop),   cmocka_unit_test(test_duration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -328,7 +328,8 @@ static err_t from_file(const char *path, const void *data, size_t data_len, mode
 
 static void test_file(void **state)
 {
-    char dir[] = "/tmp/conclave-prompt-XXXXXX", path[100], big[PROMPT_SECRET_MAX + 2], most[PROMPT_SECRET_MAX + 1];
+    char dir[] = "/tmp/conclave-prompt-XXXXXX", path[100], big[PROMPT_SECRET_MAX + 2],
+         most[PROMPT_SECRET_MAX + 1];
     char *secret;
     size_t len;
     (void)state;
@@ -344,7 +345,11 @@ static void test_file(void **state)
     assert_int_equal(from_file(path, big, PROMPT_SECRET_MAX + 1, 0600, NULL), ERR_LIMIT);
     assert_int_equal(from_file(path, "", 0, 0600, NULL), ERR_MISSING);
     assert_int_equal(from_file(path, "\n1234\n", 6, 0600, NULL), ERR_MISSING);
-    assert_int_equal(from_file(path, "12\0" "34\n", 6, 0600, NULL), ERR_TEXT);
+    assert_int_equal(from_file(path,
+                               "12\0"
+                               "34\n",
+                               6, 0600, NULL),
+                     ERR_TEXT);
     assert_int_equal(from_file(path, "1234\n", 5, 0640, NULL), ERR_RULE);
     assert_int_equal(from_file(path, "1234\n", 5, 0604, NULL), ERR_RULE);
     assert_int_equal(prompt_secret_file(&secret, &len, path, NULL), ERR_MISSING);

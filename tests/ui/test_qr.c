@@ -148,7 +148,8 @@ static void test_check_notices(void **state)
 static void test_grid_readers_bad(void **state)
 {
     static const char *const bad[] = {"", "\n", " ", "x\n", "  \n \n", "\x1b[0m\n", "\xe2\x96\n", "  \n\n"};
-    static const char *const svg[] = {"", "<svg>", "viewBox=\"0 0 ", "viewBox=\"0 0 29 29\"", "viewBox=\"0 0 9999"};
+    static const char *const svg[] = {"", "<svg>", "viewBox=\"0 0 ", "viewBox=\"0 0 29 29\"",
+                                      "viewBox=\"0 0 9999"};
     struct qr_grid g;
     char *out;
     (void)state;
@@ -178,7 +179,8 @@ static void test_several(void **state)
     for (size_t y = 0; y < a.height; y++) {
         for (size_t x = 0; x < a.width; x++) {
             both.pixel[y * both.width + x] = a.pixel[y * a.width + x];
-            both.pixel[y * both.width + a.width + x] = b.pixel[(b.height - 1 - y) * b.width + b.width - 1 - x];
+            both.pixel[y * both.width + a.width + x] =
+                b.pixel[(b.height - 1 - y) * b.width + b.width - 1 - x];
         }
     }
     assert_int_equal(qr_decode_gray(&found, &both), OK);
@@ -235,10 +237,10 @@ static void test_nothing_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_messages),         cmocka_unit_test(test_part_size),
-        cmocka_unit_test(test_other_texts),      cmocka_unit_test(test_quiet_zone),
-        cmocka_unit_test(test_check_notices),    cmocka_unit_test(test_grid_readers_bad),
-        cmocka_unit_test(test_several),          cmocka_unit_test(test_photo),
+        cmocka_unit_test(test_messages),      cmocka_unit_test(test_part_size),
+        cmocka_unit_test(test_other_texts),   cmocka_unit_test(test_quiet_zone),
+        cmocka_unit_test(test_check_notices), cmocka_unit_test(test_grid_readers_bad),
+        cmocka_unit_test(test_several),       cmocka_unit_test(test_photo),
         cmocka_unit_test(test_nothing_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,7 +74,8 @@ static void test_time_limit(void **state)
     for (size_t y = 0; y < g.height; y++) {
         for (size_t x = 0; x < g.width; x++) {
             size_t a = x % 9, b = y % 9;
-            int light_ring = ((a == 1 || a == 5) && b >= 1 && b <= 5) || ((b == 1 || b == 5) && a >= 1 && a <= 5);
+            int light_ring =
+                ((a == 1 || a == 5) && b >= 1 && b <= 5) || ((b == 1 || b == 5) && a >= 1 && a <= 5);
             if (a < 7 && b < 7 && !light_ring)
                 g.pixel[y * g.width + x] = 0;
         }

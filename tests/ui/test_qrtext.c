@@ -14,8 +14,11 @@
 /* RFC 9285 section 4.3 and 4.4. */
 static void test_base45_rfc(void **state)
 {
-    static const char *const pairs[][2] = {
-        {"AB", "BB8"}, {"Hello!!", "%69 VD92EX0"}, {"base-45", "UJCLQE7W581"}, {"ietf!", "QED8WEX0"}, {"", ""}};
+    static const char *const pairs[][2] = {{"AB", "BB8"},
+                                           {"Hello!!", "%69 VD92EX0"},
+                                           {"base-45", "UJCLQE7W581"},
+                                           {"ietf!", "QED8WEX0"},
+                                           {"", ""}};
     (void)state;
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         char text[64];
@@ -98,7 +101,8 @@ static err_t join(const struct qrtext *q, size_t want_len)
 
 static void test_sizes(void **state)
 {
-    static const size_t sizes[] = {1, 2, 3, 599, 600, 601, 1199, 1200, 1201, 6000, 262144, QRTEXT_MESSAGE_MAX - 1, QRTEXT_MESSAGE_MAX};
+    static const size_t sizes[] = {
+        1, 2, 3, 599, 600, 601, 1199, 1200, 1201, 6000, 262144, QRTEXT_MESSAGE_MAX - 1, QRTEXT_MESSAGE_MAX};
     struct qrtext q;
     (void)state;
     fill(message, sizeof message, 1);
@@ -108,7 +112,8 @@ static void test_sizes(void **state)
         for (size_t k = 0; k < q.count; k++) {
             assert_true(qrtext_is(q.part[k]));
             assert_true(strlen(q.part[k]) <= QRTEXT_TEXT_MAX);
-            assert_int_equal(strspn(q.part[k], "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"), strlen(q.part[k]));
+            assert_int_equal(strspn(q.part[k], "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"),
+                             strlen(q.part[k]));
         }
         assert_int_equal(join(&q, sizes[i]), OK);
         qrtext_free(&q);

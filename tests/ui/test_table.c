@@ -10,7 +10,8 @@
 
 #include "ui/table.h"
 
-static const struct table_column columns[] = {{"Option", TABLE_LEFT}, {"Votes", TABLE_RIGHT}, {"", TABLE_BAR}};
+static const struct table_column columns[] = {
+    {"Option", TABLE_LEFT}, {"Votes", TABLE_RIGHT}, {"", TABLE_BAR}};
 
 static void expect(const struct table *t, enum table_style style, size_t bar, const char *want)
 {
@@ -48,7 +49,8 @@ static void test_result(void **state)
            "Write-in      0\n");
     expect(t, TABLE_UNICODE, 4,
            "Option    Votes\n"
-           "\u2500\u2500\u2500\u2500\u2500\u2500\u2500\u2500  \u2500\u2500\u2500\u2500\u2500  \u2500\u2500\u2500\u2500\n"
+           "\u2500\u2500\u2500\u2500\u2500\u2500\u2500\u2500  \u2500\u2500\u2500\u2500\u2500  "
+           "\u2500\u2500\u2500\u2500\n"
            "J\xc3\xbcrgen     1200  \u2588\u2588\u2588\u2588\n"
            "\xe9\xb8\xa1\xe9\xb8\xad        630  \u2588\u2588\n"
            "Nobody        1  \u258f\n"
@@ -78,7 +80,8 @@ static void test_bar_in_the_middle(void **state)
 static void test_bad(void **state)
 {
     struct table *t;
-    const char *escape[] = {"\x1b[2J", "1", "1"}, *newline[] = {"a\nb", "1", "1"}, *bidi[] = {"\u202e", "1", "1"};
+    const char *escape[] = {"\x1b[2J", "1", "1"}, *newline[] = {"a\nb", "1", "1"},
+               *bidi[] = {"\u202e", "1", "1"};
     const char *bars[] = {"", "-1", "1.5", "x", "18446744073709551616", " 1"};
     (void)state;
     assert_int_equal(table_new(&t, columns, 0), ERR_BUG);

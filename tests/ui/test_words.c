@@ -64,7 +64,7 @@ static void test_list_is_frozen(void **state)
     }
     hash_end(&c, &h);
     hex_put(hex, h.b, HASH_LEN);
-    assert_string_equal(hex, "045914e8354d60b752db050f3319af4747790dd749166416daa01482c0fc42f7");
+    assert_string_equal(hex, "de8e86b3257e2af8ef9cfd4a534d01faf6a77d9d9652e13319a0615569d71a85");
 }
 
 static void test_known(void **state)
@@ -80,13 +80,12 @@ static void test_known(void **state)
     assert_int_equal(words_put(text, &words_en, &ones), OK);
     assert_string_equal(text,
                         "zucchini zucchini zucchini zucchini zucchini zucchini zucchini zucchini zucchini "
-                        "zucchini zucchini zucchini zucchini zucchini zucchini zucchini import");
+                        "zucchini zucchini zucchini zucchini zucchini zucchini zucchini immune");
     for (int i = 0; i < HASH_LEN; i++)
         counting.b[i] = (uint8_t)i;
     assert_int_equal(words_put(text, &words_en, &counting), OK);
-    assert_string_equal(text,
-                        "aardvark amethyst koala amethyst exotic adjust bronze bulb apex "
-                        "garment drink bottle abroad lumber entrance latte potato");
+    assert_string_equal(text, "aardvark amethyst knee amethyst exist adjust broccoli bugle apex "
+                              "gargoyle drift botany abroad lukewarm ensure latch possible");
 }
 
 static void test_round_trip(void **state)
@@ -240,10 +239,10 @@ static void test_random_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_list),       cmocka_unit_test(test_list_is_frozen),
-        cmocka_unit_test(test_known),      cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_forms),      cmocka_unit_test(test_wrong),
-        cmocka_unit_test(test_check_word), cmocka_unit_test(test_anchor),
+        cmocka_unit_test(test_list),        cmocka_unit_test(test_list_is_frozen),
+        cmocka_unit_test(test_known),       cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_forms),       cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_check_word),  cmocka_unit_test(test_anchor),
         cmocka_unit_test(test_random_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
