@@ -51,6 +51,12 @@ uint32_t names_count(const struct names *n)
     return n->count;
 }
 
+static size_t len_of(const struct names *n, uint32_t index)
+{
+    size_t end = index + 1 < n->count ? n->offset[index + 1] : n->text_len;
+    return end - n->offset[index] - 1;
+}
+
 static size_t hash_of(const struct names *n, const char *text, size_t len)
 {
     uint64_t h;
@@ -65,8 +71,8 @@ static size_t slot_of(const struct names *n, const char *text, size_t len)
 {
     size_t mask = n->slot_count - 1, i = hash_of(n, text, len) & mask;
     for (; n->slot[i] != 0; i = (i + 1) & mask) {
-        uint32_t at = n->offset[n->slot[i] - 1];
-        if (n->text_len - at > len && memcmp(n->text + at, text, len) == 0 && n->text[at + len] == '\0')
+        uint32_t index = n->slot[i] - 1;
+        if (len_of(n, index) == len && memcmp(names_get(n, index), text, len) == 0)
             break;
     }
     return i;
@@ -85,10 +91,8 @@ static err_t grow_slots(struct names *n)
     free(n->slot);
     n->slot = slot;
     n->slot_count *= 2;
-    for (uint32_t i = 0; i < n->count; i++) {
-        const char *name = names_get(n, i);
-        n->slot[slot_of(n, name, strlen(name))] = i + 1;
-    }
+    for (uint32_t i = 0; i < n->count; i++)
+        n->slot[slot_of(n, names_get(n, i), len_of(n, i))] = i + 1;
     return OK;
 }
 
