@@ -1,0 +1,349 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "ceremony/base/file.h"
+#include "tally/aggregate.h"
+#include "tally/combine.h"
+#include "tally/publish.h"
+#include "tally/verb.h"
+#include "ui/table.h"
+
+/* --- aggregate --- */
+
+struct watch {
+    struct verb_run *v;
+    struct progress progress;
+    struct fault first;
+    err_t first_err;
+    int all; /* print known, verified and node events too */
+};
+
+static void print_event(struct watch *w, const struct aggregate_event *ev)
+{
+    FILE *out = w->v->out;
+    char id[2 * HASH_LEN + 1], other[2 * HASH_LEN + 1];
+    hex_put(id, ev->id.b, HASH_LEN);
+    hex_put(other, ev->other.b, HASH_LEN);
+    switch (ev->kind) {
+    case AGGREGATE_VERIFIED:
+    case AGGREGATE_KNOWN:
+        if (w->all)
+            fprintf(out, "%s %s %llu items (%s)\n", ev->kind == AGGREGATE_KNOWN ? "known" : "verified", ev->place,
+                    (unsigned long long)ev->items, ev->file);
+        break;
+    case AGGREGATE_REFUSED:
+        fprintf(out, "refused %s %s\n", ev->place[0] ? ev->place : "-", ev->fault ? err_name(ev->fault->err) : "");
+        break;
+    case AGGREGATE_REPLACED:
+        fprintf(out, "replaced %s %s by %s\n", ev->place, id, other);
+        break;
+    case AGGREGATE_DROPPED:
+        fprintf(out, "dropped %s ballot %s\n", ev->place, id);
+        break;
+    case AGGREGATE_MISSING:
+        fprintf(out, "missing %s\n", ev->place);
+        break;
+    case AGGREGATE_NODE:
+        if (w->all)
+            fprintf(out, "record %s %s\n", ev->place, id);
+        break;
+    }
+}
+
+static err_t on_event(void *ctx, const struct aggregate_event *ev)
+{
+    struct watch *w = ctx;
+    int is_quiet = ev->kind == AGGREGATE_VERIFIED || ev->kind == AGGREGATE_KNOWN || ev->kind == AGGREGATE_NODE;
+    if (!is_quiet || w->all)
+        progress_end(&w->progress);
+    print_event(w, ev);
+    if (ev->kind == AGGREGATE_REFUSED && ev->fault != NULL) {
+        verb_print_fault(w->v, ev->fault);
+        if (w->first_err == OK && ev->fault->err != ERR_DUPLICATE) {
+            w->first = *ev->fault;
+            w->first_err = ev->fault->err;
+        }
+    }
+    if (verb_stopped(w->v))
+        return ERR_STOPPED;
+    return is_quiet && !w->all ? progress_step(&w->progress, "exports", ev->done, 0) : OK;
+}
+
+static void print_aggregate(struct verb_run *v, const struct aggregate_result *r)
+{
+    fprintf(v->out, "files      %llu: verified %llu, known %llu, refused %llu, copies %llu\n", (unsigned long long)r->files,
+            (unsigned long long)r->verified, (unsigned long long)r->known, (unsigned long long)r->refused,
+            (unsigned long long)r->duplicates);
+    fprintf(v->out, "places     %llu, missing %llu, replaced %llu\nballots    %llu, dropped %llu\n",
+            (unsigned long long)r->places, (unsigned long long)r->missing, (unsigned long long)r->replaced,
+            (unsigned long long)r->ballots, (unsigned long long)r->dropped);
+    verb_print_fingerprint(v, "root", &r->root);
+}
+
+static err_t read_corrections(struct verb_run *v, hash_t **out, const struct verb_list *list)
+{
+    *out = calloc(list->count ? list->count : 1, sizeof **out);
+    if (*out == NULL)
+        return fault_set(&v->fault, ERR_MEMORY, "corrections");
+    for (size_t i = 0; i < list->count; i++) {
+        err_t e = verb_hash(v, &(*out)[i], list->item[i], "accept");
+        if (e != OK)
+            return e;
+    }
+    return OK;
+}
+
+err_t verb_aggregate(struct verb_run *v, int argc, char **argv)
+{
+    const char *board = NULL, *exports = NULL, *work = NULL, *records = NULL, *threads = NULL;
+    struct verb_list accept = {.count = 0};
+    int all_corrections = 0, verbose = 0;
+    const struct verb_option options[] = {
+        {"board", OPTION_TEXT, &board, "DIR", "manifest, jurisdictions and record of the election", 1},
+        {"exports", OPTION_TEXT, &exports, "DIR", "precinct exports, any file names", 1},
+        {"work", OPTION_TEXT, &work, "DIR", "index of what was verified here", 1},
+        {"records", OPTION_TEXT, &records, "DIR", "records to write (default WORK/records)", 0},
+        {"accept-corrections", OPTION_FLAG, &all_corrections, NULL, "take every correction", 0},
+        {"accept", OPTION_LIST, &accept, "HEX", "take the correction with this message id; can be repeated", 0},
+        {"threads", OPTION_TEXT, &threads, "N", "default: one for each processor", 0},
+        {"verbose", OPTION_FLAG, &verbose, NULL, "a line for each export and record", 0},
+    };
+    char records_path[BUNDLE_PATH_MAX];
+    struct bundle_election *be = NULL;
+    hash_t *correction = NULL;
+    uint64_t thread_count = 0;
+    TRY(verb_options(v, argc, argv, options, sizeof options / sizeof options[0], NULL));
+    if (v->help_shown)
+        return OK;
+    if (threads != NULL)
+        TRY(verb_number(v, &thread_count, threads, 1024, "threads"));
+    TRY(verb_path(v, records_path, records, work, BUNDLE_RECORDS, "records"));
+    struct watch w = {.v = v, .all = verbose};
+    struct aggregate_report report = {&w, on_event};
+    struct aggregate_result result;
+    err_t e = OK;
+    progress_init(&w.progress, v->err, v->stop);
+    GO(read_corrections(v, &correction, &accept));
+    GO(bundle_election_load(&be, board, 1, &v->fault));
+    struct aggregate_options how = {all_corrections, correction, accept.count, (int)thread_count};
+    e = aggregate(&result, &be->ctx, exports, work, records_path, &how, &report, &v->fault);
+    progress_end(&w.progress);
+    if (e == OK)
+        print_aggregate(v, &result);
+    if (e == OK && w.first_err != OK) { /* done, but not with everything that was there */
+        e = w.first_err;
+        v->fault = w.first;
+    }
+out:
+    free(correction);
+    bundle_election_free(be);
+    return e;
+}
+
+/* --- plan --- */
+
+static err_t older_plan(struct verb_run *v, const struct bundle_election *be, struct plan **older, const char *path)
+{
+    *older = NULL;
+    return path == NULL ? OK : plan_load_var(older, &be->ctx, path, &v->fault);
+}
+
+err_t verb_plan(struct verb_run *v, int argc, char **argv)
+{
+    const char *board = NULL, *work = NULL, *records = NULL, *out = NULL, *supersedes = NULL;
+    const struct verb_option options[] = {
+        {"board", OPTION_TEXT, &board, "DIR", "manifest, jurisdictions and record of the election", 1},
+        {"work", OPTION_TEXT, &work, "DIR", "where records are and the plan goes", 0},
+        {"records", OPTION_TEXT, &records, "DIR", "default WORK/records", 0},
+        {"out", OPTION_TEXT, &out, "FILE", "default WORK/plan.cbor; never overwritten", 0},
+        {"supersedes", OPTION_TEXT, &supersedes, "FILE", "an earlier plan that this one replaces", 0},
+    };
+    char records_path[BUNDLE_PATH_MAX], out_path[BUNDLE_PATH_MAX];
+    struct bundle_election *be = NULL;
+    struct plan *older = NULL, *plan = NULL;
+    struct cbor_out bytes = CBOR_OUT_INIT;
+    struct node_provider nodes;
+    hash_t id;
+    TRY(verb_options(v, argc, argv, options, sizeof options / sizeof options[0], NULL));
+    if (v->help_shown)
+        return OK;
+    TRY(verb_path(v, records_path, records, work, BUNDLE_RECORDS, "records"));
+    TRY(verb_path(v, out_path, out, work, BUNDLE_PLAN, "out"));
+    node_provider_dir(&nodes, records_path);
+    err_t e = OK;
+    GO(bundle_election_load(&be, board, 1, &v->fault));
+    GO(older_plan(v, be, &older, supersedes));
+    GO(plan_make(&bytes, &id, &be->ctx, &nodes, older ? &older->id : NULL, &v->fault));
+    GO(plan_parse_var(&plan, &be->ctx, bytes.data, bytes.len, &v->fault));
+    GO(plan_check(plan, &be->ctx, &nodes, NULL, NULL, &v->fault));
+    if (older != NULL)
+        GO(plan_supersede_check(older, plan, &be->ctx, NULL, NULL, &v->fault));
+    GO(file_write(out_path, bytes.data, bytes.len, FILE_NEW, &v->fault));
+    fprintf(v->out, "units      %zu\n", plan->unit_count);
+    verb_print_fingerprint(v, "plan", &id);
+out:
+    cbor_out_free(&bytes);
+    plan_free(plan);
+    plan_free(older);
+    bundle_election_free(be);
+    return e;
+}
+
+/* --- combine --- */
+
+static err_t print_row(struct verb_run *v, const struct contest *c, const struct result_row *row)
+{
+    static const struct table_column columns[] = {{"option", TABLE_LEFT}, {"votes", TABLE_RIGHT}, {"", TABLE_BAR}};
+    struct table *t;
+    err_t e = table_new(&t, columns, 3);
+    if (e != OK)
+        return fault_set(&v->fault, e, "the table of the result");
+    for (size_t o = 0; o < row->count && e == OK; o++) {
+        char votes[24];
+        snprintf(votes, sizeof votes, "%llu", (unsigned long long)row->votes[o]);
+        const char *cells[] = {c->option[o].title, votes, votes};
+        e = table_row(t, cells);
+    }
+    fprintf(v->out, "\n%s (%llu ballots)\n", c->title, (unsigned long long)row->ballots);
+    if (e == OK)
+        e = table_print(t, v->out, TABLE_UNICODE, 32);
+    table_free(t);
+    return e == OK ? OK : fault_set(&v->fault, e, "the table of the result");
+}
+
+static err_t print_result(struct verb_run *v, const struct bundle_election *be, const struct plan *plan,
+                          const struct result *r)
+{
+    for (size_t i = 0; i < r->row_count; i++)
+        if (plan->unit[i].level == 0)
+            TRY(print_row(v, &be->m->contest[plan->unit[i].contest], &r->row[i]));
+    return OK;
+}
+
+static void print_seats(struct verb_run *v, const struct combination *c, const struct record *r)
+{
+    for (size_t i = 0; c != NULL && i < c->seat_count; i++) {
+        char line[1024];
+        combine_seat_text(line, sizeof line, &c->seat[i], r);
+        fprintf(v->out, "%s\n", line);
+    }
+}
+
+/* A result that is there keeps its partials: later ones change nothing. */
+static err_t existing_result(struct verb_run *v, struct result **out, const char *path, const hash_t *plan)
+{
+    struct fault f;
+    *out = NULL;
+    err_t e = result_load(out, path, &f);
+    if (e == ERR_MISSING)
+        return OK;
+    if (e == OK && hash_cmp(&(*out)->plan, plan) != 0) {
+        fault_set(&f, ERR_EXISTS, "it is the result of another plan");
+        e = fault_file(&f, ERR_EXISTS, path);
+    }
+    if (e != OK)
+        v->fault = f;
+    return e;
+}
+
+static err_t combine_and_write(struct verb_run *v, const struct bundle_election *be, const struct board *b,
+                               const struct plan *plan, const char *out_path)
+{
+    struct target *target = NULL;
+    struct result *before = NULL;
+    struct combination *c = NULL;
+    struct cbor_out bytes = CBOR_OUT_INIT;
+    struct progress progress;
+    err_t e = OK;
+    progress_init(&progress, v->err, v->stop);
+    GO(plan_targets(&target, &be->ctx, plan));
+    GO(existing_result(v, &before, out_path, &plan->id));
+    struct combine_options options = {before ? before->partial : NULL, before ? before->partial_count : 0,
+                                      progress.is_terminal ? progress_step : NULL, &progress};
+    e = combine_partials_var(&c, be->m, be->r, b, &plan->id, target, plan->unit_count, &options, &v->fault);
+    progress_end(&progress);
+    print_seats(v, c, be->r);
+    if (e != OK)
+        goto out;
+    result_write(&bytes, c->result);
+    GO(bytes.err);
+    GO(file_write(out_path, bytes.data, bytes.len, FILE_NEW, &v->fault));
+    GO(print_result(v, be, plan, c->result));
+out:
+    cbor_out_free(&bytes);
+    combination_free(c);
+    result_free(before);
+    plan_targets_free(target, plan->unit_count);
+    return e;
+}
+
+err_t verb_combine(struct verb_run *v, int argc, char **argv)
+{
+    const char *board = NULL, *work = NULL, *plan_file = NULL, *out = NULL;
+    const struct verb_option options[] = {
+        {"board", OPTION_TEXT, &board, "DIR", "the board with the partial decryptions", 1},
+        {"work", OPTION_TEXT, &work, "DIR", "where the plan is and the result goes", 0},
+        {"plan", OPTION_TEXT, &plan_file, "FILE", "default WORK/plan.cbor", 0},
+        {"out", OPTION_TEXT, &out, "FILE", "default WORK/result.cbor", 0},
+    };
+    char plan_path[BUNDLE_PATH_MAX], out_path[BUNDLE_PATH_MAX];
+    struct bundle_election *be = NULL;
+    struct board *b = NULL;
+    struct plan *plan = NULL;
+    TRY(verb_options(v, argc, argv, options, sizeof options / sizeof options[0], NULL));
+    if (v->help_shown)
+        return OK;
+    TRY(verb_path(v, plan_path, plan_file, work, BUNDLE_PLAN, "plan"));
+    TRY(verb_path(v, out_path, out, work, BUNDLE_RESULT, "out"));
+    err_t e = OK;
+    GO(bundle_election_load(&be, board, 1, &v->fault));
+    GO(board_open(&b, board, &be->m->election, &v->fault));
+    for (size_t i = 0; i < b->refused_count; i++)
+        verb_print_fault(v, &b->refused[i].fault);
+    GO(record_check(be->r, be->m, b, &v->fault));
+    GO(plan_load_var(&plan, &be->ctx, plan_path, &v->fault));
+    e = combine_and_write(v, be, b, plan, out_path);
+out:
+    plan_free(plan);
+    board_free(b);
+    bundle_election_free(be);
+    return e;
+}
+
+/* --- publish --- */
+
+err_t verb_publish(struct verb_run *v, int argc, char **argv)
+{
+    struct publish_paths p = {0};
+    const char *work = NULL, *records = NULL, *plan = NULL, *result = NULL;
+    const struct verb_option options[] = {
+        {"board", OPTION_TEXT, &p.board, "DIR", "the board", 1},
+        {"exports", OPTION_TEXT, &p.exports, "DIR", "the precinct exports", 1},
+        {"work", OPTION_TEXT, &work, "DIR", "where records, plan and result are", 0},
+        {"records", OPTION_TEXT, &records, "DIR", "default WORK/records", 0},
+        {"plan", OPTION_TEXT, &plan, "FILE", "default WORK/plan.cbor", 0},
+        {"result", OPTION_TEXT, &result, "FILE", "default WORK/result.cbor", 0},
+        {"out", OPTION_TEXT, &p.out, "DIR", "the bundle to make; never overwritten", 1},
+    };
+    char records_path[BUNDLE_PATH_MAX], plan_path[BUNDLE_PATH_MAX], result_path[BUNDLE_PATH_MAX];
+    struct publish_report report;
+    struct progress progress;
+    TRY(verb_options(v, argc, argv, options, sizeof options / sizeof options[0], NULL));
+    if (v->help_shown)
+        return OK;
+    TRY(verb_path(v, records_path, records, work, BUNDLE_RECORDS, "records"));
+    TRY(verb_path(v, plan_path, plan, work, BUNDLE_PLAN, "plan"));
+    TRY(verb_path(v, result_path, result, work, BUNDLE_RESULT, "result"));
+    p.records = records_path;
+    p.plan = plan_path;
+    p.result = result_path;
+    progress_init(&progress, v->err, v->stop);
+    err_t e = publish(&report, &p, progress_step, &progress, &v->fault);
+    progress_end(&progress);
+    if (e != OK)
+        return e;
+    fprintf(v->out, "%s %s: %llu files, %llu bytes, %llu exports, %llu entries\n", report.already ? "unchanged" : "published",
+            p.out, (unsigned long long)report.files, (unsigned long long)report.bytes, (unsigned long long)report.exports,
+            (unsigned long long)report.entries);
+    return OK;
+}
