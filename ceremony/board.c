@@ -70,14 +70,6 @@ const struct entry *board_entry(const struct board *b, const hash_t *id)
 
 /* --- reading --- */
 
-static void entry_name(char out[128], const struct entry *e)
-{
-    char kid[17], id[17];
-    hex_put(kid, e->kid.b, 8);
-    hex_put(id, e->id.b, 8);
-    snprintf(out, 128, "%s.%s.%s.cose", entry_kind_name(e->kind), kid, id);
-}
-
 struct reading {
     struct board *board;
     char dir[4096];
@@ -90,13 +82,13 @@ static err_t load_entry(struct entry **out, const char *path, const char *name, 
 {
     uint8_t *data;
     size_t len;
-    char right[128];
+    char right[ENTRY_NAME_SIZE];
     *out = NULL;
     TRY(file_read(&data, &len, path, ENTRY_MAX, f));
     err_t e = entry_parse(out, data, len, election, f);
     if (e != OK)
         return fault_file(f, e, path);
-    entry_name(right, *out);
+    entry_file_name(right, *out);
     if (strcmp(right, name) != 0) {
         entry_free(*out);
         *out = NULL;
@@ -176,23 +168,37 @@ void board_free(struct board *b)
 
 /* --- writing and merging --- */
 
+/* What is under this name is not what the name says: it is kept for the curious, but not in the way. */
+static err_t put_aside(const char *path, struct fault *f)
+{
+    char aside[4500];
+    if (snprintf(aside, sizeof aside, "%s.damaged", path) >= (int)sizeof aside)
+        return fault_set(f, ERR_LIMIT, "path too long");
+    if (rename(path, aside) == 0)
+        return OK;
+    fault_set(f, ERR_IO, "a damaged file cannot be put aside");
+    return fault_file(f, ERR_IO, path);
+}
+
 err_t board_add(struct board *b, struct entry *e, int *taken, struct fault *f)
 {
-    char dir[4200], path[4400], name[128];
+    char dir[4200], path[4400], name[ENTRY_NAME_SIZE];
+    struct entry *there;
     *taken = 0;
     if (board_entry(b, &e->id) != NULL)
         return OK;
     TRY(file_path(dir, sizeof dir, b->dir, "entries"));
     TRY(file_mkdir(dir, f));
-    entry_name(name, e);
+    entry_file_name(name, e);
     TRY(file_path(path, sizeof path, dir, name));
     /* Another signature over the same message may be there under this name: it is the same entry. */
     err_t err = file_write(path, e->bytes, e->bytes_len, FILE_NEW, f);
-    if (err == ERR_EXISTS) {
-        struct entry *there;
-        TRY(load_entry(&there, path, name, &b->election, f));
+    if (err == ERR_EXISTS && load_entry(&there, path, name, &b->election, NULL) == OK) {
         entry_free(there);
         err = OK;
+    } else if (err == ERR_EXISTS) {
+        TRY(put_aside(path, f));
+        err = file_write(path, e->bytes, e->bytes_len, FILE_NEW, f);
     }
     return err != OK ? err : insert(b, e, taken);
 }
@@ -292,6 +298,10 @@ err_t board_detached_put(const struct board *b, hash_t *out, const void *data, s
     TRY(file_path(dir, sizeof dir, b->dir, "detached"));
     TRY(file_mkdir(dir, f));
     TRY(detached_path(path, sizeof path, b, out));
+    err_t e = file_write(path, data, len, FILE_NEW, f);
+    if (e != ERR_EXISTS)
+        return e;
+    TRY(put_aside(path, f)); /* other content cannot have this hash */
     return file_write(path, data, len, FILE_NEW, f);
 }
 

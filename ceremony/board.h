@@ -1,7 +1,7 @@
 /* The board: all public state of a ceremony, as a set of signed entries in a directory.
  *
  *   DIR/manifest.json, DIR/jurisdictions.csv     the election
- *   DIR/entries/KIND.AUTHOR.ID.cose               one signed entry each (first 16 hex digits of kid and id)
+ *   DIR/entries/KIND.AUTHOR.ID.cose               one signed entry each (16 hex digits of the kid, all of the id)
  *   DIR/detached/HASH.bin                         ciphertexts whose hashes entries carry; not published
  *   DIR/record.cbor                               made when the key is released
  *
@@ -67,6 +67,11 @@ struct board {
 MUST err_t entry_parse(struct entry **out, uint8_t *bytes, size_t len, const hash_t *election, struct fault *f);
 void entry_free(struct entry *e);
 
+/* The name of its file: KIND.AUTHOR.ID.cose with 16 hex digits of the kid and all 64 of the id (fewer would let an
+ * author make two entries of one name, so that no board could hold both). */
+#define ENTRY_NAME_SIZE 128
+void entry_file_name(char out[ENTRY_NAME_SIZE], const struct entry *e);
+
 /* Signs a new entry. ceremony, subject may be NULL: zeros. */
 MUST err_t entry_make(struct entry **out, enum entry_kind kind, const hash_t *election, const hash_t *ceremony,
                       const hash_t *subject, const struct cbor_out *statement, const struct cbor_out *evidence,
@@ -79,7 +84,8 @@ MUST err_t board_open(struct board **out, const char *dir, const hash_t *electio
 void board_free(struct board *b);
 
 /* Writes the entry and takes it into the set; e stays the caller's if it is in the set already or on error
- * (*taken says). OK for an entry that is there already. */
+ * (*taken says). OK for an entry that is there already. A damaged file under its name is put aside as
+ * NAME.damaged first. */
 MUST err_t board_add(struct board *b, struct entry *e, int *taken, struct fault *f);
 
 /* Everything of the directory from that is good is copied in, detached files included. Counts: new, known,
@@ -98,7 +104,7 @@ const struct entry *board_entry(const struct board *b, const hash_t *id);
 MUST err_t board_find(const struct board *b, const struct entry **out, const struct entry **other,
                       enum entry_kind kind, const hash_t *ceremony, const point_t *author, const hash_t *subject);
 
-/* Detached ciphertexts, named by their SHA-256. get: ERR_MISSING, ERR_HASH; *data is malloc'ed. */
+/* Detached ciphertexts, named by their SHA-256. put: a damaged file under the name is put aside. get: ERR_MISSING, ERR_HASH; *data is malloc'ed. */
 MUST err_t board_detached_put(const struct board *b, hash_t *out, const void *data, size_t len, struct fault *f);
 MUST err_t board_detached_get(const struct board *b, uint8_t **data, size_t *len, const hash_t *hash,
                               struct fault *f);

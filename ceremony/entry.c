@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -10,6 +11,14 @@ static const char *const kind_names[ENTRY_KINDS] = {"enroll", "roster",  "deal",
 const char *entry_kind_name(enum entry_kind k)
 {
     return k < ENTRY_KINDS ? kind_names[k] : "unknown";
+}
+
+void entry_file_name(char out[ENTRY_NAME_SIZE], const struct entry *e)
+{
+    char kid[17], id[2 * HASH_LEN + 1];
+    hex_put(kid, e->kid.b, 8);
+    hex_put(id, e->id.b, HASH_LEN);
+    snprintf(out, ENTRY_NAME_SIZE, "%s.%s.%s.cose", entry_kind_name(e->kind), kid, id);
 }
 
 static enum entry_kind get_kind(struct cbor_in *in)
@@ -38,6 +47,11 @@ static err_t statement_hash(struct entry *e)
     return cbor_out_hash(&o, &e->statement_id);
 }
 
+static int has_proofs(enum entry_kind k)
+{
+    return k == ENTRY_DEAL || k == ENTRY_CONFIRM || k == ENTRY_DRILL || k == ENTRY_PARTIAL;
+}
+
 static err_t parse_payload(struct entry *e, const struct cose *m, struct fault *f)
 {
     struct cbor_in in;
@@ -54,7 +68,8 @@ static err_t parse_payload(struct entry *e, const struct cose *m, struct fault *
     e->time = cbor_get_uint(&in, UINT32_MAX);
     cbor_get_hash(&in, &e->subject);
     e->statement = cbor_get_bytes(&in, 1, ENTRY_MAX, &e->statement_len);
-    e->evidence = cbor_get_bytes(&in, 0, ENTRY_MAX, &e->evidence_len);
+    /* Only what carries proofs has evidence: elsewhere it would be a place to hide a second meaning. */
+    e->evidence = cbor_get_bytes(&in, 0, has_proofs(e->kind) ? ENTRY_MAX : 0, &e->evidence_len);
     return cbor_in_end(&in, f);
 }
 

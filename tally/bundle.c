@@ -45,9 +45,8 @@ void bundle_election_free(struct bundle_election *b)
 
 err_t bundle_entry_name(char *out, size_t out_len, const struct entry *e)
 {
-    char author[17], id[17];
-    hex_put(author, e->kid.b, 8);
-    hex_put(id, e->id.b, 8);
-    int n = snprintf(out, out_len, BUNDLE_ENTRIES "/%s.%s.%s.cose", entry_kind_name(e->kind), author, id);
+    char name[ENTRY_NAME_SIZE];
+    entry_file_name(name, e);
+    int n = snprintf(out, out_len, BUNDLE_ENTRIES "/%s", name);
     return n > 0 && (size_t)n < out_len ? OK : ERR_LIMIT;
 }
