@@ -131,6 +131,8 @@ static err_t init_choose(struct session *s, const char *force_label, struct faul
 
 static err_t so_tries(struct session *s, struct fault *f)
 {
+    if (!is_initialized(&s->token)) /* there is no PIN yet, whatever the flags are */
+        return OK;
     if (s->token.flags & CKF_SO_PIN_LOCKED)
         return fault_set(f, ERR_TOKEN_LOCKED, "the security officer's PIN is locked (CKF_SO_PIN_LOCKED)");
     if ((s->token.flags & CKF_SO_PIN_FINAL_TRY) && !s->last_try)

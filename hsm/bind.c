@@ -6,6 +6,7 @@
 
 #define BINDINGS_MAX 8
 #define OID_MAX 24
+#define KEY_ID_LEN (OBJECT_ID_LEN + HASH_LEN) /* of the substitute: what it is, then the value */
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 
 static const char *const binding_word[] = {[BIND_CEREMONY] = "bind-ceremony", [BIND_PLAN] = "bind-plan"};
@@ -43,23 +44,39 @@ static size_t label_oid(uint8_t out[OID_MAX], const struct key_label *label)
 
 /* --- reading --- */
 
-/* Objects of one class with this name, appended to out; the value stands in attribute type. */
+static void key_id(uint8_t out[KEY_ID_LEN], enum binding what, const struct key_label *label, const hash_t *value)
+{
+    out[0] = what == BIND_CEREMONY ? 0x11 : 0x12;
+    memcpy(out + 1, label->b, KEY_LABEL_LEN);
+    memcpy(out + OBJECT_ID_LEN, value->b, HASH_LEN);
+}
+
+static err_t read_value(struct session *s, hash_t *value, CK_OBJECT_HANDLE object, CK_OBJECT_CLASS class,
+                        struct fault *f)
+{
+    uint8_t buf[KEY_ID_LEN];
+    CK_ULONG len, at = class == CKO_DATA ? 0 : OBJECT_ID_LEN;
+    TRY(session_get(s, object, class == CKO_DATA ? CKA_VALUE : CKA_ID, buf, sizeof buf, &len, f));
+    if (len != at + HASH_LEN)
+        return fault_set(f, ERR_TOKEN_BOUND, "a binding of this enrolment in the token is not readable");
+    memcpy(value->b, buf + at, HASH_LEN);
+    return OK;
+}
+
+/* Objects of one class with this name, appended to out. */
 static err_t find_class(struct session *s, struct bound_object *out, size_t *count, const char *name,
-                        CK_OBJECT_CLASS class, CK_ATTRIBUTE_TYPE type, struct fault *f)
+                        CK_OBJECT_CLASS class, struct fault *f)
 {
     CK_BBOOL yes = CK_TRUE;
     CK_OBJECT_HANDLE found[BINDINGS_MAX];
-    CK_ULONG n, len;
+    CK_ULONG n;
     CK_ATTRIBUTE t[] = {{CKA_CLASS, &class, sizeof class},
                         {CKA_TOKEN, &yes, sizeof yes},
                         {CKA_LABEL, (void *)(uintptr_t)name, strlen(name)}};
     TRY(session_find(s, found, &n, BINDINGS_MAX - *count, t, COUNT(t), f));
     for (CK_ULONG i = 0; i < n; i++) {
-        struct bound_object *b = &out[*count];
-        b->handle = found[i];
-        TRY(session_get(s, found[i], type, b->value.b, HASH_LEN, &len, f));
-        if (len != HASH_LEN)
-            return fault_set(f, ERR_TOKEN_BOUND, "a binding of this enrolment in the token is not readable");
+        out[*count].handle = found[i];
+        TRY(read_value(s, &out[*count].value, found[i], class, f));
         (*count)++;
     }
     return OK;
@@ -72,8 +89,8 @@ static err_t find_all(struct session *s, struct bound_object out[BINDINGS_MAX], 
     *count = 0;
     TRY(session_login(s, f));
     keys_name(name, binding_word[what], label);
-    TRY(find_class(s, out, count, name, CKO_DATA, CKA_VALUE, f));
-    return find_class(s, out, count, name, CKO_SECRET_KEY, CKA_ID, f);
+    TRY(find_class(s, out, count, name, CKO_DATA, f));
+    return find_class(s, out, count, name, CKO_SECRET_KEY, f);
 }
 
 static int holds(const struct bound_object *b, size_t count, const hash_t *value)
@@ -142,12 +159,15 @@ static CK_RV write_data(struct session *s, const char *name, const struct key_la
     return s->p11->C_CreateObject(s->handle, t, COUNT(t), &handle);
 }
 
-static CK_RV write_key(struct session *s, const char *name, const hash_t *value)
+static CK_RV write_key(struct session *s, const char *name, const struct key_label *label, enum binding what,
+                       const hash_t *value)
 {
+    uint8_t id[KEY_ID_LEN];
     CK_OBJECT_CLASS class = CKO_SECRET_KEY;
     CK_KEY_TYPE type = CKK_GENERIC_SECRET;
     CK_OBJECT_HANDLE handle;
     CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+    key_id(id, what, label, value);
     CK_ATTRIBUTE t[] = {
         {CKA_CLASS, &class, sizeof class},
         {CKA_KEY_TYPE, &type, sizeof type},
@@ -155,7 +175,7 @@ static CK_RV write_key(struct session *s, const char *name, const hash_t *value)
         {CKA_PRIVATE, &yes, sizeof yes},
         {CKA_MODIFIABLE, &no, sizeof no},
         {CKA_LABEL, (void *)(uintptr_t)name, strlen(name)},
-        {CKA_ID, (void *)(uintptr_t)value->b, HASH_LEN},
+        {CKA_ID, id, sizeof id},
         {CKA_VALUE, (void *)(uintptr_t)value->b, HASH_LEN},
     };
     return s->p11->C_CreateObject(s->handle, t, COUNT(t), &handle);
@@ -171,7 +191,7 @@ static err_t write_one(struct session *s, const struct key_label *label, enum bi
     keys_name(name, binding_word[what], label);
     CK_RV rv = write_data(s, name, label, value);
     if (is_refusal(rv))
-        rv = write_key(s, name, value);
+        rv = write_key(s, name, label, what, value);
     if (rv != CKR_OK)
         return session_fail(s, rv, "C_CreateObject", f);
     TRY(find_all(s, b, &count, label, what, f));

@@ -4,7 +4,8 @@
  * "conclave bind-ceremony HEX" or "conclave bind-plan HEX", CKA_OBJECT_ID the DER object identifier
  * 2.25.N with N the enrolment label as a number (ITU-T X.667), CKA_VALUE the value; not modifiable.
  * Modules that refuse data objects (NSS softoken) get a generic secret key with the same CKA_LABEL and
- * the value in CKA_ID, since they do not let the value of a stored key be read.
+ * CKA_ID = 0x11 (ceremony) or 0x12 (plan) | enrolment label | value: NSS does not let the CKA_VALUE of a
+ * stored key be read, and takes two keys with one CKA_ID for the same.
  * Both forms are looked for. Two different values under one name are what a crash in rebind leaves:
  * nothing may be done with either until the same rebind is repeated, which finishes it. */
 #ifndef HSM_BIND_H
