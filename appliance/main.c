@@ -25,7 +25,7 @@ static const struct {
     {"drill", "prove that your share is still there", verb_drill},
     {"decrypt", "decryption night: verify, sign the plan, decrypt", verb_decrypt},
     {"retire", "destroy your part of the key", verb_retire},
-    {"show", "show any file in readable form", verb_show},
+    {"show", "show any file in readable form", verb_show_file},
     {"rehearse", "a whole election on this machine with throw-away tokens", verb_rehearse},
 };
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])

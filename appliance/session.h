@@ -49,7 +49,7 @@ MUST err_t seats_parse(uint32_t *out, const char *text, uint32_t n, struct fault
 /* A verb: returns what main reports. */
 typedef err_t verb_fn(int argc, char **argv, struct fault *f);
 verb_fn verb_token, verb_election, verb_enroll, verb_roster, verb_deal, verb_complain, verb_reveal, verb_cut,
-    verb_confirm, verb_status, verb_drill, verb_decrypt, verb_retire, verb_show, verb_rehearse, verb_merge,
+    verb_confirm, verb_status, verb_drill, verb_decrypt, verb_retire, verb_show_file, verb_rehearse, verb_merge,
     verb_fingerprint;
 
 #endif
