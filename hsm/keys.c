@@ -144,7 +144,7 @@ static err_t read_point(struct session *s, pubkey_t *out, CK_OBJECT_HANDLE priva
     TRY(session_get(s, count == 1 ? found[0] : private, CKA_EC_POINT, point, sizeof point, &len, f));
     if (len == CK_UNAVAILABLE_INFORMATION)
         return bad_attribute("CKA_EC_POINT", "cannot be read", role, f);
-    err_t e = point_compress(out, point, len);
+    err_t e = keys_point(out, point, len);
     if (e == ERR_POINT)
         return bad_attribute("CKA_EC_POINT", "is not a point of P-256", role, f);
     return e;

@@ -26,6 +26,6 @@ MUST err_t keys_labels(struct session *s, struct key_label *out, size_t *count, 
 
 /* A public key as CKA_EC_POINT gives it (DER OCTET STRING or bare, compressed or not), checked to be on
  * P-256 and not the identity. ERR_POINT. */
-MUST err_t point_compress(pubkey_t *out, const uint8_t *point, size_t len);
+MUST err_t keys_point(pubkey_t *out, const uint8_t *point, size_t len);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "hsm/keys.h"
 
-err_t point_compress(pubkey_t *out, const uint8_t *point, size_t len)
+err_t keys_point(pubkey_t *out, const uint8_t *point, size_t len)
 {
     err_t e = ERR_POINT;
     memset(out, 0, sizeof *out);
