@@ -242,6 +242,9 @@ static struct head get_head(struct cbor_in *in)
     on.tag = on_tag;
     on.null = on_null;
     size_t left = in->len - in->pos;
+    /* libcbor 0.8 knows no tags from 6 to 20; COSE_Sign1 is 18. */
+    if (left > 0 && in->data[in->pos] >= 0xc0 && in->data[in->pos] <= 0xd7)
+        return (struct head){ITEM_TAG, in->data[in->pos++] & 0x1f};
     struct cbor_decoder_result r = cbor_stream_decode(in->data + in->pos, left, &on, &h);
     if (r.status == CBOR_DECODER_NEDATA) {
         in_fail(in, ERR_TRUNCATED, in->pos);
