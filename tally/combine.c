@@ -106,18 +106,17 @@ static err_t choose(struct combination *c, const struct record *r, const struct 
 {
     size_t good = 0;
     int listed = options != NULL && options->only != NULL;
-    for (size_t i = 0; i < c->seat_count; i++) {
+    for (size_t i = 0; i < c->seat_count; i++)
+        good += c->seat[i].state == COMBINE_SPARE;
+    if (good < r->t)
+        return quorum_fault(c, r, good, f);
+    for (size_t i = 0; i < c->seat_count && c->used_count < r->t; i++) {
         struct combine_seat *s = &c->seat[i];
-        if (s->state != COMBINE_SPARE)
-            continue;
-        good++;
-        if (c->used_count == r->t || !is_listed(s->partial, options))
+        if (s->state != COMBINE_SPARE || !is_listed(s->partial, options))
             continue;
         s->state = COMBINE_USED;
         c->used[c->used_count++] = s->partial;
     }
-    if (good < r->t)
-        return quorum_fault(c, r, good, f);
     if (listed && (options->only_count != r->t || c->used_count != r->t))
         return fault_set(f, ERR_MISMATCH, "the partial decryptions that the result lists are not %u good ones of this board",
                          r->t);
@@ -227,7 +226,7 @@ void combine_seat_text(char *out, size_t out_len, const struct combine_seat *s, 
         snprintf(out, out_len, "%2u %s: good, used", s->seat, name);
         break;
     case COMBINE_SPARE:
-        snprintf(out, out_len, "%2u %s: good, not needed", s->seat, name);
+        snprintf(out, out_len, "%2u %s: good, not used", s->seat, name);
         break;
     case COMBINE_EQUIVOCATED:
         snprintf(out, out_len, "%2u %s: left out, two different statements [%s]", s->seat, name,
