@@ -1,11 +1,13 @@
-/* Real results as an election: precinct results (tally/medsl.h) become an election of the kind import, whose key
- * never meets a ballot.
+/* Real results as an election: precinct results (tally/medsl.h) become an election of the kind import, whose
+ * key never meets a ballot.
  *
  *   import_prepare   before the key ceremony: manifest.json and jurisdictions.csv
- *   import_encrypt   after it, with the same file and rules: one signed export with range proofs for each precinct
+ *   import_encrypt   after it, with the same file and rules: one signed export with range proofs for each
+ * precinct
  *
- * Levels: nation, state, county, precinct. One style for each different set of contests. The identifiers depend on
- * the names only. A precinct's contests are those it has a row of; an option without a row there has 0. */
+ * Levels: nation, state, county, precinct. One style for each different set of contests. The identifiers
+ * depend on the names only. A precinct's contests are those it has a row of; an option without a row there
+ * has 0. */
 #ifndef TALLY_IMPORT_H
 #define TALLY_IMPORT_H
 
@@ -30,8 +32,8 @@ struct import_summary {
     uint32_t bits;
 };
 
-/* Writes DIR/manifest.json and DIR/jurisdictions.csv (the same again: OK; others there: ERR_EXISTS). out may be
- * NULL. Errors as medsl_read; ERR_LIMIT for more contests, options or styles than a manifest may have. */
+/* Writes DIR/manifest.json and DIR/jurisdictions.csv (the same again: OK; others there: ERR_EXISTS). out may
+ * be NULL. Errors as medsl_read; ERR_LIMIT for more contests, options or styles than a manifest may have. */
 MUST err_t import_prepare(struct import_summary *out, const char *csv_path, const char *dir,
                           const struct import_options *options, struct fault *f);
 
@@ -46,11 +48,12 @@ struct import_encrypted {
 };
 
 /* Writes DIR/PLACE.cexp for every precinct, on all threads of OpenMP (threads 0) or so many. rules: those of
- * import_prepare. time: hours since 1970. progress may be NULL. ERR_MISMATCH: the file is not the one the election
- * was made from. ERR_RULE: not an election of the kind import. An export that is there and whose header is good is
- * not made again; one that is not good is an error with its name. */
+ * import_prepare. time: hours since 1970. progress may be NULL. ERR_MISMATCH: the file is not the one the
+ * election was made from. ERR_RULE: not an election of the kind import. An export that is there and whose
+ * header is good is not made again; one that is not good is an error with its name. */
 MUST err_t import_encrypt(struct import_encrypted *out, const char *csv_path, const struct medsl_rules *rules,
                           const struct election_context *ctx, const char *dir, const struct signer *signer,
-                          uint64_t time, int threads, const struct import_progress *progress, struct fault *f);
+                          uint64_t time, int threads, const struct import_progress *progress,
+                          struct fault *f);
 
 #endif

@@ -25,7 +25,8 @@ struct job {
 
 static err_t other_file(struct fault *f, const char *what)
 {
-    return fault_set(f, ERR_MISMATCH, "the election was not made from this file with these rules: %s differ", what);
+    return fault_set(f, ERR_MISMATCH, "the election was not made from this file with these rules: %s differ",
+                     what);
 }
 
 static err_t check_contests(const struct import_plan *p, const struct manifest *m, struct fault *f)
@@ -67,7 +68,8 @@ static err_t check_places(const struct import_plan *p, const struct election_con
 /* --- one precinct --- */
 
 /* Writes the contest's counts at value; cells of the place are sorted, *cell runs over them. */
-static void take_values(uint64_t *value, uint32_t *cell, const struct medsl *t, uint32_t place, uint32_t contest)
+static void take_values(uint64_t *value, uint32_t *cell, const struct medsl *t, uint32_t place,
+                        uint32_t contest)
 {
     const struct medsl_contest *c = &t->contest[contest];
     memset(value, 0, c->option_count * sizeof *value);
@@ -93,7 +95,8 @@ out:
     return e;
 }
 
-static err_t write_export(struct job *j, struct ballot_maker *mk, uint32_t node, const char *path, struct fault *f)
+static err_t write_export(struct job *j, struct ballot_maker *mk, uint32_t node, const char *path,
+                          struct fault *f)
 {
     const struct medsl *t = j->p->t;
     uint32_t place = j->p->node[node].place, cell = t->place_cell[place];
@@ -203,8 +206,8 @@ static err_t sign_alone(void *ctx, uint8_t signature[SIGNATURE_LEN], const hash_
 }
 
 err_t import_encrypt(struct import_encrypted *out, const char *csv_path, const struct medsl_rules *rules,
-                     const struct election_context *ctx, const char *dir, const struct signer *signer, uint64_t time,
-                     int threads, const struct import_progress *progress, struct fault *f)
+                     const struct election_context *ctx, const char *dir, const struct signer *signer,
+                     uint64_t time, int threads, const struct import_progress *progress, struct fault *f)
 {
     struct import_plan *p = NULL;
     struct signer alone = {signer->key, (void *)(uintptr_t)signer, sign_alone};

@@ -72,8 +72,8 @@ static void node_key(const void *ctx, size_t i, char key[SLUG_KEY_MAX])
                  a->state_name);
     else
         snprintf(key, SLUG_KEY_MAX, "%s%c%s%c%s%c%s%cprecinct%c%s%c%s%c%s%c%s", a->state, s, a->county, s,
-                 has_jurisdiction(a) ? a->jurisdiction : "", s, a->precinct, h, s, a->state_name, s, a->county_fips, s,
-                 a->jurisdiction, s, a->jurisdiction_fips);
+                 has_jurisdiction(a) ? a->jurisdiction : "", s, a->precinct, h, s, a->state_name, s,
+                 a->county_fips, s, a->jurisdiction, s, a->jurisdiction_fips);
 }
 
 /* The stage is said unless it is the general election. */
@@ -88,9 +88,9 @@ static void contest_key(const void *ctx, size_t i, char key[SLUG_KEY_MAX])
     const struct medsl_contest *c = &p->t->contest[i];
     const char s = SLUG_BETWEEN, h = SLUG_HIDDEN;
     int many = p->level_nodes[IMPORT_STATE] > 1;
-    snprintf(key, SLUG_KEY_MAX, "%s%c%s%c%s%c%s%c%s%c%s%ccontest%c%s%c%s%c%s", many ? c->state : "", s, c->county, s,
-             c->office, s, c->district, s, c->special ? "special" : "", s, other_stage(c), h, s, c->state, s,
-             c->county_fips, s, c->stage);
+    snprintf(key, SLUG_KEY_MAX, "%s%c%s%c%s%c%s%c%s%c%s%ccontest%c%s%c%s%c%s", many ? c->state : "", s,
+             c->county, s, c->office, s, c->district, s, c->special ? "special" : "", s, other_stage(c), h, s,
+             c->state, s, c->county_fips, s, c->stage);
 }
 
 struct option_range {

@@ -40,7 +40,8 @@ static err_t put_places(uint8_t **out, size_t *len, const struct import_plan *p,
         import_node_title(title, p, i);
         fprintf(stream, "%s,%s,%s,", p->node_id[i], level_name[n->level], i > 0 ? p->node_id[n->parent] : "");
         put_cell(stream, title);
-        fprintf(stream, ",%s,,%s\n", n->level == IMPORT_PRECINCT ? p->style[n->style].id : "", i == 0 ? hex : "");
+        fprintf(stream, ",%s,,%s\n", n->level == IMPORT_PRECINCT ? p->style[n->style].id : "",
+                i == 0 ? hex : "");
     }
     int bad = ferror(stream);
     bad = fclose(stream) != 0 || bad;

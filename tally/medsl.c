@@ -15,14 +15,49 @@
 #define MAGNITUDE_MAX 10000
 
 enum column {
-    PRECINCT, OFFICE, CANDIDATE, VOTES, STATE_PO, STATE, COUNTY, COUNTY_FIPS, JURISDICTION, JURISDICTION_FIPS,
-    PARTY, PARTY_SIMPLE, MODE, DISTRICT, DATAVERSE, STAGE, SPECIAL, WRITEIN, DATE, MAGNITUDE, COLUMNS
+    PRECINCT,
+    OFFICE,
+    CANDIDATE,
+    VOTES,
+    STATE_PO,
+    STATE,
+    COUNTY,
+    COUNTY_FIPS,
+    JURISDICTION,
+    JURISDICTION_FIPS,
+    PARTY,
+    PARTY_SIMPLE,
+    MODE,
+    DISTRICT,
+    DATAVERSE,
+    STAGE,
+    SPECIAL,
+    WRITEIN,
+    DATE,
+    MAGNITUDE,
+    COLUMNS
 };
 
-static const char *const column_name[COLUMNS] = {
-    "precinct", "office", "candidate", "votes", "state_po", "state", "county_name", "county_fips",
-    "jurisdiction_name", "jurisdiction_fips", "party_detailed", "party_simplified", "mode", "district",
-    "dataverse", "stage", "special", "writein", "date", "magnitude"};
+static const char *const column_name[COLUMNS] = {"precinct",
+                                                 "office",
+                                                 "candidate",
+                                                 "votes",
+                                                 "state_po",
+                                                 "state",
+                                                 "county_name",
+                                                 "county_fips",
+                                                 "jurisdiction_name",
+                                                 "jurisdiction_fips",
+                                                 "party_detailed",
+                                                 "party_simplified",
+                                                 "mode",
+                                                 "district",
+                                                 "dataverse",
+                                                 "stage",
+                                                 "special",
+                                                 "writein",
+                                                 "date",
+                                                 "magnitude"};
 
 /* One (place, option): the sum of its modes, and what a row of mode TOTAL says. */
 struct cell {
@@ -137,14 +172,16 @@ static err_t need(struct load *l, uint32_t *out, const struct table_row *r, enum
 }
 
 /* The first of two columns that is not empty. */
-static err_t need_either(struct load *l, uint32_t *out, const struct table_row *r, enum column c, enum column other,
-                         struct fault *f)
+static err_t need_either(struct load *l, uint32_t *out, const struct table_row *r, enum column c,
+                         enum column other, struct fault *f)
 {
-    return field(l, r, c).len > 0 || field(l, r, other).len == 0 ? need(l, out, r, c, f) : get(l, out, r, other, f);
+    return field(l, r, c).len > 0 || field(l, r, other).len == 0 ? need(l, out, r, c, f)
+                                                                 : get(l, out, r, other, f);
 }
 
 /* Codes come with or without leading zeros. */
-static err_t get_code(struct load *l, uint32_t *out, const struct table_row *r, enum column c, struct fault *f)
+static err_t get_code(struct load *l, uint32_t *out, const struct table_row *r, enum column c,
+                      struct fault *f)
 {
     struct table_cell v = field(l, r, c);
     size_t zeros = strspn(v.text, "0");
@@ -165,7 +202,8 @@ static err_t read_date(struct load *l, const struct table_row *r, struct fault *
 
 /* --- tuples --- */
 
-static err_t tuple(struct names *n, uint32_t *out, int *added, const void *numbers, size_t size, struct fault *f)
+static err_t tuple(struct names *n, uint32_t *out, int *added, const void *numbers, size_t size,
+                   struct fault *f)
 {
     err_t e = names_add(n, out, added, numbers, size);
     return e == OK ? OK : fault_set(f, e, "tabulating");
@@ -186,7 +224,8 @@ static err_t read_place(struct load *l, uint32_t *out, struct medsl_place_key *k
 }
 
 /* What rows say about a contest and does not tell contests apart. */
-static err_t read_more(struct load *l, uint32_t contest, int added, const struct table_row *r, struct fault *f)
+static err_t read_more(struct load *l, uint32_t contest, int added, const struct table_row *r,
+                       struct fault *f)
 {
     struct table_cell v = field(l, r, MAGNITUDE);
     uint32_t n = 0, dataverse;
@@ -235,7 +274,8 @@ static err_t read_contest(struct load *l, uint32_t *out, const struct medsl_plac
     return read_more(l, *out, added, r, f);
 }
 
-static err_t read_option(struct load *l, uint32_t *out, uint32_t contest, const struct table_row *r, struct fault *f)
+static err_t read_option(struct load *l, uint32_t *out, uint32_t contest, const struct table_row *r,
+                         struct fault *f)
 {
     struct medsl_option_key k;
     int added;
@@ -269,14 +309,16 @@ static err_t get_cell(struct load *l, struct cell **out, uint32_t place, uint32_
     return OK;
 }
 
-static err_t add_votes(struct load *l, struct cell *c, uint32_t votes, const struct table_row *r, struct fault *f)
+static err_t add_votes(struct load *l, struct cell *c, uint32_t votes, const struct table_row *r,
+                       struct fault *f)
 {
     struct table_cell mode = field(l, r, MODE);
     uint32_t m;
     int added;
     if (mode.len == 0 || strcasecmp(mode.text, "TOTAL") == 0) {
         if (c->line != 0)
-            return table_fault(f, ERR_DUPLICATE, r->line, "the same place, option and mode as in line %u", c->line);
+            return table_fault(f, ERR_DUPLICATE, r->line, "the same place, option and mode as in line %u",
+                               c->line);
         c->total = votes;
         c->line = (uint32_t)r->line;
         return OK;
@@ -351,8 +393,9 @@ static err_t load_new(struct load *l, const struct medsl_rules *rules, struct fa
     if (rules != NULL)
         l->rules = *rules;
     l->t = calloc(1, sizeof *l->t);
-    if (l->t == NULL || names_new(&l->texts) != OK || names_new(&l->modes) != OK || names_new(&l->places) != OK ||
-        names_new(&l->contests) != OK || names_new(&l->options) != OK || names_new(&l->cells) != OK)
+    if (l->t == NULL || names_new(&l->texts) != OK || names_new(&l->modes) != OK ||
+        names_new(&l->places) != OK || names_new(&l->contests) != OK || names_new(&l->options) != OK ||
+        names_new(&l->cells) != OK)
         return fault_set(f, ERR_MEMORY, "tabulating");
     return OK;
 }
@@ -400,7 +443,8 @@ err_t medsl_read(struct medsl **out, const char *path, const struct medsl_rules 
     return fault_file(f, load_end(out, &l, e, f), path);
 }
 
-err_t medsl_parse(struct medsl **out, const void *data, size_t len, const struct medsl_rules *rules, struct fault *f)
+err_t medsl_parse(struct medsl **out, const void *data, size_t len, const struct medsl_rules *rules,
+                  struct fault *f)
 {
     struct load l;
     *out = NULL;

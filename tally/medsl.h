@@ -1,23 +1,25 @@
 /* Precinct results in the layout of the MIT Election Data and Science Lab, tabulated.
  *
- * One row is the votes of one candidate in one precinct by one mode of voting. Columns are found by their names in
- * the header; needed are precinct, office, candidate, votes, state_po or state, and county_name or
+ * One row is the votes of one candidate in one precinct by one mode of voting. Columns are found by their
+ * names in the header; needed are precinct, office, candidate, votes, state_po or state, and county_name or
  * jurisdiction_name; used if there: party_detailed (or party_simplified), mode, county_name, county_fips,
  * jurisdiction_name, jurisdiction_fips, district, dataverse, stage, special, writein, date, magnitude.
  *
- * A place is a distinct (state, county, jurisdiction, precinct), names and codes; precincts called FLOATING are
- * places like others. A contest is a distinct (office, district, special, stage), within a state unless it is for
- * president. An option is a distinct (candidate, party, written in) of a contest: fusion candidates have one for each party.
- * Modes are added up; where a row of mode TOTAL is there too, the others must add up to it. Rows with an empty
- * dataverse are not votes (registered voters and the like): they are counted in `skipped` and left out.
+ * A place is a distinct (state, county, jurisdiction, precinct), names and codes; precincts called FLOATING
+ * are places like others. A contest is a distinct (office, district, special, stage), within a state unless
+ * it is for president. An option is a distinct (candidate, party, written in) of a contest: fusion candidates
+ * have one for each party. Modes are added up; where a row of mode TOTAL is there too, the others must add up
+ * to it. Rows with an empty dataverse are not votes (registered voters and the like): they are counted in
+ * `skipped` and left out.
  *
- * Refused, with the line: a missing (ERR_MISSING), negative (ERR_LIMIT) or non-numeric count (ERR_FORMAT), one over 2^32-1
- * (ERR_LIMIT), the same mode twice for one option in one place (ERR_DUPLICATE), a TOTAL that is not the sum of the
- * modes (ERR_SUM), a missing precinct, office, candidate, county or state (ERR_MISSING), text that text_check refuses
- * (ERR_TEXT), other values than TRUE and FALSE, a contest with two magnitudes (ERR_CONFLICT).
+ * Refused, with the line: a missing (ERR_MISSING), negative (ERR_LIMIT) or non-numeric count (ERR_FORMAT),
+ * one over 2^32-1 (ERR_LIMIT), the same mode twice for one option in one place (ERR_DUPLICATE), a TOTAL that
+ * is not the sum of the modes (ERR_SUM), a missing precinct, office, candidate, county or state
+ * (ERR_MISSING), text that text_check refuses (ERR_TEXT), other values than TRUE and FALSE, a contest with
+ * two magnitudes (ERR_CONFLICT).
  *
- * Rows are streamed: memory grows with the distinct (place, option), not with the rows. What comes out does not depend
- * on the order of the rows. */
+ * Rows are streamed: memory grows with the distinct (place, option), not with the rows. What comes out does
+ * not depend on the order of the rows. */
 #ifndef TALLY_MEDSL_H
 #define TALLY_MEDSL_H
 

@@ -54,7 +54,8 @@ int medsl_dataverse_order(const char *a, const char *b)
 
 static int contest_order(const void *a, const void *b)
 {
-    const struct medsl_contest *x = &((const struct contest_item *)a)->v, *y = &((const struct contest_item *)b)->v;
+    const struct medsl_contest *x = &((const struct contest_item *)a)->v,
+                               *y = &((const struct contest_item *)b)->v;
     int order = medsl_dataverse_order(x->dataverse, y->dataverse);
     const char *const xs[] = {x->state, x->office, x->district, x->county, x->county_fips, x->stage};
     const char *const ys[] = {y->state, y->office, y->district, y->county, y->county_fips, y->stage};
@@ -66,7 +67,8 @@ static int contest_order(const void *a, const void *b)
 /* contest is the sorted number already. */
 static int option_order(const void *a, const void *b)
 {
-    const struct medsl_option *x = &((const struct option_item *)a)->v, *y = &((const struct option_item *)b)->v;
+    const struct medsl_option *x = &((const struct option_item *)a)->v,
+                              *y = &((const struct option_item *)b)->v;
     if (x->contest != y->contest)
         return x->contest < y->contest ? -1 : 1;
     if (x->write_in != y->write_in)

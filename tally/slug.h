@@ -1,8 +1,8 @@
 /* Readable identifiers from names: "NEW CASTLE" + "39-01" gives "new-castle-39-01".
  *
- * Letters and digits of ASCII in lower case, everything else one '-'. Where two names would get one identifier, or
- * it would be empty or over 64 characters, all of these get 8 hex digits of a hash behind, so that what a
- * name gets does not depend on the order. */
+ * Letters and digits of ASCII in lower case, everything else one '-'. Where two names would get one
+ * identifier, or it would be empty or over 64 characters, all of these get 8 hex digits of a hash behind, so
+ * that what a name gets does not depend on the order. */
 #ifndef TALLY_SLUG_H
 #define TALLY_SLUG_H
 
