@@ -49,7 +49,10 @@ err_t partial_make(struct cbor_out *statement, struct cbor_out *evidence, struct
         if (x->count < 1 || x->count > OPTIONS_MAX)
             return fault_set(f, ERR_LIMIT, "%zu options", x->count);
         TRY(fresh(fresh_ctx, rnd, f));
-        TRY(decrypt_target(g, &proof, D, r, seat, plan, x, secret_share, rnd, f));
+        err_t e = decrypt_target(g, &proof, D, r, seat, plan, x, secret_share, rnd, f);
+        secret_wipe(rnd, sizeof rnd);
+        if (e != OK)
+            return e;
         cbor_put_array(statement, 3);
         cbor_put_text(statement, x->place);
         cbor_put_text(statement, x->contest);
@@ -58,7 +61,6 @@ err_t partial_make(struct cbor_out *statement, struct cbor_out *evidence, struct
             cbor_put_point(statement, &D[o]);
         cbor_put_dleq(evidence, &proof);
     }
-    secret_wipe(rnd, sizeof rnd);
     return statement->err != OK ? statement->err : evidence->err;
 }
 
@@ -220,18 +222,7 @@ static err_t combine_target(uint64_t *count, const struct partial *const *p, uin
     return fault_who(f, e, "%s, %s", target[i].place, target[i].contest);
 }
 
-static err_t counts_new(uint64_t **count, const struct target *target, size_t target_count)
-{
-    size_t total = 0;
-    for (size_t i = 0; i < target_count; i++)
-        total += target[i].count;
-    uint64_t *all = calloc(total > 0 ? total : 1, sizeof *all);
-    for (size_t i = 0, at = 0; i < target_count; at += target[i++].count)
-        count[i] = all + at;
-    return all != NULL ? OK : ERR_MEMORY;
-}
-
-err_t partial_combine_var(uint64_t **count, const struct partial *const *p, const struct record *r,
+err_t partial_combine_var(uint64_t *const *count, const struct partial *const *p, const struct record *r,
                           const struct target *target, size_t target_count, const uint64_t *limit, struct fault *f)
 {
     scalar_t minus_lambda[TRUSTEES_MAX];
@@ -248,14 +239,11 @@ err_t partial_combine_var(uint64_t **count, const struct partial *const *p, cons
     }
     for (size_t i = 0; i < target_count; i++)
         top = limit[i] > top ? limit[i] : top;
-    TRY(counts_new(count, target, target_count));
     err_t e = dlog_new(&dlog, top);
     for (size_t i = 0; i < target_count && e == OK; i++)
         e = combine_target(count[i], p, r->t, minus_lambda, target, i, limit[i], dlog, f);
     dlog_free(dlog);
-    if (e != OK) {
-        free(count[0]);
-        memset(count, 0, target_count * sizeof *count);
-    }
+    for (size_t i = 0; i < target_count && e != OK; i++)
+        memset(count[i], 0, target[i].count * sizeof *count[i]);
     return e;
 }

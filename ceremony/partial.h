@@ -44,10 +44,10 @@ MUST err_t partial_verify_var(const struct partial *p, const struct record *r, c
                               size_t target_count, struct fault *f);
 
 /* Combines exactly t verified partials of distinct holders: M_o = B_o - sum lambda_i D_o,i for every option of every
- * target, in order, then finds the counts up to limit[target]. count: target_count pointers, filled; all counts are in
- * one block that is freed with free(count[0]).
+ * target, in order, then finds the counts up to limit[target]. count: target_count arrays of
+ * the caller, of target.count entries each; zeroed on error.
  * ERR_LIMIT naming the target if a count is not found. */
-MUST err_t partial_combine_var(uint64_t **count, const struct partial *const *p, const struct record *r,
+MUST err_t partial_combine_var(uint64_t *const *count, const struct partial *const *p, const struct record *r,
                                const struct target *target, size_t target_count, const uint64_t *limit,
                                struct fault *f);
 
