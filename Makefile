@@ -103,7 +103,25 @@ $(OUT)/tests/hsm/test_hsm $(OUT)/tests/hsm/test_mock: | $(MOCK_P11)
 
 tests: $(TESTS)
 
-.PHONY: all tests clean
+# Everything CI runs. The second half repeats the unit tests under the sanitizers, in build/san/.
+LINTS := $(wildcard tests/lint/*.sh)
+E2E := $(wildcard tests/e2e/[a-z]*.sh)
+check: all tests
+	+@$(MAKE) --no-print-directory SAN=1 tests
+	@OUT=$(OUT) tests/run.sh $(LINTS) $(TESTS) $(patsubst $(OUT)/%,$(OUT)/san/%,$(TESTS)) $(filter-out %/lib.sh,$(E2E))
+
+check-quick: all tests
+	@OUT=$(OUT) tests/run.sh $(LINTS) $(TESTS)
+
+# --- the rehearsal ---
+
+PRECINCTS := 24
+BALLOTS := 25
+SEED := 1
+rehearsal: all
+	@$(OUT)/conclave rehearse --dir $(OUT)/rehearsal --precincts $(PRECINCTS) --ballots $(BALLOTS) --seed $(SEED)
+
+.PHONY: all tests check check-quick rehearsal clean
 .SECONDARY:
 
 clean:
