@@ -234,6 +234,33 @@ static void test_few_columns(void **state)
     medsl_free(t);
 }
 
+/* Every length of a line moves its end over the borders of the pieces in which a file is read. */
+static void test_pieces(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/conclave-import-XXXXXX";
+    struct medsl *t;
+    struct fault f;
+    int fd = mkstemp(path);
+    FILE *out = fdopen(fd, "w");
+    assert_non_null(out);
+    fputs("\xef\xbb\xbfprecinct,office,candidate,votes,county_name,state_po\r\n", out);
+    for (int i = 0; i < 40000; i++)
+        fprintf(out, "%d,\"A \"\"%.*s\"\"\",C,%d,KENT,DE\r\n", i, i % 7, "xxxxxxx", i % 3);
+    fputs("last,O,C,1000000,KENT,DE", out);
+    assert_int_equal(fclose(out), 0);
+    assert_int_equal(medsl_read(&t, path, NULL, &f), OK);
+    assert_int_equal(t->rows, 40001);
+    assert_int_equal(t->place_count, 40001);
+    assert_int_equal(t->contest_count, 8);
+    assert_int_equal(t->votes, 1039999);
+    medsl_free(t);
+    assert_int_equal(medsl_read(&t, "/tmp", NULL, &f), ERR_IO);
+    unlink(path);
+    assert_int_equal(medsl_read(&t, path, NULL, &f), ERR_MISSING);
+    assert_string_equal(f.file, path);
+}
+
 /* --- the real file --- */
 
 struct line {
@@ -661,15 +688,11 @@ static void test_encrypt_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_modes),
-        cmocka_unit_test(test_identities),
-        cmocka_unit_test(test_few_columns),
-        cmocka_unit_test(test_delaware),
-        cmocka_unit_test(test_prepare_delaware),
-        cmocka_unit_test(test_ids),
-        cmocka_unit_test(test_encrypt),
-        cmocka_unit_test(test_encrypt_refusals),
+        cmocka_unit_test(test_refused),          cmocka_unit_test(test_modes),
+        cmocka_unit_test(test_identities),       cmocka_unit_test(test_few_columns),
+        cmocka_unit_test(test_pieces),           cmocka_unit_test(test_delaware),
+        cmocka_unit_test(test_prepare_delaware), cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_encrypt),          cmocka_unit_test(test_encrypt_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
