@@ -14,10 +14,11 @@
 
 #include "ceremony/base/file.h"
 #include "ceremony/base/secret.h"
+#include "tally/ballot_form.h"
 
 #define OK_OR_FAIL(call)                                                                   \
     do {                                                                                   \
-        struct fault *fp_ = &fault_;                                                       \
+        struct fault fault_, *fp_ = &fault_;                                               \
         fault_clear(fp_);                                                                  \
         err_t e_ = (call);                                                                 \
         if (e_ != OK) {                                                                    \
@@ -88,7 +89,6 @@ static char *make_csv(const char *rows, const pubkey_t *key)
 
 static void make_key(struct tree *t, struct group *g)
 {
-    struct fault fault_;
     char path[256];
     scalar_set(&t->secret, 4711);
     memset(&t->r, 0, sizeof t->r);
@@ -105,7 +105,6 @@ static void make_key(struct tree *t, struct group *g)
 
 void tree_new(struct tree *t, const struct tree_shape *shape)
 {
-    struct fault fault_;
     struct group *g;
     pubkey_t key;
     hash_t h;
@@ -146,7 +145,6 @@ void tree_free(struct tree *t)
 void tree_cast(struct tree *t, struct tree_box *box, const char *place, const char *style, const char *option,
                size_t n)
 {
-    struct fault fault_;
     struct selection s = {"mayor", 1, &option};
     for (size_t i = 0; i < n; i++) {
         assert_true(box->count < 128);
@@ -154,6 +152,38 @@ void tree_cast(struct tree *t, struct tree_box *box, const char *place, const ch
                                style, &s, option ? 1 : 0, NULL, &fault_));
         box->count++;
     }
+}
+
+void tree_cast_key(struct tree *t, struct tree_box *box, const char *place, unsigned key)
+{
+    struct zero_one_state state[3];
+    struct elgamal sum;
+    struct ballot *b;
+    scalar_t r[3], sk, nonce;
+    size_t at = box->count++;
+    OK_OR_FAIL(ballot_alloc(&b, &t->ctx, tree_place(t, place), (uint32_t)manifest_style(t->m, "one")));
+    struct ballot_vote *v = &b->vote[0];
+    struct zero_one *proof[3] = {&v->proof[0], &v->proof[1], &v->sum_zero_one};
+    for (unsigned i = 0; i < 2; i++) {
+        scalar_random(&r[i]);
+        OK_OR_FAIL(elgamal_encrypt(t->maker->key, &v->ct[i], i == 0, &r[i]));
+        OK_OR_FAIL(zero_one_commit(t->maker->key, proof[i], &state[i], i == 0, &r[i], &v->ct[i]));
+    }
+    scalar_add(&r[2], &r[0], &r[1]);
+    OK_OR_FAIL(elgamal_encrypt(t->maker->key, &sum, 1, &r[2]));
+    OK_OR_FAIL(zero_one_commit(t->maker->key, proof[2], &state[2], 1, &r[2], &sum));
+    scalar_set(&sk, key);
+    scalar_random(&nonce);
+    OK_OR_FAIL(point_mul_base(t->maker->g, &b->pk, &sk));
+    OK_OR_FAIL(point_mul_base(t->maker->g, &b->id_commitment, &nonce));
+    OK_OR_FAIL(ballot_challenge(&t->ctx, b));
+    for (unsigned i = 0; i < 3; i++)
+        zero_one_respond(proof[i], &state[i], &b->c);
+    scalar_mul(&b->id_response, &b->c, &sk);
+    scalar_add(&b->id_response, &b->id_response, &nonce);
+    OK_OR_FAIL(ballot_id(&box->info[at].id, &t->m->election, &b->pk));
+    ballot_put(&box->ballot[at], &t->ctx, b);
+    ballot_free(b);
 }
 
 void tree_box_free(struct tree_box *box)
@@ -178,7 +208,6 @@ static void order_of(size_t *order, const struct tree_box *box)
 static void export_box(struct tree *t, const char *name, const char *place, const struct tree_box *box,
                        const struct tallies *tallies, uint64_t revision, const hash_t *replaces, hash_t *id)
 {
-    struct fault fault_;
     struct export_writer *w;
     char path[256];
     size_t order[128];
@@ -193,7 +222,6 @@ static void export_box(struct tree *t, const char *name, const char *place, cons
 void tree_export(struct tree *t, const char *name, const char *place, const struct tree_box *box,
                  uint64_t revision, const hash_t *replaces, hash_t *id)
 {
-    struct fault fault_;
     struct tallies *sums;
     OK_OR_FAIL(tallies_new(&sums, &t->ctx, tree_place(t, place)));
     for (size_t i = 0; i < box->count; i++) {
@@ -216,7 +244,6 @@ void tree_export_tallies(struct tree *t, const char *name, const char *place, co
 
 static void put_record(struct tree *t, const char *name, const struct node *n, hash_t *hash)
 {
-    struct fault fault_;
     struct cbor_out o = CBOR_OUT_INIT;
     char dir[256], path[4096];
     tree_path(t, dir, name, NULL);
@@ -228,7 +255,6 @@ static void put_record(struct tree *t, const char *name, const struct node *n, h
 
 static void make_dirs(struct tree *t, const char *name)
 {
-    struct fault fault_;
     for (size_t i = 0; i < t->m->level_count; i++) {
         char dir[256], path[512];
         snprintf(path, sizeof path, "%s/%s", tree_path(t, dir, name, NULL), t->m->level[i]);
@@ -239,7 +265,6 @@ static void make_dirs(struct tree *t, const char *name)
 /* Sums that depend on place, contest, number of ballots and salt; not the identity if there are ballots. */
 static void make_up(struct tally *s, uint64_t ballots, uint32_t place, unsigned salt)
 {
-    struct fault fault_;
     struct p256_affine g;
     s->ballots = ballots;
     if (!ballots)
@@ -250,7 +275,6 @@ static void make_up(struct tally *s, uint64_t ballots, uint32_t place, unsigned 
         scalar_set(&k, 1 + o + 10 * s->contest + 100 * place + 100000 * ballots + 10000000000 * salt);
         OK_OR_FAIL(p256_mul_var(o < s->option_count ? &s->A[o] : &s->B[o - s->option_count], &k, &g));
     }
-    (void)fault_;
 }
 
 static void make_lowest(struct node *n, const struct tree_votes *v, const char *id)
@@ -277,7 +301,6 @@ static void make_lowest(struct node *n, const struct tree_votes *v, const char *
 
 static struct node *read_record(struct tree *t, const char *name, uint32_t place)
 {
-    struct fault fault_;
     char dir[256], path[4096];
     uint8_t *data;
     size_t len;
@@ -294,7 +317,6 @@ static struct node *read_record(struct tree *t, const char *name, uint32_t place
 static struct node *build(struct tree *t, const char *name, const struct tree_votes *votes, uint32_t place,
                           hash_t *hash)
 {
-    struct fault fault_;
     struct node *n;
     struct place p;
     places_get(t->places, place, &p);

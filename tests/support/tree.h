@@ -47,6 +47,8 @@ struct tree_box {
 /* Adds n ballots for place that select option (of mayor; NULL: blank). */
 void tree_cast(struct tree *t, struct tree_box *box, const char *place, const char *style, const char *option,
                size_t n);
+/* One ballot of style one for x, under the one-time key of this number: the same number gives the same ballot id anywhere. */
+void tree_cast_key(struct tree *t, struct tree_box *box, const char *place, unsigned key);
 void tree_box_free(struct tree_box *box);
 /* Signed export DIR/exports/NAME. replaces may be NULL, id too. */
 void tree_export(struct tree *t, const char *name, const char *place, const struct tree_box *box,

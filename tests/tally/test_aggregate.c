@@ -547,26 +547,14 @@ static void test_correction(void **state)
 
 /* --- one ballot id in two places --- */
 
-static void cast_with(struct tree *t, struct tree_box *box, const char *place, const uint8_t seed[BALLOT_SEED_LEN])
-{
-    struct fault f;
-    const char *x = "x";
-    struct selection s = {"mayor", 1, &x};
-    assert_int_equal(ballot_make(t->maker, &box->ballot[box->count], &box->info[box->count], tree_place(t, place),
-                                 "one", &s, 1, seed, &f),
-                     OK);
-    box->count++;
-}
-
 static void double_vote(struct tree *t)
 {
-    uint8_t seed[BALLOT_SEED_LEN] = {1, 2, 3};
     const char *const place[] = {"b1", "a2"};
     hash_t id[2];
     for (int i = 0; i < 2; i++) {
         struct tree_box box = {0};
         tree_cast(t, &box, place[i], "one", "y", 3);
-        cast_with(t, &box, place[i], seed);
+        tree_cast_key(t, &box, place[i], 77);
         id[i] = box.info[3].id;
         tree_export(t, i ? "z" : "a", place[i], &box, 0, NULL, NULL);
         tree_box_free(&box);
