@@ -47,7 +47,7 @@ const char report_style[] =
     ".steps li{margin:.45rem 0}\n"
     ".two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:0 2rem;margin-top:1.2rem}\n"
     ".print{margin-bottom:.8rem}\n.words{font-size:1.05rem;word-spacing:.35em;margin:.2rem 0}\n"
-    ".hex{color:var(--soft);margin:.2rem 0 0}\n"
+    ".hex{color:var(--soft);margin:.2rem 0 0;white-space:pre-wrap}\n"
     "figure{margin:.9rem 0}\nfigcaption{font-weight:600;margin-bottom:.7rem}\n"
     ".codes{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,15rem),1fr));gap:1rem}\n"
     ".qr{background:#fff;color:#333;border-radius:8px;padding:.6rem;text-align:center;max-width:22rem}\n"

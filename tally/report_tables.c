@@ -236,7 +236,8 @@ static void put_missing_places(struct html *h, const struct report_input *in)
     }
     html_raw(h, "<details open><summary>");
     html_number(h, in->missing_count);
-    html_raw(h, " places have not reported</summary>\n<ul class=\"plain\">\n");
+    html_raw(h, in->missing_count == 1 ? " place has" : " places have");
+    html_raw(h, " not reported</summary>\n<ul class=\"plain\">\n");
     for (size_t i = 0; i < in->missing_count; i++) {
         if (i > 0 && i % ROWS_SHOWN == 0)
             html_fmt(h, "</ul>\n</details>\n<details><summary>From number %zu</summary>\n<ul class=\"plain\">\n", i + 1);
@@ -255,7 +256,8 @@ static void put_dropped(struct html *h, const struct report_input *in)
     }
     html_raw(h, "<details><summary>");
     html_number(h, in->dropped_count);
-    html_raw(h, " ballots left out: the same ballot id elsewhere</summary>\n<ul class=\"plain\">\n");
+    html_raw(h, in->dropped_count == 1 ? " ballot" : " ballots");
+    html_raw(h, " left out: the same ballot id elsewhere</summary>\n<ul class=\"plain\">\n");
     for (size_t i = 0; i < in->dropped_count; i++) {
         if (i > 0 && i % ROWS_SHOWN == 0)
             html_fmt(h, "</ul>\n</details>\n<details><summary>From number %zu</summary>\n<ul class=\"plain\">\n", i + 1);
@@ -274,7 +276,7 @@ static void put_replaced(struct html *h, const struct report_input *in)
         html_raw(h, "<p>No place corrected its count.</p>\n");
         return;
     }
-    html_fmt(h, "<details open><summary>%zu corrections that were accepted</summary>\n<ul class=\"plain\">\n",
+    html_fmt(h, "<details open><summary>Corrections that were accepted: %zu</summary>\n<ul class=\"plain\">\n",
              in->replaced_count);
     for (size_t i = 0; i < in->replaced_count; i++) {
         html_raw(h, "<li>");

@@ -13,7 +13,7 @@ static void put_seats(struct html *h, const struct report_input *in)
 {
     const struct record *r = in->ctx->r;
     html_raw(h, "<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">Seat</th><th scope=\"col\">Name</th><th scope=\"col\">"
-                "Organisation</th><th scope=\"col\">Token</th><th scope=\"col\">Key made</th><th scope=\"col\">Share held</th>"
+                "Organisation</th><th scope=\"col\">Token</th><th scope=\"col\">Made the key</th><th scope=\"col\">Holds a share</th>"
                 "<th scope=\"col\">Decrypted</th></tr></thead>\n<tbody>\n");
     for (uint32_t j = 1; j <= r->n; j++) {
         const struct seat *s = &r->seat[j - 1];
@@ -46,8 +46,8 @@ static void put_steps(struct html *h, const struct report_input *in)
                 "of its parts, and anyone can add them up again.</li>\n"
                 "<li><strong>The plan.</strong> One signed list says what is decrypted: only these sums, and no sum or difference of sums of "
                 "fewer ballots than the minimum.</li>\n<li><strong>The decryption.</strong> ");
-    html_fmt(h, "%u trustees each checked everything above on a machine of their own, then gave a partial decryption with a proof that "
-                "it is right. Together these give the counts on this page, and nothing else.</li>\n</ol>\n",
+    html_fmt(h, "%u trustees each gave a partial decryption, with a proof that it is right; their machines refuse to unless they have "
+                "checked everything above themselves. Together these give the counts on this page, and nothing else.</li>\n</ol>\n",
              (unsigned)__builtin_popcount(in->used));
 }
 
@@ -100,7 +100,7 @@ err_t report_put_fingerprints(struct html *h, const struct report_input *in)
                         &anchor));
     TRY(put_fingerprint(h, "Election", "The manifest and the list of places.", &r->election));
     TRY(put_fingerprint(h, "Ceremony record", "Who made the key, and the key.", &r->id));
-    TRY(put_fingerprint(h, "Key", "The joint key; shown by who checks a QR code.", &key));
+    TRY(put_fingerprint(h, "Key", "The joint key of all holders: whoever checks a result as QR code compares it.", &key));
     TRY(put_fingerprint(h, "Decryption plan", "What was decrypted.", &in->plan->id));
     html_raw(h, "</section>\n");
     return OK;
