@@ -106,30 +106,36 @@ err_t confirm_check(point_t *D, const struct entry **used, const struct board *b
     const struct enrolment *who = &r->seat[seat - 1];
     const struct entry *first = NULL;
     err_t e = ERR_MISSING;
+    int two = 0;
     memset(D, 0, sizeof *D);
     *used = NULL;
-    for (size_t i = 0; i < b->entry_count; i++) {
+    for (size_t i = 0; i < b->entry_count && *used == NULL; i++) {
         const struct entry *x = b->entry[i];
+        struct fault why;
+        fault_clear(&why);
         if (x->kind != ENTRY_CONFIRM || hash_cmp(&x->ceremony, &r->ceremony) != 0 ||
             hash_cmp(&x->subject, &c->hash) != 0 || !point_equal(&x->author, &who->identity))
             continue;
-        if (first != NULL && hash_cmp(&first->statement_id, &x->statement_id) != 0) {
-            memset(D, 0, sizeof *D);
-            *used = NULL;
-            fault_set(f, ERR_EQUIVOCATION, "two different confirmations of one cut");
-            return fault_who(f, ERR_EQUIVOCATION, "seat %u, %s", seat, who->name);
-        }
-        first = x;
-        if (*used == NULL) {
-            e = check_entry(D, x, r, c, oc, seat, g, f);
-            *used = e == OK ? x : NULL;
-        }
+        err_t tried = check_entry(D, x, r, c, oc, seat, g, &why);
+        if (tried == OK)
+            *used = x;
+        if (first == NULL && f != NULL)
+            *f = why;
+        if (first == NULL)
+            e = tried;
+        two |= first != NULL && hash_cmp(&first->statement_id, &x->statement_id) != 0;
+        first = first != NULL ? first : x;
     }
+    if (*used != NULL) {
+        fault_clear(f);
+        return OK;
+    }
+    memset(D, 0, sizeof *D);
     if (first == NULL)
         fault_set(f, ERR_MISSING, "has not confirmed");
-    if (*used == NULL)
-        memset(D, 0, sizeof *D);
-    return *used != NULL ? OK : fault_who(f, e, "seat %u, %s", seat, who->name);
+    if (two)
+        e = fault_set(f, ERR_EQUIVOCATION, "different confirmations of one cut, none of them good");
+    return fault_who(f, e, "seat %u, %s", seat, who->name);
 }
 
 /* sum lambda_i D_i over the given seats equals r Y? Then B - that = V. */

@@ -5,7 +5,7 @@
 
 #include "ceremony/phase.h"
 
-#define CUT_ENTRIES_MAX 8192
+#define CUT_ENTRIES_MAX 8192 /* n (2 deals, 2n complaints, 2n reveals) are the most that cut_make takes */
 
 static uint32_t bit(uint32_t seat)
 {
@@ -53,26 +53,90 @@ void cut_free(struct cut *c)
     memset(c, 0, sizeof *c);
 }
 
+/* --- what a cut contains --- */
+
+struct list {
+    const struct entry **entry;
+    size_t count;
+};
+
+/* Whether e has to be added to what is in the list, see phase.h. *same: where its statement is, or count. */
+static int adds(const struct list *in, const struct entry *e, const struct roster *r, size_t *same)
+{
+    const struct entry *rival = NULL;
+    hash_t deal;
+    int two = 0, named = 0, is_complaint = complaint_parse(&deal, e) == OK;
+    for (*same = 0; *same < in->count; ++*same) {
+        const struct entry *x = in->entry[*same];
+        if (hash_cmp(&x->statement_id, &e->statement_id) == 0)
+            return 0;
+        named |= is_complaint && x->kind == ENTRY_DEAL && hash_cmp(&x->statement_id, &deal) == 0 &&
+                 !point_equal(&x->author, &e->author);
+        if (x->kind != e->kind || !point_equal(&x->author, &e->author) ||
+            (e->kind == ENTRY_REVEAL && hash_cmp(&x->subject, &e->subject) != 0))
+            continue;
+        two |= rival != NULL && hash_cmp(&x->statement_id, &rival->statement_id) != 0;
+        rival = x;
+    }
+    if (e->kind == ENTRY_COMPLAINT)
+        return named;
+    return !two && (e->kind == ENTRY_DEAL || seat_of_subject(&e->subject, r->n) != 0);
+}
+
+/* A deal that was repeated: keep the entry whose proof is good. */
+static void better_deal(const struct entry **have, const struct entry *e, const struct roster *r, struct group *g)
+{
+    struct deal d;
+    if (deal_check(&d, *have, r, g, NULL) != OK && deal_check(&d, e, r, g, NULL) == OK)
+        *have = e;
+}
+
+static void gather(struct list *in, const struct board *b, const struct roster *r, struct group *g)
+{
+    static const enum entry_kind order[] = {ENTRY_DEAL, ENTRY_COMPLAINT, ENTRY_REVEAL};
+    for (size_t k = 0; k < 3; k++)
+        for (size_t i = 0; i < b->entry_count; i++) {
+            const struct entry *e = b->entry[i];
+            size_t same;
+            if (e->kind != order[k] || !belongs(e, r))
+                continue;
+            if (adds(in, e, r, &same))
+                in->entry[in->count++] = e;
+            else if (e->kind == ENTRY_DEAL && same < in->count)
+                better_deal(&in->entry[same], e, r, g);
+        }
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return hash_cmp(a, b);
+}
+
 err_t cut_make(struct cut *out, const struct board *b, const struct roster *r, uint32_t absent, struct fault *f)
 {
     memset(out, 0, sizeof *out);
     struct cut c = {.absent = absent};
+    struct list in = {NULL, 0};
+    struct group *g = NULL;
     if (r->n < TRUSTEES_MAX && absent >> r->n != 0)
         return fault_set(f, ERR_LIMIT, "a seat over %u is marked absent", r->n);
+    in.entry = calloc(b->entry_count + 1, sizeof *in.entry);
     c.entry = calloc(b->entry_count + 1, sizeof *c.entry);
-    if (c.entry == NULL)
-        return fault_set(f, ERR_MEMORY, "cut");
-    for (size_t i = 0; i < b->entry_count; i++)
-        if (belongs(b->entry[i], r))
-            c.entry[c.entry_count++] = b->entry[i]->id;
-    err_t e = c.entry_count > CUT_ENTRIES_MAX ? fault_set(f, ERR_LIMIT, "more than %d entries", CUT_ENTRIES_MAX)
-                                              : cut_hash(&c, r);
-    if (e != OK) {
-        cut_free(&c);
-        return e;
+    err_t e = in.entry == NULL || c.entry == NULL ? fault_set(f, ERR_MEMORY, "cut") : group_new(&g);
+    if (e == OK) {
+        gather(&in, b, r, g);
+        for (size_t i = 0; i < in.count; i++)
+            c.entry[c.entry_count++] = in.entry[i]->id;
+        qsort(c.entry, c.entry_count, sizeof *c.entry, by_id);
+        e = cut_hash(&c, r);
     }
-    *out = c;
-    return OK;
+    if (e == OK)
+        *out = c;
+    else
+        cut_free(&c);
+    free(in.entry);
+    group_free(g);
+    return e;
 }
 
 err_t cut_parse(struct cut *out, const struct entry *e, const struct roster *r, struct fault *f)
@@ -115,43 +179,28 @@ err_t cut_parse(struct cut *out, const struct entry *e, const struct roster *r, 
     return OK;
 }
 
-static int cut_has(const struct cut *c, const hash_t *id)
-{
-    size_t low = 0, high = c->entry_count;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        int d = hash_cmp(&c->entry[mid], id);
-        if (d == 0)
-            return 1;
-        if (d < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return 0;
-}
-
-static int cut_has_statement(const struct cut *c, const struct board *b, const hash_t *statement)
-{
-    for (size_t i = 0; i < c->entry_count; i++) {
-        const struct entry *e = board_entry(b, &c->entry[i]);
-        if (e != NULL && hash_cmp(&e->statement_id, statement) == 0)
-            return 1;
-    }
-    return 0;
-}
-
 err_t cut_covers(const struct cut *c, const struct board *b, const struct roster *r, struct fault *f)
 {
-    for (size_t i = 0; i < b->entry_count; i++) {
+    struct list in = {calloc(c->entry_count + 1, sizeof *in.entry), 0};
+    if (in.entry == NULL)
+        return fault_set(f, ERR_MEMORY, "cut");
+    for (size_t i = 0; i < c->entry_count; i++) {
+        const struct entry *e = board_entry(b, &c->entry[i]);
+        if (e != NULL && belongs(e, r))
+            in.entry[in.count++] = e;
+    }
+    err_t err = OK;
+    for (size_t i = 0; i < b->entry_count && err == OK; i++) {
         const struct entry *e = b->entry[i];
-        if (!belongs(e, r) || cut_has(c, &e->id) || cut_has_statement(c, b, &e->statement_id))
+        size_t same;
+        if (!belongs(e, r) || !adds(&in, e, r, &same))
             continue;
         uint32_t seat = roster_seat(r, &e->author);
-        fault_set(f, ERR_RULE, "the cut leaves out a %s that is on this board", entry_kind_name(e->kind));
-        return fault_who(f, ERR_RULE, "seat %u, %s", seat, r->seat[seat - 1].name);
+        err = fault_set(f, ERR_RULE, "the cut leaves out a %s that is on this board", entry_kind_name(e->kind));
+        fault_who(f, err, "seat %u, %s", seat, r->seat[seat - 1].name);
     }
-    return OK;
+    free(in.entry);
+    return err;
 }
 
 /* --- what follows --- */
@@ -168,14 +217,16 @@ const char *seat_fate_name(enum seat_fate f)
     return (size_t)f < sizeof name / sizeof name[0] ? name[f] : "unknown";
 }
 
-static err_t all_here(const struct board *b, const struct cut *c, struct fault *f)
+static err_t all_here(const struct board *b, const struct roster *r, const struct cut *c, struct fault *f)
 {
     for (size_t i = 0; i < c->entry_count; i++) {
-        if (board_entry(b, &c->entry[i]) != NULL)
-            continue;
+        const struct entry *e = board_entry(b, &c->entry[i]);
         char hex[17];
         hex_put(hex, c->entry[i].b, 8);
-        return fault_set(f, ERR_MISSING, "entry %s of the cut is not on this board", hex);
+        if (e == NULL)
+            return fault_set(f, ERR_MISSING, "entry %s of the cut is not on this board", hex);
+        if (!belongs(e, r))
+            return fault_set(f, ERR_RULE, "entry %s of the cut is no deal, complaint or reveal of this roster", hex);
     }
     return OK;
 }
@@ -184,9 +235,9 @@ static err_t judge_deals(struct outcome *oc, const struct board *b, const struct
                          struct group *g, struct fault *f)
 {
     for (uint32_t i = 1; i <= r->n; i++) {
-        err_t e = deal_of_seat(&oc->deal[i - 1], b, r, g, i, c->entry, c->entry_count, f);
+        err_t e = deal_of_seat(&oc->deal[i - 1], b, r, g, i, c->entry, c->entry_count, NULL);
         if (err_class(e) == CLASS_SYSTEM)
-            return e;
+            return fault_set(f, e, "checking the deal of seat %u", i);
         oc->fate[i - 1] = e == OK                   ? FATE_QUALIFIED
                           : e == ERR_MISSING        ? FATE_ABSENT
                           : e == ERR_EQUIVOCATION   ? FATE_EQUIVOCATED
@@ -200,15 +251,9 @@ static void gather_complaints(struct outcome *oc, const struct board *b, const s
 {
     for (size_t k = 0; k < c->entry_count; k++) {
         const struct entry *e = board_entry(b, &c->entry[k]);
-        if (e->kind != ENTRY_COMPLAINT)
-            continue;
-        struct cbor_in in;
         hash_t deal;
-        cbor_in_init(&in, e->statement, e->statement_len);
-        cbor_get_array_exact(&in, 1);
-        cbor_get_hash(&in, &deal);
         uint32_t j = roster_seat(r, &e->author);
-        if (cbor_in_end(&in, NULL) != OK || j == 0 || hash_cmp(&e->subject, &deal) != 0)
+        if (complaint_parse(&deal, e) != OK)
             continue;
         for (uint32_t i = 1; i <= r->n; i++)
             if (i != j && oc->fate[i - 1] == FATE_QUALIFIED && hash_cmp(&oc->deal[i - 1].statement_id, &deal) == 0)
@@ -291,9 +336,10 @@ static err_t sum_points(struct outcome *oc, const struct roster *r, struct group
     for (uint32_t j = 1; j <= r->n; j++) {
         if (!(oc->holders & bit(j)))
             continue;
+        /* Who deals last can make the own S_j the identity: that seat holds nothing, the others go on. */
         TRY(deal_expected(g, &oc->S[j - 1], &sum, r->t, j));
         if (point_is_identity(&oc->S[j - 1]))
-            return fault_set(f, ERR_POINT, "the share of seat %u is zero", j);
+            oc->holders &= ~bit(j);
     }
     return point_is_identity(&oc->Y) ? fault_set(f, ERR_POINT, "the joint key is the identity") : OK;
 }
@@ -302,19 +348,21 @@ err_t cut_outcome(struct outcome *oc, const struct manifest *m, const struct boa
                   const struct cut *c, struct group *g, struct fault *f)
 {
     memset(oc, 0, sizeof *oc);
-    TRY(all_here(b, c, f));
+    TRY(all_here(b, r, c, f));
     TRY(judge_deals(oc, b, r, c, g, f));
     TRY(judge_complaints(oc, b, r, c, g));
     for (uint32_t i = 1; i <= r->n; i++)
         if (oc->fate[i - 1] == FATE_QUALIFIED)
             oc->qual |= bit(i);
     oc->holders = oc->qual & ~oc->voided & ~c->absent;
-    uint32_t qual = (uint32_t)__builtin_popcount(oc->qual), holders = (uint32_t)__builtin_popcount(oc->holders);
+    uint32_t qual = (uint32_t)__builtin_popcount(oc->qual);
     uint32_t need_qual = m->min_qual > r->t ? m->min_qual : r->t;
     uint32_t need_holders = r->t == r->n ? r->n : r->t + 1;
     if (qual < need_qual)
         return fault_set(f, ERR_QUORUM, "%u dealers qualify, %u are needed", qual, need_qual);
+    TRY(sum_points(oc, r, g, f));
+    uint32_t holders = (uint32_t)__builtin_popcount(oc->holders);
     if (holders < need_holders)
         return fault_set(f, ERR_QUORUM, "%u trustees would hold a share, %u are needed", holders, need_holders);
-    return sum_points(oc, r, g, f);
+    return OK;
 }

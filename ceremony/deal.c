@@ -161,6 +161,27 @@ void subject_seat(hash_t *out, uint32_t seat)
     out->b[31] = (uint8_t)seat;
 }
 
+uint32_t seat_of_subject(const hash_t *subject, uint32_t n)
+{
+    hash_t again;
+    uint32_t seat = subject->b[31];
+    subject_seat(&again, seat);
+    return seat <= n && hash_cmp(subject, &again) == 0 ? seat : 0;
+}
+
+err_t complaint_parse(hash_t *deal, const struct entry *e)
+{
+    struct cbor_in in;
+    cbor_in_init(&in, e->statement, e->statement_len);
+    cbor_get_array_exact(&in, 1);
+    cbor_get_hash(&in, deal);
+    err_t err = cbor_in_end(&in, NULL);
+    if (err == OK && e->kind == ENTRY_COMPLAINT && hash_cmp(deal, &e->subject) == 0)
+        return OK;
+    memset(deal, 0, sizeof *deal);
+    return ERR_FORMAT;
+}
+
 /* Everything after parsing; share is public now, so nothing here is secret. */
 static err_t reveal_open(scalar_t *share, const struct roster *r, const struct deal *d, uint32_t complainer,
                          const scalar_t *eph, const uint8_t enc[65], const uint8_t ct[48], struct group *g)

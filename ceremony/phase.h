@@ -52,9 +52,12 @@ struct roster {
  * many tokens of one model. */
 MUST err_t roster_make(struct roster *out, const struct manifest *m, const struct board *b, struct group *g,
                        const hash_t *leave_out, size_t leave_out_count, struct fault *f);
-/* From a list of ids, as in a roster entry or a record: the same rules; ERR_CANONICAL for another order. */
+/* From a list of ids, as in a roster entry or a record: the same rules, except that what else is on the board does
+ * not matter (a second enrolment that turns up later must not stop anybody); ERR_CANONICAL for another order. */
 MUST err_t roster_from_ids(struct roster *out, const struct manifest *m, const struct board *b, struct group *g,
                            const hash_t *id, size_t count, struct fault *f);
+/* Before signing: ERR_EQUIVOCATION if a key of the roster signed another enrolment too. */
+MUST err_t roster_single(const struct board *b, const struct roster *r, struct fault *f);
 /* The roster that a seat signed, by the author's roster entry. ERR_MISSING; ERR_EQUIVOCATION if the author signed
  * two. */
 MUST err_t roster_signed_by(struct roster *out, const struct manifest *m, const struct board *b, struct group *g,
@@ -87,7 +90,10 @@ MUST err_t sealed_parse(uint8_t enc[65], uint8_t ct[48], const uint8_t *data, si
 /* f_i(j) G from the points: sum j^k C_k. */
 MUST err_t deal_expected(struct group *g, point_t *out, const struct deal *d, uint32_t t, uint32_t recipient);
 
-/* --- reveals --- */
+/* --- complaints and reveals --- */
+
+/* Statement id of the deal that a complaint names. ERR_FORMAT unless it is a complaint whose subject is the same. */
+MUST err_t complaint_parse(hash_t *deal, const struct entry *e);
 
 /* Whether the reveal fits: it carries the ciphertext whose hash the deal names, the key is in range, gives its enc,
  * opens it to one canonical scalar that matches the points. share (public from now on) is set if it fits;
@@ -95,6 +101,8 @@ MUST err_t deal_expected(struct group *g, point_t *out, const struct deal *d, ui
 MUST err_t reveal_check(scalar_t *share, const struct entry *e, const struct roster *r, const struct deal *d,
                         uint32_t complainer, struct group *g, struct fault *f);
 void subject_seat(hash_t *out, uint32_t seat);
+/* The seat 1..n that a subject stands for, or 0. */
+MUST uint32_t seat_of_subject(const hash_t *subject, uint32_t n);
 
 /* --- the cut, and what follows from it --- */
 
@@ -105,12 +113,15 @@ struct cut {
     uint32_t absent; /* bit j-1: seat j is marked as absent by hand */
 };
 
-/* All deals, complaints and reveals of this ceremony that the board holds. */
+/* All deals, complaints and reveals of this ceremony that the board holds and that can decide something:
+ * of repeated statements one entry (of a deal, one with a good proof), of a seat's deals and of a seat's reveals for
+ * one complainer two different statements (which are equivocation already), complaints about deals that are in
+ * the cut, reveals about seats of the roster. So a seat cannot make cuts endless. */
 MUST err_t cut_make(struct cut *out, const struct board *b, const struct roster *r, uint32_t absent, struct fault *f);
 MUST err_t cut_parse(struct cut *out, const struct entry *e, const struct roster *r, struct fault *f);
 void cut_free(struct cut *c);
 void cut_statement(struct cbor_out *o, const struct cut *c);
-/* OK if every deal, complaint and reveal statement on the board is in the cut; else ERR_RULE naming one. */
+/* OK if nothing on the board would have to be added to the cut (by the rule of cut_make); else ERR_RULE naming one. */
 MUST err_t cut_covers(const struct cut *c, const struct board *b, const struct roster *r, struct fault *f);
 
 enum seat_fate {
@@ -121,7 +132,7 @@ enum seat_fate {
     FATE_OUT_MANY,     /* at least t complainers */
     FATE_OUT_SILENT,   /* a complaint without a reveal */
     FATE_OUT_REVEAL,   /* a reveal that does not fit, or two */
-};
+}; /* no share holds also: who is marked absent, whose complaints are void, whose S_j is the identity */
 const char *seat_fate_name(enum seat_fate f);
 
 struct outcome {
@@ -149,7 +160,9 @@ void confirm_statement(struct cbor_out *o, const struct roster *r, const struct 
 /* What the proofs of a confirmation bind. */
 void confirm_context(struct cbor_out *o, const struct roster *r, const struct cut *c, const struct outcome *oc,
                            uint32_t seat);
-/* The seat's confirmation of this cut: same values, both proofs. *D: its test decryption. *used: the entry. */
+/* The seat's confirmation of this cut: same values, both proofs. *D: its test decryption. *used: the entry. There is only
+ * one statement that passes; others by the same seat are evidence against it (board_find) but undo nothing.
+ * ERR_MISSING; ERR_EQUIVOCATION if there are several and none passes; or what is wrong with the first. */
 MUST err_t confirm_check(point_t *D, const struct entry **used, const struct board *b, const struct roster *r,
                          const struct cut *c, const struct outcome *oc, uint32_t seat, struct group *g,
                          struct fault *f);

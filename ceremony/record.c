@@ -214,7 +214,7 @@ struct making {
     struct roster roster;
     struct cut cut;
     struct outcome outcome;
-    const struct entry *cut_entry, *confirm[TRUSTEES_MAX];
+    const struct entry *confirm[TRUSTEES_MAX];
 };
 
 static err_t find_roster(struct making *k, const hash_t *ceremony, struct fault *f)
@@ -245,7 +245,6 @@ static err_t try_cut(struct making *k, const struct entry *cut_entry, struct fau
     if (roster_seat(&k->roster, &cut_entry->author) == 0)
         return fault_set(f, ERR_SIGNATURE, "the cut is signed by nobody of the roster");
     TRY(cut_parse(&k->cut, cut_entry, &k->roster, f));
-    k->cut_entry = cut_entry;
     TRY(cut_outcome(&k->outcome, k->m, k->b, &k->roster, &k->cut, k->g, f));
     for (uint32_t j = 1; j <= k->roster.n; j++)
         if (k->outcome.holders >> (j - 1) & 1)
@@ -259,10 +258,9 @@ static void list_entries(struct record *r, const struct making *k)
         r->entry[r->entry_count++] = k->roster.seat[j].id;
     for (size_t i = 0; i < k->cut.entry_count; i++)
         r->entry[r->entry_count++] = k->cut.entry[i];
-    r->entry[r->entry_count++] = k->cut_entry->id;
     for (uint32_t j = 0; j < r->n; j++)
         if (k->confirm[j] != NULL)
-            r->entry[r->entry_count++] = k->confirm[j]->id;
+            r->entry[r->entry_count++] = k->confirm[j]->statement_id;
 }
 
 static err_t build(struct record **out, struct cbor_out *bytes, const struct making *k)
@@ -292,7 +290,7 @@ static err_t build(struct record **out, struct cbor_out *bytes, const struct mak
         s->enrolment = x->id;
         s->S = k->outcome.S[j];
     }
-    r->entry = calloc(2 * (size_t)r->n + k->cut.entry_count + 1, sizeof *r->entry);
+    r->entry = calloc(2 * (size_t)r->n + k->cut.entry_count, sizeof *r->entry);
     err_t e = r->entry == NULL ? ERR_MEMORY : OK;
     if (e == OK) {
         list_entries(r, k);
@@ -312,22 +310,66 @@ static err_t build(struct record **out, struct cbor_out *bytes, const struct mak
 static void making_reset(struct making *k)
 {
     cut_free(&k->cut);
-    k->cut_entry = NULL;
     memset(k->confirm, 0, sizeof k->confirm);
 }
 
-/* Is there an earlier entry for the same cut? Then it was looked at. */
-static int seen_before(const struct board *b, size_t i)
+/* Does the cut that is in k come before the one that made the record? See record.h. */
+static int comes_first(const struct making *k, const struct record *r, size_t cut_entries)
 {
-    for (size_t j = 0; j < i; j++)
-        if (b->entry[j]->kind == ENTRY_CUT && hash_cmp(&b->entry[j]->subject, &b->entry[i]->subject) == 0 &&
-            hash_cmp(&b->entry[j]->ceremony, &b->entry[i]->ceremony) == 0)
-            return 1;
-    return 0;
+    int holders = __builtin_popcount(k->outcome.holders), other = __builtin_popcount(r->holders);
+    if (k->cut.entry_count != cut_entries)
+        return k->cut.entry_count > cut_entries;
+    if (holders != other)
+        return holders < other;
+    return hash_cmp(&k->cut.hash, &r->cut) < 0;
 }
 
-err_t record_make(struct record **out, struct cbor_out *bytes, const struct manifest *m, const struct board *b,
-                  struct fault *f)
+struct best {
+    struct record *record;
+    struct cbor_out bytes;
+    size_t cut_entries;
+};
+
+static void best_free(struct best *best)
+{
+    record_free(best->record);
+    cbor_out_free(&best->bytes);
+    memset(best, 0, sizeof *best);
+}
+
+/* k releases a key: keeps it if it is the better one. */
+static err_t consider(struct best *best, const struct making *k, struct fault *f)
+{
+    if (best->record != NULL && hash_cmp(&best->record->ceremony, &k->roster.ceremony) != 0)
+        return fault_set(f, ERR_CONFLICT, "two ceremonies of this board release a key");
+    if (best->record != NULL && !comes_first(k, best->record, best->cut_entries))
+        return OK;
+    best_free(best);
+    best->cut_entries = k->cut.entry_count;
+    return build(&best->record, &best->bytes, k);
+}
+
+static err_t try_cuts(struct best *best, struct making *k, const hash_t *ceremony, struct fault *f, struct fault *why)
+{
+    for (size_t i = 0; i < k->b->entry_count; i++) {
+        const struct entry *e = k->b->entry[i];
+        if (e->kind != ENTRY_CUT || (ceremony != NULL && hash_cmp(&e->ceremony, ceremony) != 0))
+            continue;
+        /* Signed by several: only what was seen to be good counts as seen, for rubbish can have any subject. */
+        if (best->record != NULL && hash_cmp(&best->record->cut, &e->subject) == 0)
+            continue;
+        making_reset(k);
+        err_t tried = try_cut(k, e, why);
+        if (err_class(tried) == CLASS_SYSTEM)
+            return tried;
+        if (tried == OK)
+            TRY(consider(best, k, f));
+    }
+    return OK;
+}
+
+err_t record_make_for(struct record **out, struct cbor_out *bytes, const struct manifest *m, const struct board *b,
+                      const hash_t *ceremony, struct fault *f)
 {
     *out = NULL;
     struct making *k = calloc(1, sizeof *k);
@@ -336,28 +378,19 @@ err_t record_make(struct record **out, struct cbor_out *bytes, const struct mani
     k->m = m;
     k->b = b;
     struct fault why;
+    struct best best = {NULL, CBOR_OUT_INIT, 0};
     fault_set(&why, ERR_EARLY, "no cut is on the board yet");
     err_t e = group_new(&k->g);
-    for (size_t i = 0; i < b->entry_count && e == OK; i++) {
-        if (b->entry[i]->kind != ENTRY_CUT || seen_before(b, i))
-            continue;
-        making_reset(k);
-        err_t tried = try_cut(k, b->entry[i], &why);
-        if (err_class(tried) == CLASS_SYSTEM)
-            e = tried;
-        else if (tried == OK && *out != NULL)
-            e = fault_set(f, ERR_CONFLICT, "two cuts of this board release a key");
-        else if (tried == OK)
-            e = build(out, bytes, k);
-    }
-    if (e == OK && *out == NULL) {
+    if (e == OK)
+        e = try_cuts(&best, k, ceremony, f, &why);
+    if (e == OK && best.record == NULL)
         e = fault_set(f, ERR_EARLY, "the key is not released: %s%s%s", why.who, why.who[0] != '\0' ? ": " : "",
                       why.detail);
-    }
-    if (e != OK) {
-        record_free(*out);
-        *out = NULL;
-        cbor_out_free(bytes);
+    if (e == OK) {
+        *out = best.record;
+        *bytes = best.bytes;
+    } else {
+        best_free(&best);
     }
     making_reset(k);
     group_free(k->g);
@@ -365,37 +398,53 @@ err_t record_make(struct record **out, struct cbor_out *bytes, const struct mani
     return e;
 }
 
+err_t record_make(struct record **out, struct cbor_out *bytes, const struct manifest *m, const struct board *b,
+                  struct fault *f)
+{
+    return record_make_for(out, bytes, m, b, NULL, f);
+}
+
 /* --- checking --- */
 
-/* The entries that the record lists, as a board of their own: nothing else can have had an influence. */
+int record_lists(const struct record *r, const struct entry *e)
+{
+    const hash_t *id = e->kind == ENTRY_CONFIRM ? &e->statement_id : &e->id;
+    for (size_t i = 0; i < r->entry_count; i++)
+        if (hash_cmp(&r->entry[i], id) == 0)
+            return 1;
+    return 0;
+}
+
+/* The entries that the record lists, and the signed rosters and cuts that give its ceremony id and cut hash, as a
+ * board of their own: nothing else can have had an influence. ERR_MISSING if one is not here. */
 static err_t listed_board(struct board *view, const struct record *r, const struct board *b, struct fault *f)
 {
     memset(view, 0, sizeof *view);
     view->election = b->election;
     view->entry = calloc(b->entry_count + 1, sizeof *view->entry);
-    if (view->entry == NULL)
-        return fault_set(f, ERR_MEMORY, "ceremony record");
-    for (size_t i = 0; i < b->entry_count; i++) {
+    uint8_t *seen = calloc(r->entry_count + 1, 1);
+    err_t err = view->entry == NULL || seen == NULL ? fault_set(f, ERR_MEMORY, "ceremony record") : OK;
+    for (size_t i = 0; err == OK && i < b->entry_count; i++) {
         struct entry *e = b->entry[i];
-        int listed = e->kind == ENTRY_ROSTER && hash_cmp(&e->ceremony, &r->ceremony) == 0;
-        for (size_t j = 0; j < r->entry_count && !listed; j++)
-            listed = hash_cmp(&r->entry[j], &e->id) == 0;
-        if (listed)
+        const hash_t *id = e->kind == ENTRY_CONFIRM ? &e->statement_id : &e->id;
+        int same = hash_cmp(&e->ceremony, &r->ceremony) == 0;
+        int take = same && (e->kind == ENTRY_ROSTER || (e->kind == ENTRY_CUT && hash_cmp(&e->subject, &r->cut) == 0));
+        for (size_t j = 0; j < r->entry_count; j++)
+            if (hash_cmp(&r->entry[j], id) == 0)
+                take = seen[j] = 1;
+        if (take)
             view->entry[view->entry_count++] = e;
     }
-    return OK;
-}
-
-static err_t entries_here(const struct record *r, const struct board *b, struct fault *f)
-{
-    for (size_t i = 0; i < r->entry_count; i++) {
+    for (size_t j = 0; err == OK && j < r->entry_count; j++) {
         char hex[17];
-        if (board_entry(b, &r->entry[i]) != NULL)
-            continue;
-        hex_put(hex, r->entry[i].b, 8);
-        return fault_set(f, ERR_MISSING, "entry %s of the record is not on this board", hex);
+        hex_put(hex, r->entry[j].b, 8);
+        if (!seen[j])
+            err = fault_set(f, ERR_MISSING, "entry %s of the record is not on this board", hex);
     }
-    return OK;
+    free(seen);
+    if (err != OK)
+        free(view->entry);
+    return err;
 }
 
 err_t record_check(const struct record *r, const struct manifest *m, const struct board *b, struct fault *f)
@@ -403,9 +452,8 @@ err_t record_check(const struct record *r, const struct manifest *m, const struc
     struct board view;
     struct record *again = NULL;
     struct cbor_out bytes = CBOR_OUT_INIT;
-    TRY(entries_here(r, b, f));
     TRY(listed_board(&view, r, b, f));
-    err_t e = record_make(&again, &bytes, m, &view, f);
+    err_t e = record_make_for(&again, &bytes, m, &view, &r->ceremony, f);
     if (e == OK && hash_cmp(&again->id, &r->id) != 0)
         e = fault_set(f, ERR_MISMATCH, "the record is not what follows from its entries");
     record_free(again);

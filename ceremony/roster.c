@@ -116,17 +116,27 @@ err_t roster_from_ids(struct roster *out, const struct manifest *m, const struct
     for (uint32_t j = 0; j < r.n; j++) {
         if (j > 0 && hash_cmp(&id[j - 1], &id[j]) >= 0)
             return fault_set(f, ERR_CANONICAL, "seats are not in the order of the enrolments' ids");
-        const struct entry *e = board_entry(b, &id[j]), *one, *two;
+        const struct entry *e = board_entry(b, &id[j]);
         if (e == NULL || e->kind != ENTRY_ENROLL)
             return fault_set(f, ERR_MISSING, "the enrolment of seat %u is not on this board", j + 1);
-        if (board_find(b, &one, &two, ENTRY_ENROLL, NULL, &e->author, NULL) == ERR_EQUIVOCATION)
-            return fault_set(f, ERR_EQUIVOCATION, "the key of seat %u signed two different enrolments", j + 1);
         TRY(enrolment_parse(&r.seat[j], e, m, g, f));
     }
     TRY(check_keys(&r, f));
     TRY(check_models(&r, m, f));
     TRY(ceremony_id(&r));
     *out = r;
+    return OK;
+}
+
+err_t roster_single(const struct board *b, const struct roster *r, struct fault *f)
+{
+    for (uint32_t j = 0; j < r->n; j++) {
+        const struct entry *one, *two;
+        if (board_find(b, &one, &two, ENTRY_ENROLL, NULL, &r->seat[j].identity, NULL) != ERR_EQUIVOCATION)
+            continue;
+        fault_set(f, ERR_EQUIVOCATION, "one key signed two different enrolments");
+        return fault_who(f, ERR_EQUIVOCATION, "seat %u, %s", j + 1, r->seat[j].name);
+    }
     return OK;
 }
 
@@ -154,7 +164,11 @@ err_t roster_make(struct roster *out, const struct manifest *m, const struct boa
     }
     if (count < m->n)
         return fault_set(f, ERR_QUORUM, "%zu of %u trustees have enrolled", count, m->n);
-    return roster_from_ids(out, m, b, g, id, count, f);
+    TRY(roster_from_ids(out, m, b, g, id, count, f));
+    err_t e = roster_single(b, out, f);
+    if (e != OK)
+        memset(out, 0, sizeof *out);
+    return e;
 }
 
 void roster_statement(struct cbor_out *o, const struct roster *r)

@@ -54,11 +54,11 @@ static err_t try_label(void *ctx, const struct key_label *label)
     if (t->enrolment != NULL)
         return OK;
     s->keys++;
-    err_t err = t->ks.ops->keys_find(t->ks.ctx, &identity, &ceremony_key, label, NULL);
+    err_t err = t->ks.ops->keys_find(t->ks.ctx, &identity, &ceremony_key, label, s->f);
     if (err == ERR_TOKEN_KEY) /* retired, or not ours: cannot be the one */
         return OK;
     if (err != OK)
-        return fault_set(s->f, err, "reading the token's keys");
+        return err;
     err = board_find(t->b, &e, NULL, ENTRY_ENROLL, NULL, &identity, NULL);
     if (err == OK && e != NULL) {
         t->label = *label;
@@ -159,12 +159,19 @@ static err_t seal_seed(struct trustee *t, hash_t *sealed, const uint8_t *seed, c
                        struct fault *f)
 {
     uint8_t enc[65], ct[SEED_LEN + HPKE_TAG_LEN];
+    uint8_t fresh[32];
     scalar_t *eph;
+    hash_t statement;
     struct cbor_out info = CBOR_OUT_INIT, file = CBOR_OUT_INIT;
     TRY(secret_alloc((void **)&eph, sizeof *eph));
-    scalar_random(eph);
     seed_info(&info, &t->m->election, &t->identity, &t->ceremony_key, commitment);
+    hash_one(&statement, info.data, info.len);
     err_t e = info.err;
+    if (e == OK)
+        e = seed_fresh(&t->ks, fresh, f);
+    if (e == OK)
+        e = nonce_make(eph, seed, SEED_LEN, fresh, &statement);
+    secret_wipe(fresh, sizeof fresh);
     if (e == OK)
         e = hpke_seal(t->g, enc, ct, &t->ceremony_key, eph, info.data, info.len, seed, SEED_LEN);
     if (e == OK) {
@@ -187,6 +194,26 @@ void sealed_put(struct cbor_out *o, const uint8_t enc[65], const uint8_t ct[48])
     cbor_put_bytes(o, ct, 48);
 }
 
+/* A token that cannot open what is sealed to it is found out before anything is signed. */
+static err_t opens_again(struct trustee *t, const hash_t *sealed, const uint8_t *seed, const hash_t *commitment,
+                         struct fault *f)
+{
+    uint8_t *data = NULL, *again = NULL;
+    size_t len;
+    struct cbor_out info = CBOR_OUT_INIT;
+    err_t e;
+    GO(board_detached_get(t->b, &data, &len, sealed, f));
+    GO(secret_alloc((void **)&again, SEED_LEN));
+    seed_info(&info, &t->m->election, &t->identity, &t->ceremony_key, commitment);
+    e = trustee_open(t, again, data, len, &info, f);
+    if (e == ERR_DECRYPT || (e == OK && !secret_equal(again, seed, SEED_LEN)))
+        e = fault_set(f, ERR_TOKEN_CANNOT, "the token's ECDH does not open what is sealed to its own key");
+out:
+    secret_free(again);
+    free(data);
+    return e;
+}
+
 static err_t make_seed(struct trustee *t, hash_t *sealed, hash_t *commitment, struct fault *f)
 {
     uint8_t *seed = NULL;
@@ -200,6 +227,7 @@ static err_t make_seed(struct trustee *t, hash_t *sealed, hash_t *commitment, st
     GO(point_mul_base(t->g, &C0, a));
     GO(enrolment_commitment(commitment, &t->m->election, &t->identity, &C0));
     GO(seal_seed(t, sealed, seed, commitment, f));
+    GO(opens_again(t, sealed, seed, commitment, f));
 out:
     secret_free(a);
     secret_free(seed);
@@ -285,6 +313,7 @@ err_t roster_sign(struct trustee *t, const struct roster *r, struct fault *f)
     if (e != ERR_MISSING)
         return e == OK ? fault_set(f, ERR_DONE, "you signed another roster before") : e;
     fault_clear(f);
+    TRY(roster_single(t->b, r, f));
     struct cbor_out st = CBOR_OUT_INIT;
     roster_statement(&st, r);
     return trustee_post(t, NULL, ENTRY_ROSTER, &r->ceremony, NULL, &st, NULL, f);

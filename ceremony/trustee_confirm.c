@@ -36,7 +36,12 @@ static err_t sum_shares(struct trustee *t, scalar_t *secret, const struct roster
             *part = oc->public_share[i - 1][seat - 1];
         else
             e = trustee_share_of(t, part, r, &oc->deal[i - 1], seat, f);
-        scalar_add(secret, secret, part);
+        if (share_is_bad(e)) {
+            fault_set(f, ERR_SHARE, "this share does not open or match: complain before you confirm");
+            e = fault_who(f, ERR_SHARE, "seat %u, %s", i, r->seat[i - 1].name);
+        }
+        if (e == OK)
+            scalar_add(secret, secret, part);
     }
     secret_free(part);
     if (e == OK)
@@ -49,23 +54,26 @@ static err_t sum_shares(struct trustee *t, scalar_t *secret, const struct roster
     return e;
 }
 
-/* Nobody confirms while holding a bad share that was not complained about. */
-static err_t complaints_made(struct trustee *t, const struct roster *r, const struct outcome *oc, uint32_t seat,
-                             struct fault *f)
+/* A released key stays: who confirmed another cut confirms this one only while that one released nothing. */
+static err_t not_released(struct trustee *t, const struct roster *r, const struct cut *cut, struct fault *f)
 {
-    uint32_t bad, missing, mine = UINT32_C(1) << (seat - 1);
-    TRY(shares_check(t, r, &bad, &missing, f));
-    for (uint32_t i = 1; i <= r->n; i++) {
-        int counts = oc->qual >> (i - 1) & 1, settled = (oc->dismissed[i - 1] & mine) != 0;
-        if (!counts || settled)
-            continue;
-        if (bad >> (i - 1) & 1)
-            return fault_set(f, ERR_SHARE, "the share from seat %u, %s is bad: complain first", i,
-                             r->seat[i - 1].name);
-        if (missing >> (i - 1) & 1)
-            return fault_set(f, ERR_MISSING, "the share from seat %u, %s is not on this board", i,
-                             r->seat[i - 1].name);
+    int other = 0;
+    for (size_t i = 0; i < t->b->entry_count; i++) {
+        const struct entry *e = t->b->entry[i];
+        other |= e->kind == ENTRY_CONFIRM && hash_cmp(&e->ceremony, &r->ceremony) == 0 &&
+                 point_equal(&e->author, &t->identity) && hash_cmp(&e->subject, &cut->hash) != 0;
     }
+    if (!other)
+        return OK;
+    struct record *released = NULL;
+    struct cbor_out bytes = CBOR_OUT_INIT;
+    err_t e = record_make_for(&released, &bytes, t->m, t->b, &r->ceremony, NULL);
+    if (e == OK && hash_cmp(&released->cut, &cut->hash) != 0)
+        e = fault_set(f, ERR_DONE, "the key was released by another cut that you confirmed");
+    record_free(released);
+    cbor_out_free(&bytes);
+    if (e == ERR_DONE || err_class(e) == CLASS_SYSTEM)
+        return e;
     return OK;
 }
 
@@ -124,7 +132,7 @@ err_t confirm_make(struct trustee *t, const struct roster *r, const struct cut *
         e = fault_set(f, ERR_RULE, "by this cut your seat holds no share");
         goto out;
     }
-    GO(complaints_made(t, r, oc, seat, f));
+    GO(not_released(t, r, cut, f));
     if (confirm_check(&D, &before, t->b, r, cut, oc, seat, t->g, NULL) == OK)
         goto out; /* repeated */
     GO(secret_alloc((void **)&secret, sizeof *secret));
@@ -142,22 +150,27 @@ out:
 /* The record must list a confirmation signed by this token's key. */
 static err_t own_confirmation(const struct trustee *t, const struct record *r, struct fault *f)
 {
-    for (size_t i = 0; i < r->entry_count; i++) {
-        const struct entry *e = board_entry(t->b, &r->entry[i]);
-        if (e != NULL && e->kind == ENTRY_CONFIRM && point_equal(&e->author, &t->identity) &&
-            hash_cmp(&e->subject, &r->cut) == 0)
+    for (size_t i = 0; i < t->b->entry_count; i++) {
+        const struct entry *e = t->b->entry[i];
+        if (e->kind == ENTRY_CONFIRM && point_equal(&e->author, &t->identity) &&
+            hash_cmp(&e->subject, &r->cut) == 0 && record_lists(r, e))
             return OK;
     }
     return fault_set(f, ERR_MISMATCH, "the record does not carry your token's confirmation");
 }
 
+/* Anybody can sign rubbish with this subject; the content decides. */
 static err_t find_cut(struct cut *out, const struct board *b, const struct roster *roster, const hash_t *hash,
                       struct fault *f)
 {
-    for (size_t i = 0; i < b->entry_count; i++)
-        if (b->entry[i]->kind == ENTRY_CUT && hash_cmp(&b->entry[i]->subject, hash) == 0 &&
-            hash_cmp(&b->entry[i]->ceremony, &roster->ceremony) == 0)
-            return cut_parse(out, b->entry[i], roster, f);
+    for (size_t i = 0; i < b->entry_count; i++) {
+        const struct entry *e = b->entry[i];
+        if (e->kind != ENTRY_CUT || hash_cmp(&e->subject, hash) != 0 || hash_cmp(&e->ceremony, &roster->ceremony) != 0)
+            continue;
+        err_t err = cut_parse(out, e, roster, NULL);
+        if (err == OK || err_class(err) == CLASS_SYSTEM)
+            return err;
+    }
     memset(out, 0, sizeof *out);
     return fault_set(f, ERR_MISSING, "the record's cut is not on this board");
 }

@@ -63,6 +63,7 @@ static err_t seal_share(struct trustee *t, struct cbor_out *file, const struct r
     return e == OK ? file->err : e;
 }
 
+/* Points and ciphertexts, written as detached files before the deal that names them. */
 static err_t make_shares(struct trustee *t, const struct roster *r, struct deal *d, const uint8_t *seed,
                          const scalar_t *a, struct fault *f)
 {
@@ -118,6 +119,18 @@ static err_t roster_gate(struct trustee *t, const struct roster *r, struct fault
     return e;
 }
 
+static int ciphertexts_here(const struct trustee *t, const struct roster *r, const struct deal *d)
+{
+    for (uint32_t j = 0; j < r->n; j++) {
+        uint8_t *data;
+        size_t len;
+        if (board_detached_get(t->b, &data, &len, &d->share[j], NULL) != OK)
+            return 0;
+        free(data);
+    }
+    return 1;
+}
+
 err_t deal_make(struct trustee *t, const struct roster *r, struct fault *f)
 {
     struct deal d = {0};
@@ -129,16 +142,19 @@ err_t deal_make(struct trustee *t, const struct roster *r, struct fault *f)
     TRY(roster_check_own(t, r, f));
     TRY(t->ks.ops->bind(t->ks.ctx, &t->label, BIND_CEREMONY, &r->ceremony, f));
     struct deal before;
-    e = deal_of_seat(&before, t->b, r, t->g, d.seat, NULL, 0, f);
-    if (e == OK)
+    err_t dealt = deal_of_seat(&before, t->b, r, t->g, d.seat, NULL, 0, f);
+    if (dealt == OK && ciphertexts_here(t, r, &before))
         return OK; /* repeated */
-    if (e != ERR_MISSING)
-        return e;
+    if (dealt != OK && dealt != ERR_MISSING)
+        return dealt;
     fault_clear(f);
     GO(trustee_seed(t, &seed, f));
     GO(polynomial(t, &a, seed, r));
-    GO(make_shares(t, r, &d, seed, a, f));
-    GO(post_deal(t, r, &d, &a[0], f));
+    GO(make_shares(t, r, &d, seed, a, f)); /* repeated: the same bytes, in case some were lost on the way */
+    if (dealt == ERR_MISSING)
+        GO(post_deal(t, r, &d, &a[0], f));
+    else if (memcmp(d.share, before.share, sizeof d.share) != 0)
+        e = fault_set(f, ERR_MISMATCH, "the own deal names other ciphertexts than this token makes");
 out:
     secret_free(a);
     secret_free(seed);
@@ -177,10 +193,10 @@ out:
     return fault_who(f, e, "share of seat %u, %s", d->seat, r->seat[d->seat - 1].name);
 }
 
-/* What a dealer can be blamed for; a token or disk failure is not the dealer's. */
-static int is_dealers_fault(err_t e)
+int share_is_bad(err_t e)
 {
-    return e == ERR_SHARE || e == ERR_DECRYPT || e == ERR_POINT || e == ERR_SCALAR || err_class(e) == CLASS_INPUT;
+    return e != ERR_MISSING && (e == ERR_SHARE || e == ERR_DECRYPT || e == ERR_POINT || e == ERR_SCALAR ||
+                                err_class(e) == CLASS_INPUT);
 }
 
 err_t shares_check(struct trustee *t, const struct roster *r, uint32_t *bad, uint32_t *missing, struct fault *f)
@@ -198,7 +214,7 @@ err_t shares_check(struct trustee *t, const struct roster *r, uint32_t *bad, uin
         e = trustee_share_of(t, s, r, &d, seat, f);
         if (e == ERR_MISSING)
             *missing |= UINT32_C(1) << (i - 1);
-        else if (is_dealers_fault(e))
+        else if (share_is_bad(e))
             *bad |= UINT32_C(1) << (i - 1);
         else if (e != OK)
             break;
@@ -267,18 +283,27 @@ out:
     return e;
 }
 
-/* Seats that complained about this deal, by entries signed with those seats' own keys. */
-static uint32_t complainers(const struct board *b, const struct roster *r, const struct deal *d)
+/* Seats whose complaint about this trustee's deal counts, were the board cut now: the public rule decides, so that
+ * nothing is revealed for a complaint that is void or not signed by its seat. */
+static err_t complainers(struct trustee *t, const struct roster *r, uint32_t seat, uint32_t *who, struct fault *f)
 {
-    uint32_t who = 0;
-    for (size_t i = 0; i < b->entry_count; i++) {
-        const struct entry *e = b->entry[i];
-        uint32_t j = roster_seat(r, &e->author);
-        if (e->kind == ENTRY_COMPLAINT && hash_cmp(&e->ceremony, &r->ceremony) == 0 && j != 0 && j != d->seat &&
-            hash_cmp(&e->subject, &d->statement_id) == 0)
-            who |= UINT32_C(1) << (j - 1);
+    struct cut now;
+    *who = 0;
+    struct outcome *oc = calloc(1, sizeof *oc);
+    if (oc == NULL)
+        return fault_set(f, ERR_MEMORY, "complaints");
+    err_t e = cut_make(&now, t->b, r, 0, f);
+    if (e == OK) {
+        e = cut_outcome(oc, t->m, t->b, r, &now, t->g, f);
+        if (e == OK || e == ERR_QUORUM) {
+            *who = oc->complaints[seat - 1];
+            e = OK;
+            fault_clear(f);
+        }
+        cut_free(&now);
     }
-    return who;
+    free(oc);
+    return e;
 }
 
 /* Once the own confirmation covers a cut with the complaint, or the key is out, there is nothing to answer. */
@@ -292,8 +317,12 @@ static err_t not_confirmed_yet(const struct trustee *t, const struct roster *r, 
         struct cut c;
         if (board_find(t->b, &own, NULL, ENTRY_CONFIRM, &r->ceremony, &t->identity, &e->subject) == OK && own == NULL)
             continue;
-        TRY(cut_parse(&c, e, r, f));
-        err_t err = cut_covers(&c, t->b, r, NULL);
+        err_t err = cut_parse(&c, e, r, NULL);
+        if (err_class(err) == CLASS_SYSTEM)
+            return err;
+        if (err != OK)
+            continue; /* somebody's rubbish with this subject */
+        err = cut_covers(&c, t->b, r, NULL);
         cut_free(&c);
         if (err == OK && who != 0)
             return fault_set(f, ERR_DONE, "you confirmed a cut that settles these complaints");
@@ -309,7 +338,8 @@ err_t reveal_make(struct trustee *t, const struct roster *r, size_t *count, stru
     *count = 0;
     TRY(own_seat(t, r, &seat, f));
     TRY(deal_of_seat(&d, t->b, r, t->g, seat, NULL, 0, f));
-    uint32_t who = complainers(t->b, r, &d);
+    uint32_t who;
+    TRY(complainers(t, r, seat, &who, f));
     if (who == 0)
         return OK;
     if ((uint32_t)__builtin_popcount(who) >= r->t)

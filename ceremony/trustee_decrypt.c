@@ -49,14 +49,26 @@ err_t plan_sign(struct trustee *t, const struct record *r, const hash_t *plan, c
     return trustee_post(t, NULL, ENTRY_PLAN, &r->ceremony, plan, &st, NULL, f);
 }
 
+static int names_plan(const struct entry *e, const hash_t *plan)
+{
+    struct cbor_in in;
+    hash_t named, previous;
+    cbor_in_init(&in, e->statement, e->statement_len);
+    cbor_get_array_exact(&in, 2);
+    cbor_get_hash(&in, &named);
+    if (!cbor_get_null(&in))
+        cbor_get_hash(&in, &previous);
+    return cbor_in_end(&in, NULL) == OK && hash_cmp(&named, plan) == 0 && hash_cmp(&e->subject, plan) == 0;
+}
+
 uint32_t plan_signers(const struct board *b, const struct record *r, const hash_t *plan)
 {
     uint32_t who = 0;
     for (size_t i = 0; i < b->entry_count; i++) {
         const struct entry *e = b->entry[i];
         uint32_t seat = seat_of(r, &e->author);
-        if (e->kind == ENTRY_PLAN && hash_cmp(&e->ceremony, &r->ceremony) == 0 && hash_cmp(&e->subject, plan) == 0 &&
-            seat != 0 && r->holders >> (seat - 1) & 1)
+        if (e->kind == ENTRY_PLAN && hash_cmp(&e->ceremony, &r->ceremony) == 0 && names_plan(e, plan) && seat != 0 &&
+            r->holders >> (seat - 1) & 1)
             who |= UINT32_C(1) << (seat - 1);
     }
     return who;

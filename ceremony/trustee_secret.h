@@ -21,6 +21,10 @@ MUST err_t trustee_seed(struct trustee *t, uint8_t **secret_seed, struct fault *
 MUST err_t trustee_share_of(struct trustee *t, scalar_t *secret_share, const struct roster *r, const struct deal *d,
                             uint32_t seat, struct fault *f);
 
+/* Whether the dealer can be blamed for this error of trustee_share_of: not for a token or disk that fails, or a
+ * ciphertext that is not here. */
+MUST int share_is_bad(err_t e);
+
 void sealed_put(struct cbor_out *o, const uint8_t enc[65], const uint8_t ct[48]);
 
 #endif
