@@ -10,7 +10,7 @@
 
 static err_t record_encode(struct cbor_out *o, const struct record *r)
 {
-    cbor_put_array(o, 16);
+    cbor_put_array(o, 15);
     cbor_put_text(o, "conclave/record");
     cbor_put_uint(o, 1);
     cbor_put_uint(o, r->scheme);
@@ -111,7 +111,7 @@ static err_t read_record(struct record *r, struct group *g, const uint8_t *data,
 {
     struct cbor_in in;
     cbor_in_init(&in, data, len);
-    cbor_get_array_exact(&in, 16);
+    cbor_get_array_exact(&in, 15);
     cbor_get_text_exact(&in, "conclave/record");
     uint64_t version = cbor_get_uint(&in, UINT32_MAX);
     r->scheme = (uint32_t)cbor_get_uint(&in, UINT32_MAX);
