@@ -236,6 +236,107 @@ static void test_wrong_pin_is_not_retried(void **state)
     assert_int_equal(p.asked, 2);
 }
 
+/* --- the PIN is wiped on both sides --- */
+
+/* "Wipe-Me-4711", never in memory as such but where the code under test puts it. */
+static const unsigned char masked_pin[12] = {0x0d, 0x33, 0x2a, 0x3f, 0x77, 0x17, 0x3f, 0x77, 0x6e, 0x6d, 0x6b, 0x6b};
+
+static err_t give_masked_pin(void *ctx, char *out, size_t max, const struct hsm_pin_info *info, struct fault *f)
+{
+    (void)ctx;
+    (void)info;
+    (void)f;
+    for (size_t i = 0; i < sizeof masked_pin && i + 1 < max; i++)
+        out[i] = (char)(masked_pin[i] ^ 0x5a);
+    return OK;
+}
+
+static int count_pin(const unsigned char *p, size_t len)
+{
+    int n = 0;
+    for (size_t i = 0; i + sizeof masked_pin <= len; i++) {
+        size_t k = 0;
+        while (k < sizeof masked_pin && (p[i + k] ^ 0x5a) == masked_pin[k])
+            k++;
+        n += k == sizeof masked_pin;
+    }
+    return n;
+}
+
+/* Occurrences in the writable memory of a process; -1 if it cannot be read. */
+static int scan_process(long pid)
+{
+    char path[64], line[512];
+    int n = 0;
+    size_t read_bytes = 0;
+    snprintf(path, sizeof path, "/proc/%ld/maps", pid);
+    FILE *maps = fopen(path, "r");
+    snprintf(path, sizeof path, "/proc/%ld/mem", pid);
+    int mem = open(path, O_RDONLY);
+    unsigned char *buf = malloc(1 << 20);
+    while (maps != NULL && mem >= 0 && fgets(line, sizeof line, maps) != NULL) {
+        unsigned long from, to;
+        char rights[5];
+        if (sscanf(line, "%lx-%lx %4s", &from, &to, rights) != 3 || rights[1] != 'w')
+            continue;
+        if ((uintptr_t)buf >= from && (uintptr_t)buf < to && pid == getpid())
+            continue;
+        for (unsigned long at = from; at < to; at += (1 << 20) - sizeof masked_pin) {
+            size_t want = to - at < 1 << 20 ? to - at : 1 << 20;
+            ssize_t got = pread(mem, buf, want, (off_t)at);
+            if (got > 0) {
+                n += count_pin(buf, (size_t)got);
+                read_bytes += (size_t)got;
+            }
+        }
+    }
+    if (maps != NULL)
+        fclose(maps);
+    if (mem >= 0)
+        close(mem);
+    free(buf);
+    return read_bytes > 0 ? n : -1;
+}
+
+static void test_pin_is_wiped(void **state)
+{
+    (void)state;
+    struct fault f;
+    char uri[4096];
+    struct pins p = {.pin = USER_PIN};
+    struct hsm_options o = options(&p);
+    struct hsm_init_request r = {.label = "wiped", .so_pin = give_so_pin, .user_pin = give_masked_pin};
+    struct keystore k;
+    struct label_count count = {.all = 0};
+    need_soft();
+#ifdef __SANITIZE_ADDRESS__
+    print_message("SKIPPED: AddressSanitizer's memory is too large to be searched\n");
+    skip();
+#endif
+    snprintf(uri, sizeof uri, "pkcs11:?module-path=%s", tk.softhsm);
+    assert_ok(hsm_init(uri, &o, &r, &f));
+    snprintf(uri, sizeof uri, "pkcs11:token=wiped?module-path=%s", tk.softhsm);
+    o.pin = give_masked_pin;
+    assert_ok(hsm_open(&k, uri, &o, &f));
+    assert_ok(k.ops->labels(k.ctx, count_label, &count, &f));
+    assert_int_equal(scan_process(getpid()), 0);
+    int n = scan_process(((struct client *)k.ctx)->pid);
+    if (n < 0)
+        print_message("the token process cannot be read from here, as it should be; only root looks into it\n");
+    else
+        assert_int_equal(n, 0);
+    k.ops->close(k.ctx);
+    char held[sizeof masked_pin + 1] = {0};
+    assert_int_equal(give_masked_pin(NULL, held, sizeof held, NULL, NULL), OK);
+    assert_true(scan_process(getpid()) > 0); /* the search does find what is there */
+    assert_int_equal(held[0] ^ 0x5a, masked_pin[0]);
+    assert_ok(hsm_open(&k, uri, &o, &f));
+    k.ops->close(k.ctx);
+    r.force_label = "wiped";
+    r.label = "trustee-9";
+    assert_ok(hsm_init(uri, &o, &r, &f));
+}
+
 /* --- the prompt, on a terminal of its own --- */
 
 static int echo_is_on(int master)
@@ -358,8 +459,8 @@ static void test_list(void **state)
     need_soft();
     snprintf(uri, sizeof uri, "pkcs11:?module-path=%s", tk.softhsm);
     assert_ok(hsm_list(uri, &o, list_token, &l, &f));
-    assert_int_equal(l.count, 3); /* trustee-1, trustee-2, and SoftHSM2's ever present new one */
-    assert_int_equal(l.initialized, 2);
+    assert_true(l.count >= 3); /* trustee-1, trustee-2, and SoftHSM2's ever present new one */
+    assert_int_equal(l.initialized, l.count - 1);
     assert_string_equal(l.one.module, tk.softhsm);
     assert_int_equal(l.one.pin_set, 1);
     assert_int_equal(l.one.locked, 0);
@@ -525,11 +626,15 @@ static void test_nss_configured(void **state)
     write_text("modules/nss.module", text);
     snprintf(text, sizeof text, "%s/modules", tk.dir);
     setenv("CONCLAVE_TEST_MODULES", text, 1);
+    char *mark = strdup(getenv("CONCLAVE_TEST_LEAK"));
+    unsetenv("CONCLAVE_TEST_LEAK"); /* NSS leaves its own behind when p11-kit unloads it */
     snprintf(uri, sizeof uri, "pkcs11:token=NSS%%20Certificate%%20DB?pin-source=%s/pin", tk.dir);
     assert_ok(hsm_open(&k, uri, &o, &f));
     assert_ok(run_all(&k, &label, &f));
     k.ops->close(k.ctx);
     unsetenv("CONCLAVE_TEST_MODULES");
+    setenv("CONCLAVE_TEST_LEAK", mark, 1);
+    free(mark);
 }
 
 static void test_nss_wrong_pin(void **state)
@@ -553,7 +658,7 @@ int main(int argc, char **argv)
         const char *modules = getenv("CONCLAVE_TEST_MODULES");
         if (modules != NULL)
             p11_kit_override_system_files("/nonexistent", "/nonexistent", "/nonexistent", modules, "/nonexistent");
-        return hsm_server_main(HSM_SERVER_FD);
+        return token_process();
     }
     struct fault f;
     char uri[4096];
@@ -569,13 +674,17 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_every_op_softhsm), cmocka_unit_test(test_keys_persist),
         cmocka_unit_test(test_uris),             cmocka_unit_test(test_program_absent),
         cmocka_unit_test(test_pin_sources),      cmocka_unit_test(test_wrong_pin_is_not_retried),
-        cmocka_unit_test(test_prompt),           cmocka_unit_test(test_prompt_restores),
+        cmocka_unit_test(test_pin_is_wiped),      cmocka_unit_test(test_prompt),           cmocka_unit_test(test_prompt_restores),
         cmocka_unit_test(test_list),             cmocka_unit_test(test_list_configured),
         cmocka_unit_test(test_init_refuses),     cmocka_unit_test(test_probe_softhsm),
         cmocka_unit_test(test_every_op_nss),     cmocka_unit_test(test_probe_nss),
         cmocka_unit_test(test_nss_configured),   cmocka_unit_test(test_nss_wrong_pin),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    if (token_process_leaked()) {
+        print_message("a token process leaked memory\n");
+        failed++;
+    }
     tokens_remove();
     return failed;
 }
