@@ -6,7 +6,7 @@
 #include "ceremony/manifest.h"
 #include "ceremony/math/p256_var.h"
 #include "ceremony/names.h"
-#include "ceremony/table.h"
+#include "ceremony/csv.h"
 
 #define NONE UINT32_MAX
 
@@ -64,17 +64,17 @@ static err_t room(void *items, size_t *cap, size_t count, size_t size)
     return OK;
 }
 
-static err_t bad(struct fault *f, err_t e, const struct table_row *r, enum column c, const char *what)
+static err_t bad(struct fault *f, err_t e, const struct csv_row *r, enum column c, const char *what)
 {
-    return table_fault(f, e, r->line, "%s: %s", column_name[c], what);
+    return csv_fault(f, e, r->line, "%s: %s", column_name[c], what);
 }
 
-static err_t need_id(const struct table_row *r, enum column c, struct fault *f)
+static err_t need_id(const struct csv_row *r, enum column c, struct fault *f)
 {
     return text_is_id(r->cell[c].text, r->cell[c].len) ? OK : bad(f, ERR_TEXT, r, c, "must be an identifier");
 }
 
-static err_t read_level(struct row *row, const struct places *p, const struct table_row *r, struct fault *f)
+static err_t read_level(struct row *row, const struct places *p, const struct csv_row *r, struct fault *f)
 {
     for (size_t i = 0; i < p->m->level_count; i++)
         if (strcmp(p->m->level[i], r->cell[COL_LEVEL].text) == 0) {
@@ -84,9 +84,9 @@ static err_t read_level(struct row *row, const struct places *p, const struct ta
     return bad(f, ERR_UNKNOWN, r, COL_LEVEL, "there is no such level in the manifest");
 }
 
-static err_t read_parent(struct row *row, const struct places *p, const struct table_row *r, struct fault *f)
+static err_t read_parent(struct row *row, const struct places *p, const struct csv_row *r, struct fault *f)
 {
-    const struct table_cell *c = &r->cell[COL_PARENT];
+    const struct csv_cell *c = &r->cell[COL_PARENT];
     row->parent = NONE;
     if (c->len == 0) {
         if (p->count > 0)
@@ -102,9 +102,9 @@ static err_t read_parent(struct row *row, const struct places *p, const struct t
     return OK;
 }
 
-static err_t read_title(struct row *row, struct places *p, const struct table_row *r, struct fault *f)
+static err_t read_title(struct row *row, struct places *p, const struct csv_row *r, struct fault *f)
 {
-    const struct table_cell *c = &r->cell[COL_TITLE];
+    const struct csv_cell *c = &r->cell[COL_TITLE];
     if (c->len < 1 || c->len > TEXT_TITLE_MAX)
         return bad(f, ERR_LIMIT, r, COL_TITLE, "must have 1 to 200 bytes");
     err_t e = text_check(c->text, c->len);
@@ -124,7 +124,7 @@ static err_t read_title(struct row *row, struct places *p, const struct table_ro
     return OK;
 }
 
-static err_t add_style(struct row *row, struct places *p, const char *id, const struct table_row *r,
+static err_t add_style(struct row *row, struct places *p, const char *id, const struct csv_row *r,
                        struct fault *f)
 {
     int style = manifest_style(p->m, id);
@@ -141,9 +141,9 @@ static err_t add_style(struct row *row, struct places *p, const char *id, const 
     return OK;
 }
 
-static err_t read_styles(struct row *row, struct places *p, const struct table_row *r, struct fault *f)
+static err_t read_styles(struct row *row, struct places *p, const struct csv_row *r, struct fault *f)
 {
-    const struct table_cell *c = &r->cell[COL_STYLES];
+    const struct csv_cell *c = &r->cell[COL_STYLES];
     int lowest = row->level + 1u == p->m->level_count;
     if (!lowest)
         return c->len == 0 ? OK
@@ -165,9 +165,9 @@ static err_t read_styles(struct row *row, struct places *p, const struct table_r
     }
 }
 
-static err_t read_group(struct row *row, struct load *l, const struct table_row *r, struct fault *f)
+static err_t read_group(struct row *row, struct load *l, const struct csv_row *r, struct fault *f)
 {
-    const struct table_cell *c = &r->cell[COL_GROUP];
+    const struct csv_cell *c = &r->cell[COL_GROUP];
     row->group = NONE;
     if (c->len == 0)
         return OK;
@@ -187,9 +187,9 @@ static err_t read_group(struct row *row, struct load *l, const struct table_row 
     return OK;
 }
 
-static err_t read_key(struct row *row, struct load *l, const struct table_row *r, struct fault *f)
+static err_t read_key(struct row *row, struct load *l, const struct csv_row *r, struct fault *f)
 {
-    const struct table_cell *c = &r->cell[COL_KEY];
+    const struct csv_cell *c = &r->cell[COL_KEY];
     struct places *p = l->p;
     if (c->len == 0) {
         row->key = row->parent == NONE ? NONE : p->row[row->parent].key;
@@ -214,7 +214,7 @@ static err_t read_key(struct row *row, struct load *l, const struct table_row *r
     return OK;
 }
 
-static err_t add_row(struct load *l, const struct row *row, const struct table_row *r, struct fault *f)
+static err_t add_row(struct load *l, const struct row *row, const struct csv_row *r, struct fault *f)
 {
     struct places *p = l->p;
     uint32_t index;
@@ -241,17 +241,17 @@ static err_t add_row(struct load *l, const struct row *row, const struct table_r
     return OK;
 }
 
-static err_t read_header(const struct table_row *r, struct fault *f)
+static err_t read_header(const struct csv_row *r, struct fault *f)
 {
     int same = r->count == COLUMNS;
     for (size_t i = 0; same && i < COLUMNS; i++)
         same = strcmp(r->cell[i].text, column_name[i]) == 0;
     return same ? OK
-                : table_fault(f, ERR_FORMAT, r->line,
+                : csv_fault(f, ERR_FORMAT, r->line,
                               "the columns must be place,level,parent,title,styles,group,key");
 }
 
-static err_t on_row(void *ctx, const struct table_row *r, struct fault *f)
+static err_t on_row(void *ctx, const struct csv_row *r, struct fault *f)
 {
     struct load *l = ctx;
     struct places *p = l->p;
@@ -260,7 +260,7 @@ static err_t on_row(void *ctx, const struct table_row *r, struct fault *f)
         return read_header(r, f);
     }
     if (p->count == PLACES_MAX)
-        return table_fault(f, ERR_LIMIT, r->line, "more than %d places", PLACES_MAX);
+        return csv_fault(f, ERR_LIMIT, r->line, "more than %d places", PLACES_MAX);
     struct row row = {.first_child = NONE, .next_sibling = NONE};
     TRY(need_id(r, COL_PLACE, f));
     TRY(read_level(&row, p, r, f));
@@ -353,7 +353,7 @@ err_t places_parse(struct places **out, const struct manifest *m, const uint8_t 
         names_new(&l.keys) != OK)
         GO(fault_set(f, ERR_MEMORY, "places"));
     l.p->m = m;
-    GO(table_read(data, len, on_row, &l, f));
+    GO(csv_read(data, len, on_row, &l, f));
     GO(check_tree(l.p, f));
     if (make_sets(l.p) != OK)
         GO(fault_set(f, ERR_MEMORY, "places"));

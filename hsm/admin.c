@@ -136,7 +136,8 @@ static err_t so_tries(struct session *s, struct fault *f)
     if (s->token.flags & CKF_SO_PIN_LOCKED)
         return fault_set(f, ERR_TOKEN_LOCKED, "the security officer's PIN is locked (CKF_SO_PIN_LOCKED)");
     if ((s->token.flags & CKF_SO_PIN_FINAL_TRY) && !s->last_try)
-        return fault_set(f, ERR_TOKEN_LAST_TRY, "one try of the security officer's PIN is left (CKF_SO_PIN_FINAL_TRY)");
+        return fault_set(f, ERR_TOKEN_LAST_TRY,
+                         "one try of the security officer's PIN is left (CKF_SO_PIN_FINAL_TRY)");
     return OK;
 }
 

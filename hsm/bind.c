@@ -44,7 +44,8 @@ static size_t label_oid(uint8_t out[OID_MAX], const struct key_label *label)
 
 /* --- reading --- */
 
-static void key_id(uint8_t out[KEY_ID_LEN], enum binding what, const struct key_label *label, const hash_t *value)
+static void key_id(uint8_t out[KEY_ID_LEN], enum binding what, const struct key_label *label,
+                   const hash_t *value)
 {
     out[0] = what == BIND_CEREMONY ? 0x11 : 0x12;
     memcpy(out + 1, label->b, KEY_LABEL_LEN);
@@ -112,11 +113,13 @@ static int holds_only(const struct bound_object *o, size_t count, const hash_t *
 
 static err_t two_values(struct fault *f)
 {
-    return fault_set(f, ERR_TOKEN_BOUND,
-                     "the token is bound to two values, because replacing one was interrupted; repeat that step");
+    return fault_set(
+        f, ERR_TOKEN_BOUND,
+        "the token is bound to two values, because replacing one was interrupted; repeat that step");
 }
 
-err_t bind_get(struct session *s, hash_t *value, const struct key_label *label, enum binding what, struct fault *f)
+err_t bind_get(struct session *s, hash_t *value, const struct key_label *label, enum binding what,
+               struct fault *f)
 {
     struct bound_object b[BINDINGS_MAX];
     size_t count;
@@ -135,11 +138,12 @@ err_t bind_get(struct session *s, hash_t *value, const struct key_label *label, 
 static int is_refusal(CK_RV rv)
 {
     return rv == CKR_ATTRIBUTE_VALUE_INVALID || rv == CKR_ATTRIBUTE_TYPE_INVALID ||
-           rv == CKR_ATTRIBUTE_READ_ONLY || rv == CKR_TEMPLATE_INCONSISTENT || rv == CKR_TEMPLATE_INCOMPLETE ||
-           rv == CKR_FUNCTION_NOT_SUPPORTED;
+           rv == CKR_ATTRIBUTE_READ_ONLY || rv == CKR_TEMPLATE_INCONSISTENT ||
+           rv == CKR_TEMPLATE_INCOMPLETE || rv == CKR_FUNCTION_NOT_SUPPORTED;
 }
 
-static CK_RV write_data(struct session *s, const char *name, const struct key_label *label, const hash_t *value)
+static CK_RV write_data(struct session *s, const char *name, const struct key_label *label,
+                        const hash_t *value)
 {
     uint8_t oid[OID_MAX];
     CK_OBJECT_CLASS class = CKO_DATA;
@@ -169,21 +173,17 @@ static CK_RV write_key(struct session *s, const char *name, const struct key_lab
     CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
     key_id(id, what, label, value);
     CK_ATTRIBUTE t[] = {
-        {CKA_CLASS, &class, sizeof class},
-        {CKA_KEY_TYPE, &type, sizeof type},
-        {CKA_TOKEN, &yes, sizeof yes},
-        {CKA_PRIVATE, &yes, sizeof yes},
-        {CKA_MODIFIABLE, &no, sizeof no},
-        {CKA_LABEL, (void *)(uintptr_t)name, strlen(name)},
-        {CKA_ID, id, sizeof id},
-        {CKA_VALUE, (void *)(uintptr_t)value->b, HASH_LEN},
+        {CKA_CLASS, &class, sizeof class}, {CKA_KEY_TYPE, &type, sizeof type},
+        {CKA_TOKEN, &yes, sizeof yes},     {CKA_PRIVATE, &yes, sizeof yes},
+        {CKA_MODIFIABLE, &no, sizeof no},  {CKA_LABEL, (void *)(uintptr_t)name, strlen(name)},
+        {CKA_ID, id, sizeof id},           {CKA_VALUE, (void *)(uintptr_t)value->b, HASH_LEN},
     };
     return s->p11->C_CreateObject(s->handle, t, COUNT(t), &handle);
 }
 
 /* Writes, and reads back that the token keeps it. */
-static err_t write_one(struct session *s, const struct key_label *label, enum binding what, const hash_t *value,
-                       struct fault *f)
+static err_t write_one(struct session *s, const struct key_label *label, enum binding what,
+                       const hash_t *value, struct fault *f)
 {
     char name[OBJECT_NAME_MAX];
     struct bound_object b[BINDINGS_MAX];

@@ -18,8 +18,8 @@ MUST err_t bind_put(struct session *s, const struct key_label *label, enum bindi
                     struct fault *f);
 MUST err_t bind_get(struct session *s, hash_t *value, const struct key_label *label, enum binding what,
                     struct fault *f);
-MUST err_t bind_replace(struct session *s, const struct key_label *label, enum binding what, const hash_t *from,
-                        const hash_t *to, struct fault *f);
+MUST err_t bind_replace(struct session *s, const struct key_label *label, enum binding what,
+                        const hash_t *from, const hash_t *to, struct fault *f);
 /* Destroys both bindings. Idempotent. */
 MUST err_t bind_destroy(struct session *s, const struct key_label *label, struct fault *f);
 

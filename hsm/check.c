@@ -18,8 +18,8 @@ err_t check_point(const pubkey_t *key)
     return e;
 }
 
-static err_t exchange(uint8_t peer[65], uint8_t x_out[32], const pubkey_t *key, const EC_GROUP *group, BIGNUM *d,
-                      EC_POINT *p, EC_POINT *q)
+static err_t exchange(uint8_t peer[65], uint8_t x_out[32], const pubkey_t *key, const EC_GROUP *group,
+                      BIGNUM *d, EC_POINT *p, EC_POINT *q)
 {
     uint8_t shared[65];
     if (EC_POINT_oct2point(group, q, key->b, POINT_LEN, NULL) != 1)

@@ -23,8 +23,8 @@ extern char **environ;
 
 /* stdin and stdout are taken away: a module that prints must not draw over the trustee's screen. A
  * process group of its own: Ctrl-C at the PIN prompt is for this process alone. */
-static int spawn_with(pid_t *pid, const char *program, int fd, int keep_stderr, posix_spawn_file_actions_t *fa,
-                      posix_spawnattr_t *attr)
+static int spawn_with(pid_t *pid, const char *program, int fd, int keep_stderr,
+                      posix_spawn_file_actions_t *fa, posix_spawnattr_t *attr)
 {
     char name[] = "conclave", verb[] = "token-process";
     char *argv[] = {name, verb, NULL};
@@ -40,7 +40,8 @@ static int spawn_with(pid_t *pid, const char *program, int fd, int keep_stderr, 
     bad |= posix_spawnattr_setsigmask(attr, &none);
     bad |= posix_spawnattr_setsigdefault(attr, &all);
     bad |= posix_spawnattr_setpgroup(attr, 0);
-    bad |= posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    bad |= posix_spawnattr_setflags(attr,
+                                    POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     return bad != 0 ? bad : posix_spawn(pid, program, fa, attr, argv, environ);
 }
 
@@ -81,7 +82,8 @@ static err_t client_lost(struct client *c, enum wire_result r, struct fault *f)
     int already = c->dead;
     c->dead = 1;
     if (already)
-        return fault_set(f, ERR_TOKEN_FAILED, "the process of the token's module has ended; open the token again");
+        return fault_set(f, ERR_TOKEN_FAILED,
+                         "the process of the token's module has ended; open the token again");
     if (r == WIRE_TIMEOUT) {
         reap(c, 0);
         return fault_set(f, ERR_TOKEN_FAILED, "the token's module did not answer in time and was ended");

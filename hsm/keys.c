@@ -7,7 +7,10 @@ static const uint8_t p256_oid[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x0
 static const CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
 
 /* PKCS#11 templates have no const; the functions that read them do not write. */
-#define ATTR(type, data, len) {type, (void *)(uintptr_t)(data), len}
+#define ATTR(type, data, len)                                                                                \
+    {                                                                                                        \
+        type, (void *)(uintptr_t)(data), len                                                                 \
+    }
 #define ATTR_YES(type) ATTR(type, &yes, sizeof yes)
 #define ATTR_NO(type) ATTR(type, &no, sizeof no)
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
@@ -33,7 +36,8 @@ static err_t find_class(struct session *s, CK_OBJECT_HANDLE *out, CK_ULONG *coun
 {
     uint8_t id[OBJECT_ID_LEN];
     object_id(id, role, label);
-    CK_ATTRIBUTE t[] = {ATTR(CKA_CLASS, &class, sizeof class), ATTR_YES(CKA_TOKEN), ATTR(CKA_ID, id, sizeof id)};
+    CK_ATTRIBUTE t[] = {ATTR(CKA_CLASS, &class, sizeof class), ATTR_YES(CKA_TOKEN),
+                        ATTR(CKA_ID, id, sizeof id)};
     return session_find(s, out, count, max, t, COUNT(t), f);
 }
 
@@ -84,7 +88,8 @@ static err_t bad_attribute(const char *name, const char *how, enum key_role role
     return fault_set(f, ERR_TOKEN_KEY, "%s of the %s key %s", name, role_word[role], how);
 }
 
-static err_t check_flag(struct session *s, CK_OBJECT_HANDLE key, size_t rule, enum key_role role, struct fault *f)
+static err_t check_flag(struct session *s, CK_OBJECT_HANDLE key, size_t rule, enum key_role role,
+                        struct fault *f)
 {
     CK_BBOOL value[8] = {CK_FALSE};
     CK_ULONG len;
@@ -99,8 +104,8 @@ static err_t check_flag(struct session *s, CK_OBJECT_HANDLE key, size_t rule, en
     if (s->nss && rules[rule].type == CKA_LOCAL)
         return OK;
     if ((value[0] != CK_FALSE) != want)
-        return bad_attribute(rules[rule].name, want ? "is false and must be true" : "is true and must be false",
-                             role, f);
+        return bad_attribute(rules[rule].name,
+                             want ? "is false and must be true" : "is true and must be false", role, f);
     return OK;
 }
 
@@ -132,15 +137,16 @@ static err_t check_private(struct session *s, CK_OBJECT_HANDLE key, enum key_rol
 }
 
 /* The public half: of the public key object, or of the private one where a token keeps no other. */
-static err_t read_point(struct session *s, pubkey_t *out, CK_OBJECT_HANDLE private, const struct key_label *label,
-                        enum key_role role, struct fault *f)
+static err_t read_point(struct session *s, pubkey_t *out, CK_OBJECT_HANDLE private,
+                        const struct key_label *label, enum key_role role, struct fault *f)
 {
     CK_OBJECT_HANDLE found[2];
     CK_ULONG count, len;
     uint8_t point[128];
     TRY(find_class(s, found, &count, 2, CKO_PUBLIC_KEY, label, role, f));
     if (count > 1)
-        return fault_set(f, ERR_TOKEN_KEY, "the token has two public %s keys of this enrolment", role_word[role]);
+        return fault_set(f, ERR_TOKEN_KEY, "the token has two public %s keys of this enrolment",
+                         role_word[role]);
     TRY(session_get(s, count == 1 ? found[0] : private, CKA_EC_POINT, point, sizeof point, &len, f));
     if (len == CK_UNAVAILABLE_INFORMATION)
         return bad_attribute("CKA_EC_POINT", "cannot be read", role, f);
@@ -191,18 +197,20 @@ static err_t generate(struct session *s, const struct key_label *label, enum key
     object_id(id, role, label);
     keys_name(name, role_word[role], label);
     CK_ATTRIBUTE pub[] = {
-        ATTR_YES(CKA_TOKEN),        ATTR_NO(CKA_PRIVATE),
-        ATTR_NO(CKA_MODIFIABLE),    ATTR(CKA_VERIFY, &sign, sizeof sign),
-        ATTR_NO(CKA_ENCRYPT),       ATTR_NO(CKA_WRAP),
+        ATTR_YES(CKA_TOKEN),         ATTR_NO(CKA_PRIVATE),
+        ATTR_NO(CKA_MODIFIABLE),     ATTR(CKA_VERIFY, &sign, sizeof sign),
+        ATTR_NO(CKA_ENCRYPT),        ATTR_NO(CKA_WRAP),
         ATTR_NO(CKA_VERIFY_RECOVER), ATTR(CKA_EC_PARAMS, p256_oid, sizeof p256_oid),
         ATTR(CKA_ID, id, sizeof id), ATTR(CKA_LABEL, name, strlen(name)),
     };
     CK_ATTRIBUTE priv[] = {
-        ATTR_YES(CKA_TOKEN),      ATTR_YES(CKA_PRIVATE),        ATTR_YES(CKA_SENSITIVE),
-        ATTR_NO(CKA_EXTRACTABLE), ATTR_NO(CKA_MODIFIABLE),      ATTR(CKA_SIGN, &sign, sizeof sign),
-        ATTR_NO(CKA_DECRYPT),     ATTR_NO(CKA_UNWRAP),          ATTR_NO(CKA_SIGN_RECOVER),
-        ATTR(CKA_DERIVE, &derive, sizeof derive),               ATTR(CKA_ID, id, sizeof id),
-        ATTR(CKA_LABEL, name, strlen(name)),                    ATTR_NO(CKA_COPYABLE),
+        ATTR_YES(CKA_TOKEN),         ATTR_YES(CKA_PRIVATE),
+        ATTR_YES(CKA_SENSITIVE),     ATTR_NO(CKA_EXTRACTABLE),
+        ATTR_NO(CKA_MODIFIABLE),     ATTR(CKA_SIGN, &sign, sizeof sign),
+        ATTR_NO(CKA_DECRYPT),        ATTR_NO(CKA_UNWRAP),
+        ATTR_NO(CKA_SIGN_RECOVER),   ATTR(CKA_DERIVE, &derive, sizeof derive),
+        ATTR(CKA_ID, id, sizeof id), ATTR(CKA_LABEL, name, strlen(name)),
+        ATTR_NO(CKA_COPYABLE),
     };
     CK_RV rv = s->p11->C_GenerateKeyPair(s->handle, &mechanism, pub, COUNT(pub), priv, COUNT(priv), &public,
                                          &private);
@@ -281,7 +289,8 @@ err_t keys_sign(struct session *s, uint8_t signature[SIGNATURE_LEN], const struc
     return fault_set(f, ERR_TOKEN_CANNOT, "C_Sign gave %lu bytes in place of %d", len, SIGNATURE_LEN);
 }
 
-static CK_RV derive(struct session *s, CK_OBJECT_HANDLE *out, CK_OBJECT_HANDLE key, uint8_t *peer, CK_ULONG len)
+static CK_RV derive(struct session *s, CK_OBJECT_HANDLE *out, CK_OBJECT_HANDLE key, uint8_t *peer,
+                    CK_ULONG len)
 {
     CK_OBJECT_CLASS class = CKO_SECRET_KEY;
     CK_KEY_TYPE type = CKK_GENERIC_SECRET;
@@ -289,16 +298,19 @@ static CK_RV derive(struct session *s, CK_OBJECT_HANDLE *out, CK_OBJECT_HANDLE k
     CK_ECDH1_DERIVE_PARAMS params = {CKD_NULL, 0, NULL, len, peer};
     CK_MECHANISM mechanism = {CKM_ECDH1_DERIVE, &params, sizeof params};
     CK_ATTRIBUTE t[] = {
-        ATTR(CKA_CLASS, &class, sizeof class), ATTR(CKA_KEY_TYPE, &type, sizeof type),
-        ATTR_NO(CKA_TOKEN),                    ATTR_YES(CKA_PRIVATE),
-        ATTR_NO(CKA_SENSITIVE),                ATTR_YES(CKA_EXTRACTABLE),
+        ATTR(CKA_CLASS, &class, sizeof class),
+        ATTR(CKA_KEY_TYPE, &type, sizeof type),
+        ATTR_NO(CKA_TOKEN),
+        ATTR_YES(CKA_PRIVATE),
+        ATTR_NO(CKA_SENSITIVE),
+        ATTR_YES(CKA_EXTRACTABLE),
         ATTR(CKA_VALUE_LEN, &value_len, sizeof value_len),
     };
     return s->p11->C_DeriveKey(s->handle, &mechanism, key, t, COUNT(t), out);
 }
 
-err_t keys_ecdh(struct session *s, uint8_t secret_x[32], const struct key_label *label, const uint8_t peer[65],
-                struct fault *f)
+err_t keys_ecdh(struct session *s, uint8_t secret_x[32], const struct key_label *label,
+                const uint8_t peer[65], struct fault *f)
 {
     uint8_t der[67] = {0x04, 65};
     CK_OBJECT_HANDLE key, secret;

@@ -21,7 +21,8 @@ MUST err_t keys_sign(struct session *s, uint8_t signature[SIGNATURE_LEN], const 
                      const hash_t *digest, struct fault *f);
 MUST err_t keys_ecdh(struct session *s, uint8_t secret_x[32], const struct key_label *label,
                      const uint8_t peer[65], struct fault *f);
-MUST err_t keys_destroy(struct session *s, const struct key_label *label, enum key_role role, struct fault *f);
+MUST err_t keys_destroy(struct session *s, const struct key_label *label, enum key_role role,
+                        struct fault *f);
 MUST err_t keys_labels(struct session *s, struct key_label *out, size_t *count, size_t max, struct fault *f);
 
 /* A public key as CKA_EC_POINT gives it (DER OCTET STRING or bare, compressed or not), checked to be on

@@ -101,7 +101,8 @@ static err_t finish_fixed(struct client *c, struct cbor_out *o, void *out, size_
     return e;
 }
 
-static err_t ks_bound(void *ctx, hash_t *value, const struct key_label *label, enum binding what, struct fault *f)
+static err_t ks_bound(void *ctx, hash_t *value, const struct key_label *label, enum binding what,
+                      struct fault *f)
 {
     struct cbor_out o;
     begin_label(ctx, &o, WIRE_BOUND, 2, label);

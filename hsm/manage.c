@@ -66,8 +66,8 @@ static err_t ask(char *secret_pin, hsm_pin_fn *fn, void *ctx, const char *label,
     return OK;
 }
 
-static err_t init_send(struct client *c, const char *uri, const struct hsm_init_request *r, const char *so_pin,
-                       const char *user_pin, struct fault *f)
+static err_t init_send(struct client *c, const char *uri, const struct hsm_init_request *r,
+                       const char *so_pin, const char *user_pin, struct fault *f)
 {
     struct cbor_out o;
     struct cbor_in in;
@@ -84,7 +84,8 @@ static err_t init_send(struct client *c, const char *uri, const struct hsm_init_
     return client_end(c, &in, OK, f);
 }
 
-err_t hsm_init(const char *uri, const struct hsm_options *opt, const struct hsm_init_request *r, struct fault *f)
+err_t hsm_init(const char *uri, const struct hsm_options *opt, const struct hsm_init_request *r,
+               struct fault *f)
 {
     struct client *c;
     void *so_pin = NULL, *user_pin = NULL;

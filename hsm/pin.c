@@ -35,8 +35,8 @@ static err_t source_path(char path[1024], const char *source, struct fault *f)
     for (const char *p = source; *p != 0; p++) {
         unsigned v = (unsigned char)*p;
         if (is_uri && *p == '%') {
-            if (!isxdigit((unsigned char)p[1]) || !isxdigit((unsigned char)p[2]) || sscanf(p + 1, "%2x", &v) != 1 ||
-                v == 0)
+            if (!isxdigit((unsigned char)p[1]) || !isxdigit((unsigned char)p[2]) ||
+                sscanf(p + 1, "%2x", &v) != 1 || v == 0)
                 return fault_set(f, ERR_USAGE, "the pin-source is not a well formed file: URI");
             p += 2;
         }
@@ -139,7 +139,8 @@ static err_t tty_read(char *secret_out, size_t max, int tty, int sig, struct fau
         char key = 0;
         err_t e = tty_key(tty, sig, &key);
         if (e != OK)
-            return fault_set(f, e, e == ERR_STOPPED ? "stopped while asking for the PIN" : "the terminal went away");
+            return fault_set(
+                f, e, e == ERR_STOPPED ? "stopped while asking for the PIN" : "the terminal went away");
         if (key == '\r' || key == '\n')
             break;
         if (key == 0x03 || (key == 0x04 && n == 0))
@@ -181,14 +182,15 @@ static void tty_prompt(int tty, const struct hsm_pin_info *info)
 {
     char text[300];
     snprintf(text, sizeof text, "%sPIN of token \"%s\" (%s)%s",
-             info->final_try ? "LAST TRY: one more wrong PIN locks the token.\n"
+             info->final_try   ? "LAST TRY: one more wrong PIN locks the token.\n"
              : info->tries_low ? "A wrong PIN was given before; tries are limited.\n"
                                : "",
              info->label, info->serial, info->keypad ? ": type it on the token's own keypad\n" : ": ");
     tty_say(tty, text);
 }
 
-err_t hsm_pin_prompt(void *ctx, char *secret_out, size_t max, const struct hsm_pin_info *info, struct fault *f)
+err_t hsm_pin_prompt(void *ctx, char *secret_out, size_t max, const struct hsm_pin_info *info,
+                     struct fault *f)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
     sigset_t wait_for, saved;

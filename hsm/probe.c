@@ -17,7 +17,8 @@ struct probe {
     int made[2];
 };
 
-static struct hsm_check *check_add(struct hsm_probe *out, const char *id, const char *title, enum hsm_verdict v)
+static struct hsm_check *check_add(struct hsm_probe *out, const char *id, const char *title,
+                                   enum hsm_verdict v)
 {
     struct hsm_check *c = &out->check[out->count];
     if (out->count + 1 < HSM_PROBE_CHECKS)
@@ -31,14 +32,17 @@ static struct hsm_check *check_add(struct hsm_probe *out, const char *id, const 
 }
 
 /* PASS, or FAIL with the reason of f. */
-static void check_err(struct hsm_probe *out, const char *id, const char *title, err_t e, const struct fault *f)
+static void check_err(struct hsm_probe *out, const char *id, const char *title, err_t e,
+                      const struct fault *f)
 {
     struct hsm_check *c = check_add(out, id, title, e == OK ? HSM_PASS : HSM_FAIL);
     if (e != OK)
-        snprintf(c->note, sizeof c->note, "%.150s [%s]", f->detail[0] != 0 ? f->detail : err_meaning(e), err_name(e));
+        snprintf(c->note, sizeof c->note, "%.150s [%s]", f->detail[0] != 0 ? f->detail : err_meaning(e),
+                 err_name(e));
 }
 
-static void check_true(struct hsm_probe *out, const char *id, const char *title, int good, const char *bad_note)
+static void check_true(struct hsm_probe *out, const char *id, const char *title, int good,
+                       const char *bad_note)
 {
     struct hsm_check *c = check_add(out, id, title, good ? HSM_PASS : HSM_FAIL);
     if (!good)
@@ -58,8 +62,9 @@ static void probe_tries(struct hsm_probe *out, uint64_t flags)
     snprintf(c->note, sizeof c->note, "%s",
              flags & CKF_USER_PIN_LOCKED      ? "the PIN is locked"
              : flags & CKF_USER_PIN_FINAL_TRY ? "ONE try is left"
-             : flags & CKF_USER_PIN_COUNT_LOW ? "a wrong PIN was given since the last login"
-                                              : "no wrong PIN since the last login, as far as the token tells");
+             : flags & CKF_USER_PIN_COUNT_LOW
+                 ? "a wrong PIN was given since the last login"
+                 : "no wrong PIN since the last login, as far as the token tells");
     c = check_add(out, "keypad", "PIN entry", HSM_NOTE);
     snprintf(c->note, sizeof c->note, "%s",
              flags & CKF_PROTECTED_AUTHENTICATION_PATH ? "on the token's own keypad" : "on this machine");
@@ -75,8 +80,8 @@ static void probe_status(struct hsm_probe *out, struct client *c)
     if (e != OK)
         return;
     struct hsm_check *k = check_add(out, "model", "model and serial", HSM_NOTE);
-    snprintf(k->note, sizeof k->note, "%s, %s, serial %s, firmware %" PRIu64 ".%" PRIu64, out->info.manufacturer,
-             out->info.model, out->info.serial, s.firmware >> 8, s.firmware & 0xff);
+    snprintf(k->note, sizeof k->note, "%s, %s, serial %s, firmware %" PRIu64 ".%" PRIu64,
+             out->info.manufacturer, out->info.model, out->info.serial, s.firmware >> 8, s.firmware & 0xff);
     if (s.nss)
         check_add(out, "software", "NSS software token: CKA_LOCAL is not judged", HSM_NOTE);
     k = check_add(out, "memory", "free memory", HSM_NOTE);
@@ -162,7 +167,8 @@ static void probe_compare(struct probe *p, const hash_t *seen, size_t seen_count
         for (size_t k = 0; k < seen_count; k++)
             again |= hash_cmp(&p->out->keys[i], &seen[k]) == 0;
     }
-    check_true(p->out, "distinct", "throw-away keys differ from each other", p->made[0] && p->made[1] && !same,
+    check_true(p->out, "distinct", "throw-away keys differ from each other",
+               p->made[0] && p->made[1] && !same,
                same ? "the token made one key twice" : "two pairs could not be made");
     check_true(p->out, "fresh", "throw-away keys differ from those of earlier probes", !again,
                "the token made a key that was seen before: its generator is not random");

@@ -77,7 +77,8 @@ static err_t op_random(struct request *r, struct fault *f)
 }
 
 static err_t op_keys(struct request *r, struct fault *f,
-                     err_t (*fn)(struct session *, pubkey_t *, pubkey_t *, const struct key_label *, struct fault *))
+                     err_t (*fn)(struct session *, pubkey_t *, pubkey_t *, const struct key_label *,
+                                 struct fault *))
 {
     struct key_label label;
     pubkey_t identity, ceremony;

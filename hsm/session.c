@@ -35,7 +35,8 @@ static err_t load_one(struct session *s, const char *path, struct fault *f)
     ia.args.pReserved = (void *)(uintptr_t)uri_init_reserved(s->uri);
     s->module = p11_kit_module_load(path, P11_KIT_MODULE_UNMANAGED | P11_KIT_MODULE_CRITICAL);
     if (s->module == NULL)
-        return fault_set(f, ERR_TOKEN_FAILED, "the module %s cannot be loaded; is its package installed", path);
+        return fault_set(f, ERR_TOKEN_FAILED, "the module %s cannot be loaded; is its package installed",
+                         path);
     CK_RV rv = s->module->C_Initialize(&ia);
     if (rv != CKR_OK)
         return session_fail(s, rv, "C_Initialize", f);
@@ -78,7 +79,8 @@ void session_end(struct session *s)
 
 /* --- tokens --- */
 
-static int token_matches(struct session *s, CK_FUNCTION_LIST *p11, CK_SLOT_ID slot, const CK_TOKEN_INFO *token)
+static int token_matches(struct session *s, CK_FUNCTION_LIST *p11, CK_SLOT_ID slot,
+                         const CK_TOKEN_INFO *token)
 {
     CK_INFO info;
     CK_SLOT_INFO slot_info;
@@ -104,7 +106,8 @@ static err_t walk_module(struct session *s, CK_FUNCTION_LIST *p11, session_token
     for (CK_ULONG i = 0; i < count && i < SLOTS_MAX; i++) {
         memset(&token, 0, sizeof token);
         rv = p11->C_GetTokenInfo(slots[i], &token);
-        if (rv == CKR_TOKEN_NOT_PRESENT || rv == CKR_TOKEN_NOT_RECOGNIZED || (rv != CKR_OK && s->module == NULL))
+        if (rv == CKR_TOKEN_NOT_PRESENT || rv == CKR_TOKEN_NOT_RECOGNIZED ||
+            (rv != CKR_OK && s->module == NULL))
             continue;
         if (rv != CKR_OK)
             return session_fail(s, rv, "C_GetTokenInfo", f);
@@ -240,7 +243,8 @@ static err_t pin_refused(struct session *s, CK_RV rv, struct fault *f)
     if (e != ERR_TOKEN_PIN || s->p11->C_GetTokenInfo(s->slot, &s->token) != CKR_OK)
         return e;
     if (s->token.flags & CKF_USER_PIN_LOCKED)
-        return fault_set(f, ERR_TOKEN_LOCKED, "C_Login returned %s, and the token is locked now", rv_name(rv));
+        return fault_set(f, ERR_TOKEN_LOCKED, "C_Login returned %s, and the token is locked now",
+                         rv_name(rv));
     if (s->token.flags & CKF_USER_PIN_FINAL_TRY)
         return fault_set(f, e, "C_Login returned %s; one try is left before the token locks", rv_name(rv));
     return fault_set(f, e, "C_Login returned %s; it was tried once and is not tried again", rv_name(rv));
@@ -249,14 +253,16 @@ static err_t pin_refused(struct session *s, CK_RV rv, struct fault *f)
 static err_t login_allowed(struct session *s, struct fault *f)
 {
     if (s->login_refused)
-        return fault_set(f, ERR_TOKEN_PIN, "the login failed before and is not tried again with the same PIN");
+        return fault_set(f, ERR_TOKEN_PIN,
+                         "the login failed before and is not tried again with the same PIN");
     TRY(session_token_refresh(s, f));
     if (s->token.flags & CKF_USER_PIN_LOCKED)
         return fault_set(f, ERR_TOKEN_LOCKED, "too many wrong PINs were given (CKF_USER_PIN_LOCKED)");
     if (!(s->token.flags & CKF_USER_PIN_INITIALIZED))
         return fault_set(f, ERR_TOKEN_CANNOT, "the token has no PIN yet; run token init first");
     if ((s->token.flags & CKF_USER_PIN_FINAL_TRY) && !s->last_try)
-        return fault_set(f, ERR_TOKEN_LAST_TRY, "the token says that one try is left (CKF_USER_PIN_FINAL_TRY)");
+        return fault_set(f, ERR_TOKEN_LAST_TRY,
+                         "the token says that one try is left (CKF_USER_PIN_FINAL_TRY)");
     return OK;
 }
 

@@ -62,11 +62,11 @@ MUST err_t session_get(struct session *s, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_
 MUST err_t session_destroy(struct session *s, CK_OBJECT_HANDLE object, struct fault *f);
 
 /* Calls a function of the module and returns from the caller when it fails. */
-#define P11(s, f, call, ...)                                      \
-    do {                                                          \
-        CK_RV p11_rv_ = (s)->p11->call(__VA_ARGS__);              \
-        if (p11_rv_ != CKR_OK)                                    \
-            return session_fail(s, p11_rv_, #call, f);            \
+#define P11(s, f, call, ...)                                                                                 \
+    do {                                                                                                     \
+        CK_RV p11_rv_ = (s)->p11->call(__VA_ARGS__);                                                         \
+        if (p11_rv_ != CKR_OK)                                                                               \
+            return session_fail(s, p11_rv_, #call, f);                                                       \
     } while (0)
 
 #endif

@@ -5,18 +5,20 @@
  * DIR/LEVEL/PLACE.cbor.
  *
  * 1 Same set of exports, same bytes: whatever the file names, the order, threads or interruptions.
- * 2 What was verified is in an SQLite index in the work directory by the hash of the file, in one transaction per
- *   export: a kill loses at most the exports being verified at that moment. Records are made again from the index
- *   on every run; files that are already right are left alone.
- * 3 Memory: some exports at a time, one path of nodes, a bounded SQLite cache. It does not grow with the precincts.
- * 4 One bad export is reported and leaves its place missing; the rest goes on. Only the system (disk, memory),
- *   a work directory of another election, or being stopped end the run.
+ * 2 What was verified is in an SQLite index in the work directory by the hash of the file, in one
+ * transaction per export: a kill loses at most the exports being verified at that moment. Records are made
+ * again from the index on every run; files that are already right are left alone.
+ * 3 Memory: some exports at a time, one path of nodes, a bounded SQLite cache. It does not grow with the
+ * precincts.
+ * 4 One bad export is reported and leaves its place missing; the rest goes on. Only the system (disk,
+ * memory), a work directory of another election, or being stopped end the run.
  *
- * How exports of one place are settled (docs/spec/plan.md): copies of one message id count once (ERR_DUPLICATE). Two
- * different ones of the same revision: all of that revision are refused (ERR_CONFLICT). Revision 0 is taken; revision
- * k+1 must name the one that is taken (ERR_MISSING otherwise), and is taken only when corrections are accepted
- * (ERR_REFUSED otherwise). A ballot id in two exports that are taken: the manifest's rule; the other copies are in
- * `dropped` and taken out of the sums. */
+ * How exports of one place are settled (docs/spec/plan.md): copies of one message id count once
+ * (ERR_DUPLICATE). Two different ones of the same revision: all of that revision are refused
+ * (ERR_CONFLICT). Revision 0 is taken; revision k+1 must name the one that is taken (ERR_MISSING
+ * otherwise), and is taken only when corrections are accepted (ERR_REFUSED otherwise). A ballot id in two
+ * exports that are taken: the manifest's rule; the other copies are in `dropped` and taken out of the sums.
+ * */
 #ifndef TALLY_AGGREGATE_H
 #define TALLY_AGGREGATE_H
 
@@ -67,15 +69,16 @@ struct aggregate_result {
     uint64_t ballots;
 };
 
-/* report may be NULL, options too: no corrections are accepted. Directories are made if absent. ERR_ELECTION: the
- * work directory is of another election. ERR_BUSY: another program is using it. */
+/* report may be NULL, options too: no corrections are accepted. Directories are made if absent.
+ * ERR_ELECTION: the work directory is of another election. ERR_BUSY: another program is using it. */
 MUST err_t aggregate(struct aggregate_result *out, const struct election_context *ctx, const char *exports_dir,
                      const char *work_dir, const char *records_dir, const struct aggregate_options *options,
                      const struct aggregate_report *report, struct fault *f);
 
-/* For the trustee, before the token is touched: the same on this machine, into WORK/records, and the result compared
- * with the root that the plan names. options NULL: all corrections are accepted; an official who accepted only
- * some says which. ERR_UNVERIFIED, saying what was refused or missing, if the root differs. */
+/* For the trustee, before the token is touched: the same on this machine, into WORK/records, and the result
+ * compared with the root that the plan names. options NULL: all corrections are accepted; an official who
+ * accepted only some says which. ERR_UNVERIFIED, saying what was refused or missing, if the root differs.
+ * */
 MUST err_t aggregate_verified(struct aggregate_result *out, const struct election_context *ctx,
                               const char *exports_dir, const char *work_dir, const struct plan *plan,
                               const struct aggregate_options *options, const struct aggregate_report *report,

@@ -35,7 +35,8 @@ static const char *const sql[Q_COUNT] = {
                     "ORDER BY b.id, t.place",
 };
 
-/* ballots is only appended to, and sorted when it is needed: an index over hashes would be written all over. */
+/* ballots is only appended to, and sorted when it is needed: an index over hashes would be written all
+ * over. */
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value BLOB);"
     "CREATE TABLE IF NOT EXISTS exports(row INTEGER PRIMARY KEY, file BLOB UNIQUE, id BLOB, place INTEGER,"

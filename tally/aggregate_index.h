@@ -2,7 +2,8 @@
  *
  *   exports   what was verified on this machine, by SHA-256 of the file; stays from run to run
  *   ballots   ballot ids of these exports
- *   present, taken, replaced, dropped   the run: which exports are there, which count; made again by every run
+ * present, taken, replaced, dropped   the run: which exports are there, which count; made again by every
+ * run
  *
  * Owned by one process at a time (exclusive lock). Calls are for one thread at a time; aggregate.c holds a
  * lock around those made from threads. */
@@ -41,21 +42,22 @@ MUST err_t agg_add(struct agg_index *ix, const struct election_context *ctx, con
 /* Forgets the tables of the run before. */
 MUST err_t agg_clear(struct agg_index *ix, struct fault *f);
 MUST err_t agg_present(struct agg_index *ix, int64_t row, const char *name, struct fault *f);
-/* All that are present, in order of place, revision, message id, name. fn may call agg_take and agg_replaced. */
+/* All that are present, in order of place, revision, message id, name. fn may call agg_take and
+ * agg_replaced. */
 typedef err_t agg_row_fn(void *ctx, const struct agg_export *x, const char *name, struct fault *f);
 MUST err_t agg_each_present(struct agg_index *ix, agg_row_fn *fn, void *ctx, struct fault *f);
 MUST err_t agg_take(struct agg_index *ix, uint32_t place, int64_t row, const char *name, struct fault *f);
 MUST err_t agg_replaced(struct agg_index *ix, uint32_t place, size_t number, const hash_t *older,
                         const hash_t *newer, struct fault *f);
 
-/* Every ballot id that is in more than one export taken: fn once for each copy, in order of id and place. first: it is
- * the first copy of this id. fn may call agg_drop. */
+/* Every ballot id that is in more than one export taken: fn once for each copy, in order of id and place.
+ * first: it is the first copy of this id. fn may call agg_drop. */
 typedef err_t agg_copy_fn(void *ctx, const hash_t *id, uint32_t place, int64_t row, int first, struct fault *f);
 MUST err_t agg_each_copy(struct agg_index *ix, agg_copy_fn *fn, void *ctx, struct fault *f);
 MUST err_t agg_drop(struct agg_index *ix, int64_t row, const hash_t *id, struct fault *f);
 
-/* The export taken for a place: ERR_MISSING (f untouched) if none. tallies: made by tallies_new for the place, set to the
- * verified sums. name: at least 256 bytes. */
+/* The export taken for a place: ERR_MISSING (f untouched) if none. tallies: made by tallies_new for the
+ * place, set to the verified sums. name: at least 256 bytes. */
 MUST err_t agg_taken(struct agg_index *ix, struct agg_export *out, struct tallies *tallies, char *name,
                      const struct election_context *ctx, uint32_t place, struct fault *f);
 /* *out is malloc'ed; ids ascending. */

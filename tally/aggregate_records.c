@@ -1,5 +1,5 @@
-/* Node records from what was settled. Every run makes all of them again and leaves alone what is right already:
- * there is no progress to keep, and nothing old can stay. */
+/* Node records from what was settled. Every run makes all of them again and leaves alone what is right
+ * already: there is no progress to keep, and nothing old can stay. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -37,8 +37,9 @@ static err_t write_all(int fd, const uint8_t *data, size_t len)
     return OK;
 }
 
-/* Atomic like file_write, but synced once at the end of the run (sync_records): ten thousand small files would otherwise
- * wait for the disk each on its own. What a power cut leaves is compared and written again by the next run. */
+/* Atomic like file_write, but synced once at the end of the run (sync_records): ten thousand small files
+ * would otherwise wait for the disk each on its own. What a power cut leaves is compared and written again
+ * by the next run. */
 static err_t put_file(const struct agg_run *run, uint32_t place, const struct cbor_out *bytes, struct fault *f)
 {
     char path[4096], temp[4200], name[TEXT_ID_MAX + 16];

@@ -1,5 +1,5 @@
-/* Which exports count, and which copies of a ballot. Depends on the set of verified exports only: rows come in order
- * of place, revision, message id, name. */
+/* Which exports count, and which copies of a ballot. Depends on the set of verified exports only: rows come
+ * in order of place, revision, message id, name. */
 #include <stdlib.h>
 #include <string.h>
 

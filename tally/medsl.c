@@ -7,7 +7,7 @@
 
 #include "ceremony/base/text.h"
 #include "ceremony/names.h"
-#include "ceremony/table.h"
+#include "ceremony/csv.h"
 #include "tally/medsl_sort.h"
 
 #define FIELD_MAX 2048
@@ -79,18 +79,18 @@ struct load {
 
 /* --- fields --- */
 
-static err_t bad(struct fault *f, err_t e, const struct table_row *r, enum column c, const char *what)
+static err_t bad(struct fault *f, err_t e, const struct csv_row *r, enum column c, const char *what)
 {
-    return table_fault(f, e, r->line, "%s: %s", column_name[c], what);
+    return csv_fault(f, e, r->line, "%s: %s", column_name[c], what);
 }
 
-static struct table_cell field(const struct load *l, const struct table_row *r, enum column c)
+static struct csv_cell field(const struct load *l, const struct csv_row *r, enum column c)
 {
-    static const struct table_cell none = {"", 0};
+    static const struct csv_cell none = {"", 0};
     return l->at[c] >= 0 ? r->cell[l->at[c]] : none;
 }
 
-static err_t read_header(struct load *l, const struct table_row *r, struct fault *f)
+static err_t read_header(struct load *l, const struct csv_row *r, struct fault *f)
 {
     for (size_t c = 0; c < COLUMNS; c++) {
         l->at[c] = -1;
@@ -113,10 +113,10 @@ static err_t read_header(struct load *l, const struct table_row *r, struct fault
     return OK;
 }
 
-static err_t read_count(uint32_t *out, const struct load *l, const struct table_row *r, enum column c,
+static err_t read_count(uint32_t *out, const struct load *l, const struct csv_row *r, enum column c,
                         struct fault *f)
 {
-    struct table_cell v = field(l, r, c);
+    struct csv_cell v = field(l, r, c);
     uint64_t n = 0;
     *out = 0;
     if (v.len == 0)
@@ -134,10 +134,10 @@ static err_t read_count(uint32_t *out, const struct load *l, const struct table_
     return OK;
 }
 
-static err_t read_flag(uint32_t *out, const struct load *l, const struct table_row *r, enum column c,
+static err_t read_flag(uint32_t *out, const struct load *l, const struct csv_row *r, enum column c,
                        struct fault *f)
 {
-    struct table_cell v = field(l, r, c);
+    struct csv_cell v = field(l, r, c);
     *out = strcasecmp(v.text, "TRUE") == 0;
     if (*out || v.len == 0 || strcasecmp(v.text, "FALSE") == 0 || strcmp(v.text, "NA") == 0)
         return OK;
@@ -145,7 +145,7 @@ static err_t read_flag(uint32_t *out, const struct load *l, const struct table_r
 }
 
 /* Number of the text. Texts are checked once, when they come first. */
-static err_t intern(struct load *l, uint32_t *out, const char *text, size_t len, const struct table_row *r,
+static err_t intern(struct load *l, uint32_t *out, const char *text, size_t len, const struct csv_row *r,
                     enum column c, struct fault *f)
 {
     int added;
@@ -158,13 +158,13 @@ static err_t intern(struct load *l, uint32_t *out, const char *text, size_t len,
     return e == OK ? OK : bad(f, e, r, c, "characters that cannot be shown, or not in NFC");
 }
 
-static err_t get(struct load *l, uint32_t *out, const struct table_row *r, enum column c, struct fault *f)
+static err_t get(struct load *l, uint32_t *out, const struct csv_row *r, enum column c, struct fault *f)
 {
-    struct table_cell v = field(l, r, c);
+    struct csv_cell v = field(l, r, c);
     return intern(l, out, v.text, v.len, r, c, f);
 }
 
-static err_t need(struct load *l, uint32_t *out, const struct table_row *r, enum column c, struct fault *f)
+static err_t need(struct load *l, uint32_t *out, const struct csv_row *r, enum column c, struct fault *f)
 {
     if (field(l, r, c).len == 0)
         return bad(f, ERR_MISSING, r, c, "is empty");
@@ -172,7 +172,7 @@ static err_t need(struct load *l, uint32_t *out, const struct table_row *r, enum
 }
 
 /* The first of two columns that is not empty. */
-static err_t need_either(struct load *l, uint32_t *out, const struct table_row *r, enum column c,
+static err_t need_either(struct load *l, uint32_t *out, const struct csv_row *r, enum column c,
                          enum column other, struct fault *f)
 {
     return field(l, r, c).len > 0 || field(l, r, other).len == 0 ? need(l, out, r, c, f)
@@ -180,17 +180,17 @@ static err_t need_either(struct load *l, uint32_t *out, const struct table_row *
 }
 
 /* Codes come with or without leading zeros. */
-static err_t get_code(struct load *l, uint32_t *out, const struct table_row *r, enum column c,
+static err_t get_code(struct load *l, uint32_t *out, const struct csv_row *r, enum column c,
                       struct fault *f)
 {
-    struct table_cell v = field(l, r, c);
+    struct csv_cell v = field(l, r, c);
     size_t zeros = strspn(v.text, "0");
     return intern(l, out, v.text + zeros, v.len - zeros, r, c, f);
 }
 
-static err_t read_date(struct load *l, const struct table_row *r, struct fault *f)
+static err_t read_date(struct load *l, const struct csv_row *r, struct fault *f)
 {
-    struct table_cell v = field(l, r, DATE);
+    struct csv_cell v = field(l, r, DATE);
     if (v.len == 0 || strcmp(v.text, "NA") == 0)
         return OK;
     if (v.len != 10 || strspn(v.text, "0123456789-") != 10 || v.text[4] != '-' || v.text[7] != '-')
@@ -209,7 +209,7 @@ static err_t tuple(struct names *n, uint32_t *out, int *added, const void *numbe
     return e == OK ? OK : fault_set(f, e, "tabulating");
 }
 
-static err_t read_place(struct load *l, uint32_t *out, struct medsl_place_key *k, const struct table_row *r,
+static err_t read_place(struct load *l, uint32_t *out, struct medsl_place_key *k, const struct csv_row *r,
                         struct fault *f)
 {
     int added;
@@ -224,10 +224,10 @@ static err_t read_place(struct load *l, uint32_t *out, struct medsl_place_key *k
 }
 
 /* What rows say about a contest and does not tell contests apart. */
-static err_t read_more(struct load *l, uint32_t contest, int added, const struct table_row *r,
+static err_t read_more(struct load *l, uint32_t contest, int added, const struct csv_row *r,
                        struct fault *f)
 {
-    struct table_cell v = field(l, r, MAGNITUDE);
+    struct csv_cell v = field(l, r, MAGNITUDE);
     uint32_t n = 0, dataverse;
     if (added && contest >= l->contest_cap) {
         size_t cap = l->contest_cap * 2 + 64;
@@ -255,7 +255,7 @@ static err_t read_more(struct load *l, uint32_t contest, int added, const struct
 }
 
 static err_t read_contest(struct load *l, uint32_t *out, const struct medsl_place_key *place,
-                          const struct table_row *r, struct fault *f)
+                          const struct csv_row *r, struct fault *f)
 {
     struct medsl_contest_key k;
     const char *dataverse = field(l, r, DATAVERSE).text;
@@ -274,7 +274,7 @@ static err_t read_contest(struct load *l, uint32_t *out, const struct medsl_plac
     return read_more(l, *out, added, r, f);
 }
 
-static err_t read_option(struct load *l, uint32_t *out, uint32_t contest, const struct table_row *r,
+static err_t read_option(struct load *l, uint32_t *out, uint32_t contest, const struct csv_row *r,
                          struct fault *f)
 {
     struct medsl_option_key k;
@@ -309,15 +309,15 @@ static err_t get_cell(struct load *l, struct cell **out, uint32_t place, uint32_
     return OK;
 }
 
-static err_t add_votes(struct load *l, struct cell *c, uint32_t votes, const struct table_row *r,
+static err_t add_votes(struct load *l, struct cell *c, uint32_t votes, const struct csv_row *r,
                        struct fault *f)
 {
-    struct table_cell mode = field(l, r, MODE);
+    struct csv_cell mode = field(l, r, MODE);
     uint32_t m;
     int added;
     if (mode.len == 0 || strcasecmp(mode.text, "TOTAL") == 0) {
         if (c->line != 0)
-            return table_fault(f, ERR_DUPLICATE, r->line, "the same place, option and mode as in line %u",
+            return csv_fault(f, ERR_DUPLICATE, r->line, "the same place, option and mode as in line %u",
                                c->line);
         c->total = votes;
         c->line = (uint32_t)r->line;
@@ -327,13 +327,13 @@ static err_t add_votes(struct load *l, struct cell *c, uint32_t votes, const str
     if (m >= MODES_MAX)
         return bad(f, ERR_LIMIT, r, MODE, "more than 64 different modes");
     if (c->modes >> m & 1)
-        return table_fault(f, ERR_DUPLICATE, r->line, "the same place, option and mode as in a line above");
+        return csv_fault(f, ERR_DUPLICATE, r->line, "the same place, option and mode as in a line above");
     c->modes |= UINT64_C(1) << m;
     c->split += votes;
     return OK;
 }
 
-static err_t on_row(void *ctx, const struct table_row *r, struct fault *f)
+static err_t on_row(void *ctx, const struct csv_row *r, struct fault *f)
 {
     struct load *l = ctx;
     struct medsl_place_key k;
@@ -344,7 +344,7 @@ static err_t on_row(void *ctx, const struct table_row *r, struct fault *f)
         return read_header(l, r, f);
     }
     if (r->line > UINT32_MAX)
-        return table_fault(f, ERR_LIMIT, r->line, "too many lines");
+        return csv_fault(f, ERR_LIMIT, r->line, "too many lines");
     l->t->rows++;
     TRY(read_count(&votes, l, r, VOTES, f));
     const char *dataverse = field(l, r, DATAVERSE).text;
@@ -378,7 +378,7 @@ static err_t settle(struct load *l, struct fault *f)
         c->split = c->total;
     }
     if (wrong != NULL)
-        return table_fault(f, ERR_SUM, wrong->line, "the TOTAL is not the sum of the modes");
+        return csv_fault(f, ERR_SUM, wrong->line, "the TOTAL is not the sum of the modes");
     for (uint32_t i = 0; i < count; i++) {
         if (l->cell[i].split > UINT32_MAX)
             return fault_set(f, ERR_LIMIT, "the sum of a precinct's modes is over 4294967295");
@@ -439,7 +439,7 @@ err_t medsl_read(struct medsl **out, const char *path, const struct medsl_rules 
     *out = NULL;
     err_t e = load_new(&l, rules, f);
     if (e == OK)
-        e = table_read_file(path, MEDSL_MAX, on_row, &l, f);
+        e = csv_read_file(path, MEDSL_MAX, on_row, &l, f);
     return fault_file(f, load_end(out, &l, e, f), path);
 }
 
@@ -450,7 +450,7 @@ err_t medsl_parse(struct medsl **out, const void *data, size_t len, const struct
     *out = NULL;
     err_t e = load_new(&l, rules, f);
     if (e == OK)
-        e = table_read(data, len, on_row, &l, f);
+        e = csv_read(data, len, on_row, &l, f);
     return load_end(out, &l, e, f);
 }
 

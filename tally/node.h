@@ -1,7 +1,8 @@
 /* Node records (docs/spec/formats.md "Node record"): what one place contributes, and from what.
  *
- * There is one for every place, in records/LEVEL/PLACE.cbor: on the lowest level the tally of one export, above it
- * the sum of the children. Every node names its children by hash, so the hash of the root covers all of them.
+ * There is one for every place, in records/LEVEL/PLACE.cbor: on the lowest level the tally of one export,
+ * above it the sum of the children. Every node names its children by hash, so the hash of the root covers
+ * all of them.
  *
  * node_new, fill, node_encode      when aggregating
  * node_parse_var, node_check_sum   when checking: by trustees, verifiers, planning
@@ -45,8 +46,8 @@ struct node {
 MUST err_t node_new(struct node **out, const struct election_context *ctx, uint32_t place);
 void node_free(struct node *n);
 
-/* parent += child: its hash as the next source, its ballots, tallies and missing places. Children come in order of
- * rows; ERR_BUG if child is not one of parent or out of order. */
+/* parent += child: its hash as the next source, its ballots, tallies and missing places. Children come in
+ * order of rows; ERR_BUG if child is not one of parent or out of order. */
 MUST err_t node_add(struct node *parent, const struct election_context *ctx, const struct node *child,
                     const hash_t *child_hash);
 
@@ -57,15 +58,16 @@ MUST err_t node_encode(struct cbor_out *out, hash_t *hash, const struct election
 MUST err_t node_hash(hash_t *out, const uint8_t *data, size_t len);
 
 /* Reads a record that fills data, as that of this place. Checks the form and everything one node can be wrong
- * about alone: election and record (ERR_ELECTION), place, level and contests (ERR_UNKNOWN, ERR_MISMATCH), sources:
- * exactly the children in order of rows (ERR_MISSING for one left out, ERR_MISMATCH), missing places below it and
- * in order (ERR_MISMATCH), no contest with more ballots than the node and none with sums but without ballots
- * (ERR_SUM; elections with ballots). Freed with node_free. */
+ * about alone: election and record (ERR_ELECTION), place, level and contests (ERR_UNKNOWN, ERR_MISMATCH),
+ * sources: exactly the children in order of rows (ERR_MISSING for one left out, ERR_MISMATCH), missing
+ * places below it and in order (ERR_MISMATCH), no contest with more ballots than the node and none with
+ * sums but without ballots (ERR_SUM; elections with ballots). Freed with node_free. */
 MUST err_t node_parse_var(struct node **out, const struct election_context *ctx, uint32_t place,
                           const uint8_t *data, size_t len, struct fault *f);
 
-/* Parent against the sum of its children, made with node_add into an empty node of the same place: child hashes
- * (ERR_HASH naming the child), ballots, tallies (ERR_SUM naming the contest), missing (ERR_MISMATCH). */
+/* Parent against the sum of its children, made with node_add into an empty node of the same place: child
+ * hashes (ERR_HASH naming the child), ballots, tallies (ERR_SUM naming the contest), missing
+ * (ERR_MISMATCH). */
 MUST err_t node_check_sum(const struct election_context *ctx, const struct node *parent, const struct node *sum,
                           struct fault *f);
 
@@ -88,8 +90,9 @@ MUST err_t node_path(char *out, size_t out_len, const struct election_context *c
 
 /* Reads every record once, children before their parent, checks each with node_parse_var and each parent with
  * node_check_sum, and calls visit (may be NULL) for each good node. root: hash of the whole.
- * wrong (may be NULL) is called for each error found, which is then not fatal: the walk goes on where it can, and
- * the first error is returned at the end. Without it the first error ends the walk. Faults name the file. */
+ * wrong (may be NULL) is called for each error found, which is then not fatal: the walk goes on where it
+ * can, and the first error is returned at the end. Without it the first error ends the walk. Faults name
+ * the file. */
 struct node_visitor {
     void *ctx;
     err_t (*visit)(void *ctx, const struct node *n, const hash_t *hash, struct fault *f);

@@ -1,5 +1,5 @@
-/* The decryption plan (docs/spec/plan.md): the list of everything that will be decrypted, and the rules it must
- * keep so that no combination of what it shows is about fewer ballots than the manifest's minimum.
+/* The decryption plan (docs/spec/plan.md): the list of everything that will be decrypted, and the rules it
+ * must keep so that no combination of what it shows is about fewer ballots than the manifest's minimum.
  *
  * plan_make       by officials, from the records
  * plan_parse_var  from bytes; plan_check by trustees and verifiers, against records of their own
@@ -40,8 +40,8 @@ struct plan {
 };
 
 /* Reads all records (node_walk) and appends plan.cbor to out. supersedes: hash of an earlier plan, or NULL.
- * ERR_MINIMUM if nothing may be decrypted. ERR_SUM and others if records are not consistent or a sum cannot be
- * decrypted (A is the identity). id may be NULL. */
+ * ERR_MINIMUM if nothing may be decrypted. ERR_SUM and others if records are not consistent or a sum cannot
+ * be decrypted (A is the identity). id may be NULL. */
 MUST err_t plan_make(struct cbor_out *out, hash_t *id, const struct election_context *ctx,
                      const struct node_provider *nodes, const hash_t *supersedes, struct fault *f);
 
@@ -53,7 +53,8 @@ void plan_free(struct plan *p);
 /* SHA-256(CBOR ["conclave/plan-id", bstr of plan.cbor]). */
 MUST err_t plan_hash(hash_t *out, const uint8_t *data, size_t len);
 
-/* One target for each unit, in order; unit_count of them. Freed with plan_targets_free(t, p->unit_count). ERR_MEMORY. */
+/* One target for each unit, in order; unit_count of them. Freed with plan_targets_free(t, p->unit_count).
+ * ERR_MEMORY. */
 MUST err_t plan_targets(struct target **out, const struct election_context *ctx, const struct plan *p);
 void plan_targets_free(struct target *t, size_t count);
 
@@ -78,7 +79,8 @@ void plan_targets_free(struct target *t, size_t count);
 /* Called for each violation: rule is one of the ids above. */
 typedef void plan_report_fn(void *ctx, const char *rule, const struct fault *f);
 
-/* All rules, against these records; every violation is reported (report may be NULL), the first is returned and in f. */
+/* All rules, against these records; every violation is reported (report may be NULL), the first is returned
+ * and in f. */
 MUST err_t plan_check(const struct plan *p, const struct election_context *ctx, const struct node_provider *nodes,
                       plan_report_fn *report, void *report_ctx, struct fault *f);
 

@@ -249,7 +249,8 @@ static void wrong_record(void *ctx, uint32_t place, const struct fault *f)
     plan_violated(&c->rep, "plan-records", f);
 }
 
-/* Groups are whole, and nothing missing is a member. Places by which a unit is made were checked by check_shape. */
+/* Groups are whole, and nothing missing is a member. Places by which a unit is made were checked by
+ * check_shape. */
 static void check_complete(struct check *c)
 {
     for (size_t i = 0; i < c->p->unit_count; i++) {

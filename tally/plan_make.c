@@ -82,7 +82,8 @@ static err_t find_leaders(struct make *k)
     return OK;
 }
 
-/* One piece for each leader, highest level first, rows in order, so that a parent comes before its children. */
+/* One piece for each leader, highest level first, rows in order, so that a parent comes before its
+ * children. */
 static err_t make_pieces(struct make *k)
 {
     uint32_t n = places_count(k->ctx->places);
@@ -162,8 +163,9 @@ static uint64_t ballots_of(const struct make *k, size_t piece, uint32_t contest)
 
 enum { OUT, IN };
 
-/* One contest. Top down: a piece is in if it has the minimum and the piece around it is in; where the rest of the piece around
- * would then be too small, its part with the fewest ballots (ties: the last row) goes out, with all below it. */
+/* One contest. Top down: a piece is in if it has the minimum and the piece around it is in; where the rest
+ * of the piece around would then be too small, its part with the fewest ballots (ties: the last row) goes
+ * out, with all below it. */
 static void choose(struct make *k, uint32_t contest)
 {
     uint64_t min = k->ctx->m->minimum;

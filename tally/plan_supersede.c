@@ -65,8 +65,8 @@ static int64_t find(const struct pair *k, uint32_t leader, uint32_t contest)
     return m ? m - k->merged : -1;
 }
 
-/* Rows put parents before children, a group's first place is a sibling of the others: leaders are sorted, so that
- * whatever is around a unit comes before it. */
+/* Rows put parents before children, a group's first place is a sibling of the others: leaders are sorted,
+ * so that whatever is around a unit comes before it. */
 static err_t merge(struct pair *k, const struct plan *const plan[2])
 {
     size_t total = plan[0]->unit_count + plan[1]->unit_count, at = 0;
@@ -226,8 +226,9 @@ static err_t check_remainder(struct pair *k)
     return e;
 }
 
-/* A unit that only the other plan (side s) has could be unchanged: then it can be taken out of the remainder of the unit
- * around it in this plan (side t). strange_sum: all such together; strange_min: the smallest. */
+/* A unit that only the other plan (side s) has could be unchanged: then it can be taken out of the
+ * remainder of the unit around it in this plan (side t). strange_sum: all such together; strange_min: the
+ * smallest. */
 static void check_mixed(struct pair *k, int t)
 {
     int s = 1 - t;

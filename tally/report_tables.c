@@ -175,7 +175,7 @@ static void put_contest(struct html *h, const struct report_input *in, const str
     const struct contest *c = &in->ctx->m->contest[cell[0].contest];
     html_raw(h, "<details><summary>");
     html_text(h, c->title);
-    html_fmt(h, " <small>%zu rows</small></summary>\n", count);
+    html_fmt(h, " <small>%zu row%s</small></summary>\n", count, count == 1 ? "" : "s");
     for (size_t i = 0; i < count; i += ROWS_SHOWN) {
         size_t end = i + ROWS_SHOWN < count ? i + ROWS_SHOWN : count;
         if (count > ROWS_SHOWN)

@@ -1,6 +1,7 @@
 /* Aggregation of many small exports: exports per second and peak memory, "name value unit" lines.
- * Usage: bench_aggregate [EXPORTS], 10,000 if not said. All threads; wall clock. A tenth of them is aggregated first, so that
- * one sees that memory does not follow. Each run is a process of its own: peak memory is the process's. */
+ * Usage: bench_aggregate [EXPORTS], 10,000 if not said. All threads; wall clock. A tenth of them is
+ * aggregated first, so that one sees that memory does not follow. Each run is a process of its own: peak
+ * memory is the process's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

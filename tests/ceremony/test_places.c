@@ -13,7 +13,7 @@
 
 #include "ceremony/base/file.h"
 #include "ceremony/manifest.h"
-#include "ceremony/table.h"
+#include "ceremony/csv.h"
 
 /* The generator of P-256 (SEC 2, 2.4.2) and its double serve as public keys. */
 #define KEY_G "036b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
@@ -267,7 +267,7 @@ static void test_long_row(void **state)
     struct manifest *m = four_levels();
     struct places *p;
     struct fault f;
-    size_t n = TABLE_ROW_MAX + 10;
+    size_t n = CSV_ROW_MAX + 10;
     char *text = malloc(n + sizeof HEADER);
     assert_non_null(text);
     strcpy(text, HEADER);

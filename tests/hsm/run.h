@@ -5,13 +5,14 @@
 #include "hsm/client.h"
 #include "tests/hsm/tokens.h"
 
-#define RUN_CHECK(cond, text)                                    \
-    do {                                                         \
-        if (!(cond))                                             \
-            return fault_set(f, ERR_BUG, "%s", text);            \
+#define RUN_CHECK(cond, text)                                                                                \
+    do {                                                                                                     \
+        if (!(cond))                                                                                         \
+            return fault_set(f, ERR_BUG, "%s", text);                                                        \
     } while (0)
 
-static err_t run_keys(struct keystore *k, const struct key_label *label, pubkey_t *id, pubkey_t *cer, struct fault *f)
+static err_t run_keys(struct keystore *k, const struct key_label *label, pubkey_t *id, pubkey_t *cer,
+                      struct fault *f)
 {
     pubkey_t id2, cer2;
     hash_t digest;

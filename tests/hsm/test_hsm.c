@@ -7,8 +7,9 @@
 
 /* Exported by p11-kit for its own tools; lets a test use module configurations of its own, which p11-kit
  * otherwise reads from the home directory, and not at all when root runs it. */
-void p11_kit_override_system_files(const char *system_conf, const char *user_conf, const char *package_modules,
-                                   const char *system_modules, const char *user_modules);
+void p11_kit_override_system_files(const char *system_conf, const char *user_conf,
+                                   const char *package_modules, const char *system_modules,
+                                   const char *user_modules);
 
 static struct key_label new_label(void)
 {
@@ -239,9 +240,11 @@ static void test_wrong_pin_is_not_retried(void **state)
 /* --- the PIN is wiped on both sides --- */
 
 /* "Wipe-Me-4711", never in memory as such but where the code under test puts it. */
-static const unsigned char masked_pin[12] = {0x0d, 0x33, 0x2a, 0x3f, 0x77, 0x17, 0x3f, 0x77, 0x6e, 0x6d, 0x6b, 0x6b};
+static const unsigned char masked_pin[12] = {0x0d, 0x33, 0x2a, 0x3f, 0x77, 0x17,
+                                             0x3f, 0x77, 0x6e, 0x6d, 0x6b, 0x6b};
 
-static err_t give_masked_pin(void *ctx, char *out, size_t max, const struct hsm_pin_info *info, struct fault *f)
+static err_t give_masked_pin(void *ctx, char *out, size_t max, const struct hsm_pin_info *info,
+                             struct fault *f)
 {
     (void)ctx;
     (void)info;
@@ -322,7 +325,8 @@ static void test_pin_is_wiped(void **state)
     assert_int_equal(scan_process(getpid()), 0);
     int n = scan_process(((struct client *)k.ctx)->pid);
     if (n < 0)
-        print_message("the token process cannot be read from here, as it should be; only root looks into it\n");
+        print_message(
+            "the token process cannot be read from here, as it should be; only root looks into it\n");
     else
         assert_int_equal(n, 0);
     k.ops->close(k.ctx);
@@ -394,8 +398,15 @@ static void test_prompt(void **state)
     assert_non_null(strstr(seen, "LAST TRY"));
     assert_non_null(strstr(seen, "trustee-1"));
     assert_null(strstr(seen, "12345"));
-    assert_int_equal(prompt_run("9\x7f" "12x\x7f" "345\n", 0, seen, sizeof seen), 42);
-    assert_int_equal(prompt_run("99\x15" "12345\n", 0, seen, sizeof seen), 42);
+    assert_int_equal(prompt_run("9\x7f"
+                                "12x\x7f"
+                                "345\n",
+                                0, seen, sizeof seen),
+                     42);
+    assert_int_equal(prompt_run("99\x15"
+                                "12345\n",
+                                0, seen, sizeof seen),
+                     42);
     assert_int_equal(prompt_run("1\x03", 0, seen, sizeof seen), 44);
     assert_int_equal(prompt_run("\x04", 0, seen, sizeof seen), 44);
     assert_int_equal(prompt_run("\r", 0, seen, sizeof seen), 44);
@@ -620,9 +631,10 @@ static void test_nss_configured(void **state)
     nss_make();
     snprintf(text, sizeof text, "%s/modules", tk.dir);
     mkdir(text, 0700);
-    snprintf(text, sizeof text,
-             "module: %s\nx-init-reserved: configdir='sql:%s/nss' certPrefix='' keyPrefix='' secmod='' flags=\n",
-             tk.nss, tk.dir);
+    snprintf(
+        text, sizeof text,
+        "module: %s\nx-init-reserved: configdir='sql:%s/nss' certPrefix='' keyPrefix='' secmod='' flags=\n",
+        tk.nss, tk.dir);
     write_text("modules/nss.module", text);
     snprintf(text, sizeof text, "%s/modules", tk.dir);
     setenv("CONCLAVE_TEST_MODULES", text, 1);
@@ -657,7 +669,8 @@ int main(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], "token-process") == 0) {
         const char *modules = getenv("CONCLAVE_TEST_MODULES");
         if (modules != NULL)
-            p11_kit_override_system_files("/nonexistent", "/nonexistent", "/nonexistent", modules, "/nonexistent");
+            p11_kit_override_system_files("/nonexistent", "/nonexistent", "/nonexistent", modules,
+                                          "/nonexistent");
         return token_process();
     }
     struct fault f;
@@ -666,19 +679,29 @@ int main(int argc, char **argv)
         return 1;
     tokens_init();
     snprintf(uri, sizeof uri, "pkcs11:?module-path=%s", tk.softhsm);
-    if (tk.softhsm[0] != 0 && (token_make(uri, "trustee-1", &f) != OK || token_make(uri, "trustee-2", &f) != OK)) {
+    if (tk.softhsm[0] != 0 &&
+        (token_make(uri, "trustee-1", &f) != OK || token_make(uri, "trustee-2", &f) != OK)) {
         fprintf(stderr, "no token: %s\n", f.detail);
         return 1;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_op_softhsm), cmocka_unit_test(test_keys_persist),
-        cmocka_unit_test(test_uris),             cmocka_unit_test(test_program_absent),
-        cmocka_unit_test(test_pin_sources),      cmocka_unit_test(test_wrong_pin_is_not_retried),
-        cmocka_unit_test(test_pin_is_wiped),      cmocka_unit_test(test_prompt),           cmocka_unit_test(test_prompt_restores),
-        cmocka_unit_test(test_list),             cmocka_unit_test(test_list_configured),
-        cmocka_unit_test(test_init_refuses),     cmocka_unit_test(test_probe_softhsm),
-        cmocka_unit_test(test_every_op_nss),     cmocka_unit_test(test_probe_nss),
-        cmocka_unit_test(test_nss_configured),   cmocka_unit_test(test_nss_wrong_pin),
+        cmocka_unit_test(test_every_op_softhsm),
+        cmocka_unit_test(test_keys_persist),
+        cmocka_unit_test(test_uris),
+        cmocka_unit_test(test_program_absent),
+        cmocka_unit_test(test_pin_sources),
+        cmocka_unit_test(test_wrong_pin_is_not_retried),
+        cmocka_unit_test(test_pin_is_wiped),
+        cmocka_unit_test(test_prompt),
+        cmocka_unit_test(test_prompt_restores),
+        cmocka_unit_test(test_list),
+        cmocka_unit_test(test_list_configured),
+        cmocka_unit_test(test_init_refuses),
+        cmocka_unit_test(test_probe_softhsm),
+        cmocka_unit_test(test_every_op_nss),
+        cmocka_unit_test(test_probe_nss),
+        cmocka_unit_test(test_nss_configured),
+        cmocka_unit_test(test_nss_wrong_pin),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     if (token_process_leaked()) {

@@ -244,7 +244,8 @@ static void test_no_second_login(void **state)
     snprintf(log, sizeof log, "%s/second.log", tk.dir);
     setenv("MOCK_P11_LOG", log, 1);
     char uri[2048];
-    snprintf(uri, sizeof uri, "pkcs11:token=trustee-1?module-path=%s&pin-source=%s/wrong-pin", tk.mock, tk.dir);
+    snprintf(uri, sizeof uri, "pkcs11:token=trustee-1?module-path=%s&pin-source=%s/wrong-pin", tk.mock,
+             tk.dir);
     struct keystore k;
     assert_ok(hsm_open(&k, uri, &o, &f));
     assert_err(k.ops->keys_make(k.ctx, &a, &b, &label, &f), ERR_TOKEN_PIN);
@@ -262,13 +263,27 @@ static void test_attributes(void **state)
     static const struct {
         const char *cue, *name;
     } cases[] = {
-        {"1=0", "CKA_TOKEN"},          {"2=0", "CKA_PRIVATE"},          {"103=0", "CKA_SENSITIVE"},
-        {"165=0", "CKA_ALWAYS_SENSITIVE"}, {"162=1", "CKA_EXTRACTABLE"}, {"164=0", "CKA_NEVER_EXTRACTABLE"},
-        {"163=0", "CKA_LOCAL"},        {"170=1", "CKA_MODIFIABLE"},     {"171=1", "CKA_COPYABLE"},
-        {"108=0", "CKA_SIGN"},         {"108=1", "CKA_SIGN"},           {"10c=0", "CKA_DERIVE"},
-        {"10c=1", "CKA_DERIVE"},       {"109=1", "CKA_SIGN_RECOVER"},   {"105=1", "CKA_DECRYPT"},
-        {"107=1", "CKA_UNWRAP"},       {"202=1", "CKA_ALWAYS_AUTHENTICATE"}, {"11=leak", "CKA_VALUE"},
-        {"162=absent", "CKA_EXTRACTABLE"}, {"180=0", "CKA_EC_PARAMS"},  {"100=0", "CKA_KEY_TYPE"},
+        {"1=0", "CKA_TOKEN"},
+        {"2=0", "CKA_PRIVATE"},
+        {"103=0", "CKA_SENSITIVE"},
+        {"165=0", "CKA_ALWAYS_SENSITIVE"},
+        {"162=1", "CKA_EXTRACTABLE"},
+        {"164=0", "CKA_NEVER_EXTRACTABLE"},
+        {"163=0", "CKA_LOCAL"},
+        {"170=1", "CKA_MODIFIABLE"},
+        {"171=1", "CKA_COPYABLE"},
+        {"108=0", "CKA_SIGN"},
+        {"108=1", "CKA_SIGN"},
+        {"10c=0", "CKA_DERIVE"},
+        {"10c=1", "CKA_DERIVE"},
+        {"109=1", "CKA_SIGN_RECOVER"},
+        {"105=1", "CKA_DECRYPT"},
+        {"107=1", "CKA_UNWRAP"},
+        {"202=1", "CKA_ALWAYS_AUTHENTICATE"},
+        {"11=leak", "CKA_VALUE"},
+        {"162=absent", "CKA_EXTRACTABLE"},
+        {"180=0", "CKA_EC_PARAMS"},
+        {"100=0", "CKA_KEY_TYPE"},
     };
     struct fault f;
     struct hsm_options o = options(NULL);
@@ -572,11 +587,21 @@ int main(int argc, char **argv)
     }
 #define T(name) cmocka_unit_test_setup_teardown(name, cues_clear, cues_clear)
     const struct CMUnitTest tests[] = {
-        T(test_return_values), T(test_removed_stays_removed),  T(test_crash),
-        T(test_hang),          T(test_pin_flags),              T(test_no_second_login),
-        T(test_attributes),    T(test_attributes_that_may_lack), T(test_quirks),
-        T(test_rebind_interrupted), T(test_probe_finds),       T(test_probe_finds_known_keys),
-        T(test_init_errors),   T(test_each_call_fails),        T(test_each_call_fails_otherwise),
+        T(test_return_values),
+        T(test_removed_stays_removed),
+        T(test_crash),
+        T(test_hang),
+        T(test_pin_flags),
+        T(test_no_second_login),
+        T(test_attributes),
+        T(test_attributes_that_may_lack),
+        T(test_quirks),
+        T(test_rebind_interrupted),
+        T(test_probe_finds),
+        T(test_probe_finds_known_keys),
+        T(test_init_errors),
+        T(test_each_call_fails),
+        T(test_each_call_fails_otherwise),
     };
 #undef T
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

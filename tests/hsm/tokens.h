@@ -99,8 +99,8 @@ static void tokens_init(void)
     snprintf(text, sizeof text, "%s/soft", tk.dir);
     if (mkdir(text, 0700) != 0)
         die(text);
-    snprintf(text, sizeof text, "directories.tokendir = %s/soft\nobjectstore.backend = file\nlog.level = ERROR\n",
-             tk.dir);
+    snprintf(text, sizeof text,
+             "directories.tokendir = %s/soft\nobjectstore.backend = file\nlog.level = ERROR\n", tk.dir);
     write_text("softhsm2.conf", text);
     snprintf(text, sizeof text, "%s/leaked", tk.dir);
     setenv("CONCLAVE_TEST_LEAK", text, 1);
@@ -110,12 +110,13 @@ static void tokens_init(void)
     setenv("SOFTHSM2_CONF", text, 1);
     setenv("MOCK_P11_MODULE", tk.softhsm, 1);
     snprintf(tk.soft_uri, sizeof tk.soft_uri, "pkcs11:token=trustee-1?module-path=%s", tk.softhsm);
-    snprintf(tk.mock_uri, sizeof tk.mock_uri, "pkcs11:token=trustee-1?module-path=%s&pin-source=%s/pin", tk.mock,
-             tk.dir);
-    snprintf(tk.nss_uri, sizeof tk.nss_uri,
-             "pkcs11:token=NSS%%20Certificate%%20DB?module-path=%s&pin-source=%s/pin&x-init-reserved="
-             "configdir%%3D'sql%%3A%s/nss'%%20certPrefix%%3D''%%20keyPrefix%%3D''%%20secmod%%3D''%%20flags%%3D",
-             tk.nss, tk.dir, tk.dir);
+    snprintf(tk.mock_uri, sizeof tk.mock_uri, "pkcs11:token=trustee-1?module-path=%s&pin-source=%s/pin",
+             tk.mock, tk.dir);
+    snprintf(
+        tk.nss_uri, sizeof tk.nss_uri,
+        "pkcs11:token=NSS%%20Certificate%%20DB?module-path=%s&pin-source=%s/pin&x-init-reserved="
+        "configdir%%3D'sql%%3A%s/nss'%%20certPrefix%%3D''%%20keyPrefix%%3D''%%20secmod%%3D''%%20flags%%3D",
+        tk.nss, tk.dir, tk.dir);
 }
 
 static void tokens_remove(void)
@@ -191,21 +192,21 @@ static void print_fault(err_t e, const struct fault *f)
         print_message("%s: %s\n", err_name(e), text);
 }
 
-#define assert_ok(call)               \
-    do {                              \
-        fault_clear(&f);              \
-        err_t e_ = (call);            \
-        print_fault(e_, &f);          \
-        assert_int_equal(e_, OK);     \
+#define assert_ok(call)                                                                                      \
+    do {                                                                                                     \
+        fault_clear(&f);                                                                                     \
+        err_t e_ = (call);                                                                                   \
+        print_fault(e_, &f);                                                                                 \
+        assert_int_equal(e_, OK);                                                                            \
     } while (0)
 
-#define assert_err(call, expected)        \
-    do {                                  \
-        fault_clear(&f);                  \
-        err_t e_ = (call);                \
-        if (e_ != (expected))             \
-            print_fault(e_, &f);          \
-        assert_int_equal(e_, (expected)); \
+#define assert_err(call, expected)                                                                           \
+    do {                                                                                                     \
+        fault_clear(&f);                                                                                     \
+        err_t e_ = (call);                                                                                   \
+        if (e_ != (expected))                                                                                \
+            print_fault(e_, &f);                                                                             \
+        assert_int_equal(e_, (expected));                                                                    \
     } while (0)
 
 #define assert_says(part) assert_non_null(strstr(f.detail, part))

@@ -78,25 +78,26 @@ static CK_RV cue(const char *call, int closing, unsigned *count)
         if (sscanf(c, "%63[^:]:%u=%63s", name, &n, what) != 3)
             continue;
         int any = strcmp(name, "*") == 0;
-        if ((any && !closing && (n == 0 || n == total)) || (strcmp(name, call) == 0 && (n == 0 || n == *count)))
+        if ((any && !closing && (n == 0 || n == total)) ||
+            (strcmp(name, call) == 0 && (n == 0 || n == *count)))
             return cue_act(call, what);
     }
     return CKR_OK;
 }
 
-#define CUE(name, closing)                         \
-    do {                                           \
-        static unsigned count_;                    \
-        CK_RV rv_ = cue(#name, closing, &count_);  \
-        if (rv_ != CKR_OK)                         \
-            return rv_;                            \
+#define CUE(name, closing)                                                                                   \
+    do {                                                                                                     \
+        static unsigned count_;                                                                              \
+        CK_RV rv_ = cue(#name, closing, &count_);                                                            \
+        if (rv_ != CKR_OK)                                                                                   \
+            return rv_;                                                                                      \
     } while (0)
 
-#define PASS(name, closing, params, args) \
-    static CK_RV mock_##name params       \
-    {                                     \
-        CUE(name, closing);               \
-        return real->name args;           \
+#define PASS(name, closing, params, args)                                                                    \
+    static CK_RV mock_##name params                                                                          \
+    {                                                                                                        \
+        CUE(name, closing);                                                                                  \
+        return real->name args;                                                                              \
     }
 
 PASS(C_Initialize, 0, (void *a), (a))
@@ -107,7 +108,8 @@ PASS(C_GetSlotInfo, 0, (CK_SLOT_ID a, CK_SLOT_INFO *b), (a, b))
 PASS(C_GetMechanismInfo, 0, (CK_SLOT_ID a, CK_MECHANISM_TYPE b, CK_MECHANISM_INFO *c), (a, b, c))
 PASS(C_InitToken, 0, (CK_SLOT_ID a, CK_BYTE *b, CK_ULONG c, CK_BYTE *d), (a, b, c, d))
 PASS(C_InitPIN, 0, (CK_SESSION_HANDLE a, CK_BYTE *b, CK_ULONG c), (a, b, c))
-PASS(C_OpenSession, 0, (CK_SLOT_ID a, CK_FLAGS b, void *c, CK_NOTIFY d, CK_SESSION_HANDLE *e), (a, b, c, d, e))
+PASS(C_OpenSession, 0, (CK_SLOT_ID a, CK_FLAGS b, void *c, CK_NOTIFY d, CK_SESSION_HANDLE *e),
+     (a, b, c, d, e))
 PASS(C_CloseSession, 1, (CK_SESSION_HANDLE a), (a))
 PASS(C_Logout, 1, (CK_SESSION_HANDLE a), (a))
 PASS(C_DestroyObject, 0, (CK_SESSION_HANDLE a, CK_OBJECT_HANDLE b), (a, b))
@@ -162,7 +164,8 @@ static CK_RV mock_C_GenerateRandom(CK_SESSION_HANDLE session, CK_BYTE *out, CK_U
     return real->C_GenerateRandom(session, out, len);
 }
 
-static CK_RV mock_C_CreateObject(CK_SESSION_HANDLE session, CK_ATTRIBUTE *t, CK_ULONG n, CK_OBJECT_HANDLE *out)
+static CK_RV mock_C_CreateObject(CK_SESSION_HANDLE session, CK_ATTRIBUTE *t, CK_ULONG n,
+                                 CK_OBJECT_HANDLE *out)
 {
     CUE(C_CreateObject, 0);
     for (CK_ULONG i = 0; i < n; i++)
@@ -180,11 +183,11 @@ static CK_RV fixed_pair(CK_SESSION_HANDLE session, CK_ATTRIBUTE *pub, CK_ULONG p
                         CK_ULONG priv_count, CK_OBJECT_HANDLE *pub_out, CK_OBJECT_HANDLE *priv_out)
 {
     static CK_BYTE one[32] = {[31] = 1};
-    static CK_BYTE point[] = {0x04, 0x41, 0x04, 0x6b, 0x17, 0xd1, 0xf2, 0xe1, 0x2c, 0x42, 0x47, 0xf8, 0xbc, 0xe6,
-                              0xe5, 0x63, 0xa4, 0x40, 0xf2, 0x77, 0x03, 0x7d, 0x81, 0x2d, 0xeb, 0x33, 0xa0, 0xf4,
-                              0xa1, 0x39, 0x45, 0xd8, 0x98, 0xc2, 0x96, 0x4f, 0xe3, 0x42, 0xe2, 0xfe, 0x1a, 0x7f,
-                              0x9b, 0x8e, 0xe7, 0xeb, 0x4a, 0x7c, 0x0f, 0x9e, 0x16, 0x2b, 0xce, 0x33, 0x57, 0x6b,
-                              0x31, 0x5e, 0xce, 0xcb, 0xb6, 0x40, 0x68, 0x37, 0xbf, 0x51, 0xf5};
+    static CK_BYTE point[] = {
+        0x04, 0x41, 0x04, 0x6b, 0x17, 0xd1, 0xf2, 0xe1, 0x2c, 0x42, 0x47, 0xf8, 0xbc, 0xe6, 0xe5, 0x63, 0xa4,
+        0x40, 0xf2, 0x77, 0x03, 0x7d, 0x81, 0x2d, 0xeb, 0x33, 0xa0, 0xf4, 0xa1, 0x39, 0x45, 0xd8, 0x98, 0xc2,
+        0x96, 0x4f, 0xe3, 0x42, 0xe2, 0xfe, 0x1a, 0x7f, 0x9b, 0x8e, 0xe7, 0xeb, 0x4a, 0x7c, 0x0f, 0x9e, 0x16,
+        0x2b, 0xce, 0x33, 0x57, 0x6b, 0x31, 0x5e, 0xce, 0xcb, 0xb6, 0x40, 0x68, 0x37, 0xbf, 0x51, 0xf5};
     static CK_BYTE oid[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
     CK_OBJECT_CLASS pub_class = CKO_PUBLIC_KEY, priv_class = CKO_PRIVATE_KEY;
     CK_KEY_TYPE type = CKK_EC;
@@ -212,7 +215,8 @@ static CK_RV mock_C_GenerateKeyPair(CK_SESSION_HANDLE session, CK_MECHANISM *m, 
     return real->C_GenerateKeyPair(session, m, pub, pub_count, priv, priv_count, pub_out, priv_out);
 }
 
-static CK_RV mock_C_Sign(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_len, CK_BYTE *out, CK_ULONG *out_len)
+static CK_RV mock_C_Sign(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_len, CK_BYTE *out,
+                         CK_ULONG *out_len)
 {
     CUE(C_Sign, 0);
     CK_RV rv = real->C_Sign(session, in, in_len, out, out_len);
@@ -221,8 +225,8 @@ static CK_RV mock_C_Sign(CK_SESSION_HANDLE session, CK_BYTE *in, CK_ULONG in_len
     return rv;
 }
 
-static CK_RV mock_C_DeriveKey(CK_SESSION_HANDLE session, CK_MECHANISM *m, CK_OBJECT_HANDLE base, CK_ATTRIBUTE *t,
-                              CK_ULONG n, CK_OBJECT_HANDLE *out)
+static CK_RV mock_C_DeriveKey(CK_SESSION_HANDLE session, CK_MECHANISM *m, CK_OBJECT_HANDLE base,
+                              CK_ATTRIBUTE *t, CK_ULONG n, CK_OBJECT_HANDLE *out)
 {
     CUE(C_DeriveKey, 0);
     CK_ECDH1_DERIVE_PARAMS *p = m->pParameter;

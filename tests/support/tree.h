@@ -1,6 +1,6 @@
-/* Elections for tests of aggregation and planning: a small tree of places in a directory of its own, a known key, exports
- * with real ballots, and records with made-up sums where ballots would take too long. Everything fails the test
- * on error. */
+/* Elections for tests of aggregation and planning: a small tree of places in a directory of its own, a
+ * known key, exports with real ballots, and records with made-up sums where ballots would take too long.
+ * Everything fails the test on error. */
 #ifndef TESTS_SUPPORT_TREE_H
 #define TESTS_SUPPORT_TREE_H
 
@@ -14,8 +14,9 @@ struct tree_shape {
     unsigned minimum;       /* 0: 10 */
     const char *levels;     /* JSON list; NULL: nation, county, precinct */
     const char *decrypt;    /* JSON list; NULL: all three */
-    /* rows behind the header without the column key; "whole,LEVEL,,..." first. NULL: a nation of two counties a and b with
-     * precincts a1 a2 a3, b1 b2 b3. Styles: "one" has contest mayor; "both" has mayor and judge. */
+    /* rows behind the header without the column key; "whole,LEVEL,,..." first. NULL: a nation of two
+     * counties a and b with precincts a1 a2 a3, b1 b2 b3. Styles: "one" has contest mayor; "both" has mayor
+     * and judge. */
     const char *rows;
 };
 
@@ -47,7 +48,8 @@ struct tree_box {
 /* Adds n ballots for place that select option (of mayor; NULL: blank). */
 void tree_cast(struct tree *t, struct tree_box *box, const char *place, const char *style, const char *option,
                size_t n);
-/* One ballot of style one for x, under the one-time key of this number: the same number gives the same ballot id anywhere. */
+/* One ballot of style one for x, under the one-time key of this number: the same number gives the same
+ * ballot id anywhere. */
 void tree_cast_key(struct tree *t, struct tree_box *box, const char *place, unsigned key);
 void tree_box_free(struct tree_box *box);
 /* Signed export DIR/exports/NAME. replaces may be NULL, id too. */
@@ -59,15 +61,16 @@ void tree_export_tallies(struct tree *t, const char *name, const char *place, co
 
 /* --- made-up records --- */
 
-/* Ballots of one contest on a lowest-level place. Places without any have an export all the same, unless absent. */
+/* Ballots of one contest on a lowest-level place. Places without any have an export all the same, unless
+ * absent. */
 struct tree_votes {
     const char *place;
     uint64_t mayor, judge;
     int absent;
     unsigned salt; /* other ballots, as many */
 };
-/* Writes DIR/NAME/LEVEL/PLACE.cbor for all places; lowest-level places that are not in votes (ended by a NULL place) have 0
- * ballots. root may be NULL. */
+/* Writes DIR/NAME/LEVEL/PLACE.cbor for all places; lowest-level places that are not in votes (ended by a
+ * NULL place) have 0 ballots. root may be NULL. */
 void tree_records(struct tree *t, const char *name, const struct tree_votes *votes, hash_t *root);
 /* Reads a record, lets change alter the node, and writes it again. */
 void tree_alter(struct tree *t, const char *name, const char *place,

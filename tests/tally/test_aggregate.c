@@ -253,7 +253,8 @@ static void test_good(void **state)
     assert_int_equal(l.verified, 0);
     assert_memory_equal(&other.root, &r.root, sizeof r.root);
 
-    /* Late precinct into the old work directory, and everything under other names, one thread, in a new one. */
+    /* Late precinct into the old work directory, and everything under other names, one thread, in a new
+     * one. */
     vote(&t, "zz", "b1", 5, 0, NULL);
     run_ok(&t, "w", NULL, &r, &l);
     assert_int_equal(l.known, 3);

@@ -1,4 +1,5 @@
-/* The decryption plan: that what it shows is never about fewer ballots than the minimum, and each rule broken once. */
+/* The decryption plan: that what it shows is never about fewer ballots than the minimum, and each rule
+ * broken once. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -209,7 +210,8 @@ static const char deep_rows[] =
     "sa1,precinct,sa,P,both,\nsa2,precinct,sa,P,both,\nsb1,precinct,sb,P,both,\nua1,precinct,ua,P,both,\n";
 static const char deep_levels[] = "[\"nation\", \"state\", \"county\", \"precinct\"]";
 
-/* A part that is left out goes with all that is in it: otherwise its precincts would leave 4 of the state again. */
+/* A part that is left out goes with all that is in it: otherwise its precincts would leave 4 of the state
+ * again. */
 static void test_leave_out_subtree(void **state)
 {
     (void)state;
@@ -295,8 +297,9 @@ static unsigned next_random(unsigned *seed)
     return *seed >> 16;
 }
 
-/* Lowest-level places that are in the same units cannot be told apart; any combination of the units' sums is one of the sums of
- * such classes. So every class that is in a unit at all must have 0 ballots or at least the minimum. */
+/* Lowest-level places that are in the same units cannot be told apart; any combination of the units' sums
+ * is one of the sums of such classes. So every class that is in a unit at all must have 0 ballots or at
+ * least the minimum. */
 static void assert_private(struct tree *t, const struct plan *p, const struct tree_votes *votes)
 {
     for (uint32_t contest = 0; contest < 2; contest++) {
@@ -661,8 +664,8 @@ static void test_supersede_remainder(void **state)
     after[2].salt = 1;
     expect_supersede(&t, before, after, ERR_MINIMUM, "supersede-remainder ");
 
-    /* Before: c and d have 3 ballots, so that b is left out. Then 10 more come to c: now b is shown, too. The old whole minus
-     * a and b would be the 3 ballots. */
+    /* Before: c and d have 3 ballots, so that b is left out. Then 10 more come to c: now b is shown, too.
+     * The old whole minus a and b would be the 3 ballots. */
     struct tree_votes few[] = {{"a1", 120, 0, 0, 0}, {"b1", 100, 0, 0, 0}, {"c1", 3, 0, 0, 0}, {0}};
     struct tree_votes more[] = {{"a1", 120, 0, 0, 0}, {"b1", 100, 0, 0, 0}, {"c1", 13, 0, 0, 0}, {0}};
     expect_supersede(&t, few, more, ERR_MINIMUM, "supersede-mixed ");

@@ -28,6 +28,7 @@
 void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t m);
 void *__libc_realloc(void *p, size_t n);
+void *__libc_memalign(size_t align, size_t n);
 void __libc_free(void *p);
 
 static atomic_long heap_now, heap_peak;
@@ -49,6 +50,13 @@ void *malloc(size_t n)
 void *calloc(size_t n, size_t m)
 {
     void *p = __libc_calloc(n, m);
+    heap_count(p ? (long)malloc_usable_size(p) : 0);
+    return p;
+}
+
+void *aligned_alloc(size_t align, size_t n)
+{
+    void *p = __libc_memalign(align, n);
     heap_count(p ? (long)malloc_usable_size(p) : 0);
     return p;
 }

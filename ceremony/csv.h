@@ -5,34 +5,34 @@
  * the header are errors with the line. Lines end with LF or CRLF, the last one may lack it; a UTF-8 byte
  * order mark is skipped. What fields contain is the caller's to check (text_check); spaces are kept. Parsed
  * by libcsv. */
-#ifndef CEREMONY_TABLE_H
-#define CEREMONY_TABLE_H
+#ifndef CEREMONY_CSV_H
+#define CEREMONY_CSV_H
 
 #include "ceremony/base/err.h"
 
-#define TABLE_COLUMNS_MAX 128
-#define TABLE_ROW_MAX ((size_t)64 << 10) /* bytes of one row */
+#define CSV_COLUMNS_MAX 128
+#define CSV_ROW_MAX ((size_t)64 << 10) /* bytes of one row */
 
-struct table_cell {
+struct csv_cell {
     const char *text; /* with a NUL behind; valid during the call only */
     size_t len;
 };
 
-struct table_row {
+struct csv_row {
     long long line; /* where the row starts; the first line is 1 */
     size_t count;
-    const struct table_cell *cell;
+    const struct csv_cell *cell;
 };
 
 /* Called for the header (line 1) and for each row; an error ends the reading and is returned. */
-typedef err_t table_row_fn(void *ctx, const struct table_row *row, struct fault *f);
+typedef err_t csv_row_fn(void *ctx, const struct csv_row *row, struct fault *f);
 
-MUST err_t table_read(const void *data, size_t len, table_row_fn *fn, void *ctx, struct fault *f);
+MUST err_t csv_read(const void *data, size_t len, csv_row_fn *fn, void *ctx, struct fault *f);
 /* A regular file of at most max bytes, streamed. */
-MUST err_t table_read_file(const char *path, uint64_t max, table_row_fn *fn, void *ctx, struct fault *f);
+MUST err_t csv_read_file(const char *path, uint64_t max, csv_row_fn *fn, void *ctx, struct fault *f);
 
 /* Sets f with the line. Returns e. */
-err_t table_fault(struct fault *f, err_t e, long long line, const char *fmt, ...)
+err_t csv_fault(struct fault *f, err_t e, long long line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
 #endif

@@ -1,4 +1,4 @@
-#include "ceremony/table.h"
+#include "ceremony/csv.h"
 
 #include <csv.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 
 struct reader {
     struct csv_parser csv;
-    table_row_fn *fn;
+    csv_row_fn *fn;
     void *ctx;
     struct fault *f;
     err_t err;
@@ -20,11 +20,11 @@ struct reader {
     int in_row, pending_cr;
     size_t columns; /* of the header, 0 before */
     size_t count, len;
-    size_t start[TABLE_COLUMNS_MAX];
-    char text[TABLE_ROW_MAX + TABLE_COLUMNS_MAX];
+    size_t start[CSV_COLUMNS_MAX];
+    char text[CSV_ROW_MAX + CSV_COLUMNS_MAX];
 };
 
-err_t table_fault(struct fault *f, err_t e, long long line, const char *fmt, ...)
+err_t csv_fault(struct fault *f, err_t e, long long line, const char *fmt, ...)
 {
     char detail[sizeof f->detail];
     va_list ap;
@@ -42,7 +42,7 @@ err_t table_fault(struct fault *f, err_t e, long long line, const char *fmt, ...
 static void refuse(struct reader *r, err_t e, long long line, const char *what)
 {
     if (r->err == OK)
-        r->err = table_fault(r->f, e, line, "%s", what);
+        r->err = csv_fault(r->f, e, line, "%s", what);
 }
 
 static void on_field(void *text, size_t len, void *ctx)
@@ -50,7 +50,7 @@ static void on_field(void *text, size_t len, void *ctx)
     struct reader *r = ctx;
     if (r->err != OK)
         return;
-    if (r->count == TABLE_COLUMNS_MAX) {
+    if (r->count == CSV_COLUMNS_MAX) {
         refuse(r, ERR_LIMIT, r->row_line, "too many fields");
         return;
     }
@@ -58,7 +58,7 @@ static void on_field(void *text, size_t len, void *ctx)
         refuse(r, ERR_TEXT, r->row_line, "a NUL character");
         return;
     }
-    if (len > TABLE_ROW_MAX - r->len) {
+    if (len > CSV_ROW_MAX - r->len) {
         refuse(r, ERR_LIMIT, r->row_line, "the row is too long");
         return;
     }
@@ -81,15 +81,15 @@ static void on_row(int end, void *ctx)
         r->columns = r->count;
     if (r->err == OK && r->count != r->columns)
         r->err =
-            table_fault(r->f, ERR_FORMAT, r->row_line, "%zu fields, %zu in the header", r->count, r->columns);
+            csv_fault(r->f, ERR_FORMAT, r->row_line, "%zu fields, %zu in the header", r->count, r->columns);
     if (r->err == OK) {
-        struct table_cell cell[TABLE_COLUMNS_MAX];
+        struct csv_cell cell[CSV_COLUMNS_MAX];
         for (size_t i = 0; i < r->count; i++) {
             size_t stop = i + 1 < r->count ? r->start[i + 1] : r->len + r->count;
             cell[i].text = r->text + r->start[i];
             cell[i].len = stop - r->start[i] - 1;
         }
-        struct table_row row = {r->row_line, r->count, cell};
+        struct csv_row row = {r->row_line, r->count, cell};
         r->err = r->fn(r->ctx, &row, r->f);
     }
     r->count = r->len = 0;
@@ -103,7 +103,7 @@ static void feed(struct reader *r, const char *data, size_t len)
     r->in_row = 1;
     /* Bounds libcsv's buffer too: a field is handed over only when it is complete. */
     r->seen += len;
-    if (r->seen > TABLE_ROW_MAX) {
+    if (r->seen > CSV_ROW_MAX) {
         refuse(r, ERR_LIMIT, r->row_line, "the row is too long");
         return;
     }
@@ -179,7 +179,7 @@ static int no_space(unsigned char c)
     return 0;
 }
 
-static err_t reader_new(struct reader **out, table_row_fn *fn, void *ctx, struct fault *f)
+static err_t reader_new(struct reader **out, csv_row_fn *fn, void *ctx, struct fault *f)
 {
     struct reader *r = calloc(1, sizeof *r);
     *out = r;
@@ -207,7 +207,7 @@ static size_t bom_len(const char *data, size_t len)
     return len >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 }
 
-err_t table_read(const void *data, size_t len, table_row_fn *fn, void *ctx, struct fault *f)
+err_t csv_read(const void *data, size_t len, csv_row_fn *fn, void *ctx, struct fault *f)
 {
     struct reader *r;
     TRY(reader_new(&r, fn, ctx, f));
@@ -237,7 +237,7 @@ static err_t read_stream(struct reader *r, int fd, struct fault *f)
     }
 }
 
-err_t table_read_file(const char *path, uint64_t max, table_row_fn *fn, void *ctx, struct fault *f)
+err_t csv_read_file(const char *path, uint64_t max, csv_row_fn *fn, void *ctx, struct fault *f)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
