@@ -293,8 +293,8 @@ err_t aggregate_verified(struct aggregate_result *out, const struct election_con
     if (hash_cmp(&out->root, &plan->root) == 0)
         return OK;
     return fault_set(f, ERR_UNVERIFIED,
-                     "what was verified here is not what the plan is about: %llu files, %llu refused, %llu places "
-                     "missing, %llu ballots",
+                     "what was verified here is not what the plan is about: %llu files, %llu refused, "
+                     "%llu places missing, %llu ballots",
                      (unsigned long long)out->files, (unsigned long long)out->refused,
                      (unsigned long long)out->missing, (unsigned long long)out->ballots);
 }

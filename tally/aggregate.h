@@ -18,7 +18,7 @@
  * (ERR_CONFLICT). Revision 0 is taken; revision k+1 must name the one that is taken (ERR_MISSING
  * otherwise), and is taken only when corrections are accepted (ERR_REFUSED otherwise). A ballot id in two
  * exports that are taken: the manifest's rule; the other copies are in `dropped` and taken out of the sums.
- * */
+ */
 #ifndef TALLY_AGGREGATE_H
 #define TALLY_AGGREGATE_H
 
@@ -71,14 +71,14 @@ struct aggregate_result {
 
 /* report may be NULL, options too: no corrections are accepted. Directories are made if absent.
  * ERR_ELECTION: the work directory is of another election. ERR_BUSY: another program is using it. */
-MUST err_t aggregate(struct aggregate_result *out, const struct election_context *ctx, const char *exports_dir,
+MUST err_t aggregate(struct aggregate_result *out, const struct election_context *ctx,
+                     const char *exports_dir,
                      const char *work_dir, const char *records_dir, const struct aggregate_options *options,
                      const struct aggregate_report *report, struct fault *f);
 
 /* For the trustee, before the token is touched: the same on this machine, into WORK/records, and the result
  * compared with the root that the plan names. options NULL: all corrections are accepted; an official who
- * accepted only some says which. ERR_UNVERIFIED, saying what was refused or missing, if the root differs.
- * */
+ * accepted only some says which. ERR_UNVERIFIED, saying what was refused or missing, if the root differs. */
 MUST err_t aggregate_verified(struct aggregate_result *out, const struct election_context *ctx,
                               const char *exports_dir, const char *work_dir, const struct plan *plan,
                               const struct aggregate_options *options, const struct aggregate_report *report,

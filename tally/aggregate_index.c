@@ -25,8 +25,8 @@ static const char *const sql[Q_COUNT] = {
     [Q_TAKE] = "INSERT OR REPLACE INTO taken(place, export, name) VALUES(?1, ?2, ?3)",
     [Q_REPLACED] = "INSERT INTO replaced(place, number, older, newer) VALUES(?1, ?2, ?3, ?4)",
     [Q_DROP] = "INSERT INTO dropped(export, id) VALUES(?1, ?2)",
-    [Q_TAKEN] = "SELECT " EXPORT_COLUMNS ", t.name, e.tallies FROM taken t JOIN exports e ON e.row = t.export "
-                "WHERE t.place = ?1",
+    [Q_TAKEN] = "SELECT " EXPORT_COLUMNS ", t.name, e.tallies FROM taken t "
+                "JOIN exports e ON e.row = t.export WHERE t.place = ?1",
     [Q_DROPPED] = "SELECT id FROM dropped WHERE export = ?1 ORDER BY id",
     [Q_REPLACEMENTS] = "SELECT older, newer FROM replaced WHERE place = ?1 ORDER BY number",
     [Q_EACH_PRESENT] = "SELECT " EXPORT_COLUMNS ", p.name FROM present p JOIN exports e ON e.row = p.export "
@@ -144,7 +144,8 @@ static err_t check_owner(struct agg_index *ix, const struct election_context *ct
     memcpy(mine + 1, ctx->m->election.b, HASH_LEN);
     memcpy(mine + 1 + HASH_LEN, ctx->r->id.b, HASH_LEN);
     err_t e = OK;
-    if (sqlite3_prepare_v2(ix->db, "INSERT OR IGNORE INTO meta VALUES('owner', ?1)", -1, &s, NULL) != SQLITE_OK)
+    if (sqlite3_prepare_v2(ix->db, "INSERT OR IGNORE INTO meta VALUES('owner', ?1)", -1, &s,
+                           NULL) != SQLITE_OK)
         return failed(ix, f);
     sqlite3_bind_blob(s, 1, mine, sizeof mine, SQLITE_STATIC);
     if (sqlite3_step(s) != SQLITE_DONE)
@@ -165,7 +166,8 @@ static err_t check_owner(struct agg_index *ix, const struct election_context *ct
     return e;
 }
 
-err_t agg_open(struct agg_index **out, const struct election_context *ctx, const char *work_dir, struct fault *f)
+err_t agg_open(struct agg_index **out, const struct election_context *ctx, const char *work_dir,
+               struct fault *f)
 {
     *out = NULL;
     struct agg_index *ix = calloc(1, sizeof *ix);
@@ -300,8 +302,8 @@ err_t agg_take(struct agg_index *ix, uint32_t place, int64_t row, const char *na
     return run_once(ix, Q_TAKE, f);
 }
 
-err_t agg_replaced(struct agg_index *ix, uint32_t place, size_t number, const hash_t *older, const hash_t *newer,
-                   struct fault *f)
+err_t agg_replaced(struct agg_index *ix, uint32_t place, size_t number, const hash_t *older,
+                   const hash_t *newer, struct fault *f)
 {
     sqlite3_stmt *s = ix->q[Q_REPLACED];
     sqlite3_bind_int64(s, 1, place);

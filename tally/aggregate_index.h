@@ -24,7 +24,8 @@ struct agg_export {
 };
 
 /* ERR_ELECTION, ERR_BUSY, ERR_FORMAT for a damaged file, ERR_IO. */
-MUST err_t agg_open(struct agg_index **out, const struct election_context *ctx, const char *work_dir, struct fault *f);
+MUST err_t agg_open(struct agg_index **out, const struct election_context *ctx, const char *work_dir,
+                    struct fault *f);
 void agg_close(struct agg_index *ix);
 
 MUST err_t agg_begin(struct agg_index *ix, struct fault *f);
@@ -52,7 +53,8 @@ MUST err_t agg_replaced(struct agg_index *ix, uint32_t place, size_t number, con
 
 /* Every ballot id that is in more than one export taken: fn once for each copy, in order of id and place.
  * first: it is the first copy of this id. fn may call agg_drop. */
-typedef err_t agg_copy_fn(void *ctx, const hash_t *id, uint32_t place, int64_t row, int first, struct fault *f);
+typedef err_t agg_copy_fn(void *ctx, const hash_t *id, uint32_t place, int64_t row, int first,
+                          struct fault *f);
 MUST err_t agg_each_copy(struct agg_index *ix, agg_copy_fn *fn, void *ctx, struct fault *f);
 MUST err_t agg_drop(struct agg_index *ix, int64_t row, const hash_t *id, struct fault *f);
 

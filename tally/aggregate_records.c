@@ -40,7 +40,8 @@ static err_t write_all(int fd, const uint8_t *data, size_t len)
 /* Atomic like file_write, but synced once at the end of the run (sync_records): ten thousand small files
  * would otherwise wait for the disk each on its own. What a power cut leaves is compared and written again
  * by the next run. */
-static err_t put_file(const struct agg_run *run, uint32_t place, const struct cbor_out *bytes, struct fault *f)
+static err_t put_file(const struct agg_run *run, uint32_t place, const struct cbor_out *bytes,
+                      struct fault *f)
 {
     char path[4096], temp[4200], name[TEXT_ID_MAX + 16];
     struct place p;

@@ -45,7 +45,8 @@ static err_t correct(struct settling *s, const struct candidate *c, struct fault
 {
     if (!s->have_taken || s->taken.x.revision + 1 != c->x.revision || !c->x.has_replaces ||
         hash_cmp(&c->x.replaces, &s->taken.x.id) != 0)
-        return refuse(s, c, ERR_MISSING, "a correction, but the export that it replaces is not the one taken");
+        return refuse(s, c, ERR_MISSING,
+                      "a correction, but the export that it replaces is not the one taken");
     if (!is_accepted(s->run, &c->x.id))
         return refuse(s, c, ERR_REFUSED, "a correction that nobody has accepted");
     if (s->replaced == NODE_REPLACED_MAX)

@@ -401,13 +401,15 @@ err_t node_check_sum(const struct election_context *ctx, const struct node *pare
         return fault_set(f, ERR_SUM, "%llu ballots, but the children have %llu",
                          (unsigned long long)parent->ballots, (unsigned long long)sum->ballots);
     if (!tallies_equal_var(parent->tallies, sum->tallies, &contest))
-        return fault_set(f, ERR_SUM, "contest %s is not the sum of the children", ctx->m->contest[contest].id);
+        return fault_set(f, ERR_SUM, "contest %s is not the sum of the children",
+                         ctx->m->contest[contest].id);
     return OK;
 }
 
 /* --- the whole set --- */
 
-err_t node_path(char *out, size_t out_len, const struct election_context *ctx, const char *dir, uint32_t place)
+err_t node_path(char *out, size_t out_len, const struct election_context *ctx, const char *dir,
+                uint32_t place)
 {
     struct place p;
     places_get(ctx->places, place, &p);
@@ -420,8 +422,8 @@ err_t node_path(char *out, size_t out_len, const struct election_context *ctx, c
     return file_path(out, out_len, dir, name);
 }
 
-static err_t dir_get(void *dir, const struct election_context *ec, uint32_t place, uint8_t **data, size_t *len,
-                     struct fault *f)
+static err_t dir_get(void *dir, const struct election_context *ec, uint32_t place, uint8_t **data,
+                     size_t *len, struct fault *f)
 {
     char path[4096];
     *data = NULL;

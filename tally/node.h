@@ -68,8 +68,8 @@ MUST err_t node_parse_var(struct node **out, const struct election_context *ctx,
 /* Parent against the sum of its children, made with node_add into an empty node of the same place: child
  * hashes (ERR_HASH naming the child), ballots, tallies (ERR_SUM naming the contest), missing
  * (ERR_MISMATCH). */
-MUST err_t node_check_sum(const struct election_context *ctx, const struct node *parent, const struct node *sum,
-                          struct fault *f);
+MUST err_t node_check_sum(const struct election_context *ctx, const struct node *parent,
+                          const struct node *sum, struct fault *f);
 
 /* 1 if some lowest-level place at or below it has an export. */
 MUST int node_present(const struct election_context *ctx, const struct node *n);

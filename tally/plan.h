@@ -46,9 +46,10 @@ MUST err_t plan_make(struct cbor_out *out, hash_t *id, const struct election_con
                      const struct node_provider *nodes, const hash_t *supersedes, struct fault *f);
 
 /* Strict reading: form, election, known names, points. The rules are plan_check's. Freed with plan_free. */
-MUST err_t plan_parse_var(struct plan **out, const struct election_context *ctx, const uint8_t *data, size_t len,
-                          struct fault *f);
-MUST err_t plan_load_var(struct plan **out, const struct election_context *ctx, const char *path, struct fault *f);
+MUST err_t plan_parse_var(struct plan **out, const struct election_context *ctx, const uint8_t *data,
+                          size_t len, struct fault *f);
+MUST err_t plan_load_var(struct plan **out, const struct election_context *ctx, const char *path,
+                         struct fault *f);
 void plan_free(struct plan *p);
 /* SHA-256(CBOR ["conclave/plan-id", bstr of plan.cbor]). */
 MUST err_t plan_hash(hash_t *out, const uint8_t *data, size_t len);
@@ -81,7 +82,8 @@ typedef void plan_report_fn(void *ctx, const char *rule, const struct fault *f);
 
 /* All rules, against these records; every violation is reported (report may be NULL), the first is returned
  * and in f. */
-MUST err_t plan_check(const struct plan *p, const struct election_context *ctx, const struct node_provider *nodes,
+MUST err_t plan_check(const struct plan *p, const struct election_context *ctx,
+                      const struct node_provider *nodes,
                       plan_report_fn *report, void *report_ctx, struct fault *f);
 
 /* The rules between two plans that were both, or may both have been, used for a partial decryption. */

@@ -54,8 +54,8 @@ void plan_violated(struct plan_reporter *r, const char *rule, const struct fault
         r->report(r->ctx, rule, f);
 }
 
-void plan_unit_violated(struct plan_reporter *r, const struct election_context *ctx, const struct plan_unit *u,
-                        const char *rule, const char *detail, uint64_t number)
+void plan_unit_violated(struct plan_reporter *r, const struct election_context *ctx,
+                        const struct plan_unit *u, const char *rule, const char *detail, uint64_t number)
 {
     struct fault f = {0};
     const char *contest = ctx->m->contest[u->contest].id;
@@ -65,7 +65,8 @@ void plan_unit_violated(struct plan_reporter *r, const struct election_context *
     plan_violated(r, rule, &f);
 }
 
-static void bad(struct check *c, const struct plan_unit *u, const char *rule, const char *detail, uint64_t number)
+static void bad(struct check *c, const struct plan_unit *u, const char *rule, const char *detail,
+                uint64_t number)
 {
     plan_unit_violated(&c->rep, c->ctx, u, rule, detail, number);
 }

@@ -15,7 +15,7 @@ MUST err_t plan_rule_error(const char *rule);
 /* Reports; keeps the first. */
 void plan_violated(struct plan_reporter *r, const char *rule, const struct fault *f);
 /* The same with a sentence that names place and contest. */
-void plan_unit_violated(struct plan_reporter *r, const struct election_context *ctx, const struct plan_unit *u,
-                        const char *rule, const char *detail, uint64_t number);
+void plan_unit_violated(struct plan_reporter *r, const struct election_context *ctx,
+                        const struct plan_unit *u, const char *rule, const char *detail, uint64_t number);
 
 #endif

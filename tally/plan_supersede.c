@@ -160,7 +160,8 @@ static void check_change(struct pair *k)
             plan_unit_violated(&k->rep, k->ctx, m->side[NEWER], "supersede-change",
                                "other ballots, but as many; nobody can say how few changed", 0);
         else if (d > 0 && d < min)
-            plan_unit_violated(&k->rep, k->ctx, m->side[NEWER], "supersede-change", "ballots more or fewer", d);
+            plan_unit_violated(&k->rep, k->ctx, m->side[NEWER], "supersede-change", "ballots more or fewer",
+                               d);
     }
 }
 
@@ -236,7 +237,8 @@ static void check_mixed(struct pair *k, int t)
     /* what a strange unit has outside of its parts in plan t: below[t] was summed up for them too */
     for (size_t i = 0; i < k->count; i++) {
         const struct merged *m = &k->merged[i];
-        for (int64_t up = m->parent; m->side[t] && up >= 0 && !k->merged[up].side[t]; up = k->merged[up].parent)
+        for (int64_t up = m->parent; m->side[t] && up >= 0 && !k->merged[up].side[t];
+             up = k->merged[up].parent)
             k->merged[up].below[t] += m->side[t]->ballots;
     }
     for (size_t i = 0; i < k->count; i++) {
@@ -275,7 +277,8 @@ static void check_hash(struct pair *k, const struct plan *older, const struct pl
     plan_violated(&k->rep, "supersede-hash", &f);
 }
 
-err_t plan_supersede_check(const struct plan *older, const struct plan *newer, const struct election_context *ctx,
+err_t plan_supersede_check(const struct plan *older, const struct plan *newer,
+                           const struct election_context *ctx,
                            plan_report_fn *report, void *report_ctx, struct fault *f)
 {
     struct pair k = {.ctx = ctx, .rep = {report, report_ctx, {0}}};

@@ -34,13 +34,16 @@ static const char rows_default[] = "whole,nation,,Whole,,\n"
                                    "b1,precinct,b,B1,both,\nb2,precinct,b,B2,one,\nb3,precinct,b,B3,one,\n";
 
 static const char manifest_format[] =
-    "{\"conclave\": 1, \"scheme\": \"p256-elgamal\", \"kind\": \"%s\", \"title\": \"Test\", \"date\": \"2028-02-29\",\n"
+    "{\"conclave\": 1, \"scheme\": \"p256-elgamal\", \"kind\": \"%s\", \"title\": \"Test\",\n"
+    " \"date\": \"2028-02-29\",\n"
     " \"trustees\": {\"n\": 3, \"t\": 2, \"rehearsal\": true}, \"levels\": %s,\n"
     " \"jurisdictions\": {\"file\": \"jurisdictions.csv\", \"sha256\": \"%s\"},\n"
     " \"contests\": [{\"id\": \"mayor\", \"title\": \"Mayor\", \"limit\": 1, \"options\": [{\"id\": \"x\", "
-    "\"title\": \"X\"}, {\"id\": \"y\", \"title\": \"Y\"}]}, {\"id\": \"judge\", \"title\": \"Judge\", \"limit\": 1, "
+    "\"title\": \"X\"}, {\"id\": \"y\", \"title\": \"Y\"}]}, "
+    "{\"id\": \"judge\", \"title\": \"Judge\", \"limit\": 1, "
     "\"options\": [{\"id\": \"yes\", \"title\": \"Yes\"}]}],\n"
-    " \"styles\": [{\"id\": \"one\", \"contests\": [\"mayor\"]}, {\"id\": \"both\", \"contests\": [\"mayor\", "
+    " \"styles\": [{\"id\": \"one\", \"contests\": [\"mayor\"]}, "
+    "{\"id\": \"both\", \"contests\": [\"mayor\", "
     "\"judge\"]}],\n"
     " \"decryption\": {\"levels\": %s, \"minimum\": %u}, \"duplicate_ballots\": \"%s\"%s}\n";
 
@@ -148,8 +151,8 @@ void tree_cast(struct tree *t, struct tree_box *box, const char *place, const ch
     struct selection s = {"mayor", 1, &option};
     for (size_t i = 0; i < n; i++) {
         assert_true(box->count < 128);
-        OK_OR_FAIL(ballot_make(t->maker, &box->ballot[box->count], &box->info[box->count], tree_place(t, place),
-                               style, &s, option ? 1 : 0, NULL, &fault_));
+        OK_OR_FAIL(ballot_make(t->maker, &box->ballot[box->count], &box->info[box->count],
+                               tree_place(t, place), style, &s, option ? 1 : 0, NULL, &fault_));
         box->count++;
     }
 }
@@ -216,7 +219,8 @@ static void export_box(struct tree *t, const char *name, const char *place, cons
     OK_OR_FAIL(export_writer_open(&w, &t->ctx, tree_place(t, place), path, &fault_));
     for (size_t i = 0; i < box->count; i++)
         OK_OR_FAIL(export_writer_item(w, box->ballot[order[i]].data, box->ballot[order[i]].len, &fault_));
-    OK_OR_FAIL(export_writer_finish(w, id, tallies, revision, replaces, 500000, signkey_signer(t->key), &fault_));
+    OK_OR_FAIL(export_writer_finish(w, id, tallies, revision, replaces, 500000, signkey_signer(t->key),
+                                    &fault_));
 }
 
 void tree_export(struct tree *t, const char *name, const char *place, const struct tree_box *box,
@@ -332,7 +336,8 @@ static struct node *build(struct tree *t, const char *name, const struct tree_vo
             v++;
         make_lowest(n, v->place ? v : NULL, p.id);
     }
-    for (int64_t c = places_first_child(t->places, place); c >= 0; c = places_next_sibling(t->places, (uint32_t)c)) {
+    for (int64_t c = places_first_child(t->places, place); c >= 0;
+         c = places_next_sibling(t->places, (uint32_t)c)) {
         hash_t h;
         struct node *child = build(t, name, votes, (uint32_t)c, &h);
         OK_OR_FAIL(node_add(n, &t->ctx, child, &h));

@@ -61,8 +61,9 @@ static err_t run(struct tree *t, const char *work, const struct aggregate_option
     l->stop_after = stop;
     struct aggregate_report report = {l, listen};
     snprintf(name, sizeof name, "%s-records", work);
-    err_t e = aggregate(r, &t->ctx, tree_path(t, exports, "exports", NULL), tree_path(t, work_dir, work, NULL),
-                        tree_path(t, records, name, NULL), options, &report, &f);
+    err_t e = aggregate(r, &t->ctx, tree_path(t, exports, "exports", NULL),
+                        tree_path(t, work_dir, work, NULL), tree_path(t, records, name, NULL), options,
+                        &report, &f);
     assert_int_equal(e, f.err);
     return e;
 }
@@ -166,7 +167,8 @@ static void remove_file(struct tree *t, const char *name)
 
 static void many_rows(char *rows, size_t size, size_t n)
 {
-    size_t at = (size_t)snprintf(rows, size, "whole,nation,,Whole,,\na,county,whole,A,,\nb,county,whole,B,,\n");
+    size_t at = (size_t)snprintf(rows, size,
+                                 "whole,nation,,Whole,,\na,county,whole,A,,\nb,county,whole,B,,\n");
     for (size_t i = 0; i < n; i++)
         at += (size_t)snprintf(rows + at, size - at, "p%zu,precinct,%s,P,one,\n", i, i < n / 2 ? "a" : "b");
 }
@@ -187,20 +189,20 @@ static void test_kill(void **state)
         snprintf(place, sizeof place, "p%zu", i);
         vote(&t, file, place, 2 + i % 3, 1, NULL);
     }
-    srand(1);
+    unsigned seed = 1;
     for (int round = 0; round < 25; round++) {
         pid_t child = fork();
         assert_true(child >= 0);
         if (child == 0) {
             struct fault f;
             char exports[256], work[256], records[256];
-            _exit(aggregate(&r, &t.ctx, tree_path(&t, exports, "exports", NULL),
-                            tree_path(&t, work, "killed", NULL), tree_path(&t, records, "killed-records", NULL),
-                            NULL, NULL, &f) == OK
-                      ? 0
-                      : 1);
+            err_t e = aggregate(&r, &t.ctx, tree_path(&t, exports, "exports", NULL),
+                                tree_path(&t, work, "killed", NULL),
+                                tree_path(&t, records, "killed-records", NULL), NULL, NULL, &f);
+            _exit(e == OK ? 0 : 1);
         }
-        usleep((useconds_t)(1000 + rand() % 30000));
+        seed = seed * 1103515245 + 12345;
+        usleep((useconds_t)(1000 + (seed >> 16) % 30000));
         kill(child, SIGKILL);
         int status;
         assert_int_equal(waitpid(child, &status, 0), child);
@@ -620,16 +622,17 @@ static void test_work(void **state)
     tree_new(&t, &(struct tree_shape){.rows = one_rows});
     vote(&t, "good", "a1", 3, 2, NULL);
     struct aggregate_report report = {&t, run_inside};
-    assert_int_equal(aggregate(&r, &t.ctx, tree_path(&t, exports, "exports", NULL), tree_path(&t, work, "w", NULL),
-                               tree_path(&t, records, "w-records", NULL), NULL, &report, &f),
+    assert_int_equal(aggregate(&r, &t.ctx, tree_path(&t, exports, "exports", NULL),
+                               tree_path(&t, work, "w", NULL), tree_path(&t, records, "w-records", NULL),
+                               NULL, &report, &f),
                      ERR_STOPPED);
     run_ok(&t, "w", NULL, &r, NULL);
     assert_int_equal(r.known, 1);
     t.r.id.b[0] ^= 1;
     assert_int_equal(run(&t, "w", NULL, &r, NULL), ERR_ELECTION);
     t.r.id.b[0] ^= 1;
-    assert_int_equal(file_write(tree_path(&t, records, "w-records", "precinct/a1.cbor"), "x", 1, FILE_REPLACE, &f),
-                     OK);
+    tree_path(&t, records, "w-records", "precinct/a1.cbor");
+    assert_int_equal(file_write(records, "x", 1, FILE_REPLACE, &f), OK);
     run_ok(&t, "w", NULL, &r, NULL); /* a damaged record is made again */
     tree_free(&t);
 }
@@ -668,10 +671,12 @@ static void test_verified(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kill),       cmocka_unit_test(test_good),      cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_import),     cmocka_unit_test(test_refused),   cmocka_unit_test(test_false_counts),
-        cmocka_unit_test(test_other_place), cmocka_unit_test(test_conflict), cmocka_unit_test(test_copy),
-        cmocka_unit_test(test_correction), cmocka_unit_test(test_ballot_twice), cmocka_unit_test(test_work),
+        cmocka_unit_test(test_kill),        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_empty),       cmocka_unit_test(test_import),
+        cmocka_unit_test(test_refused),     cmocka_unit_test(test_false_counts),
+        cmocka_unit_test(test_other_place), cmocka_unit_test(test_conflict),
+        cmocka_unit_test(test_copy),        cmocka_unit_test(test_correction),
+        cmocka_unit_test(test_ballot_twice), cmocka_unit_test(test_work),
         cmocka_unit_test(test_verified),
     };
     return cmocka_run_group_tests_name("tally/aggregate", tests, NULL, NULL);

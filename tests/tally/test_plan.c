@@ -86,6 +86,11 @@ static err_t check(struct tree *t, const struct plan *p, const char *name, struc
     return e;
 }
 
+static void set_name(struct plan_unit *u, const char *place)
+{
+    snprintf(u->place, sizeof u->place, "%s", place);
+}
+
 static int has(const struct plan *p, const char *place, uint32_t contest)
 {
     for (size_t i = 0; i < p->unit_count; i++)
@@ -219,7 +224,8 @@ static void test_leave_out_subtree(void **state)
     tree_new(&t, &(struct tree_shape){.levels = deep_levels, .decrypt = deep_levels, .rows = deep_rows});
     tree_records(&t, "records",
                  (struct tree_votes[]){
-                     {"sa1", 30, 0, 0, 0}, {"sa2", 30, 0, 0, 0}, {"sb1", 4, 0, 0, 0}, {"ua1", 900, 0, 0, 0}, {0}},
+                     {"sa1", 30, 0, 0, 0}, {"sa2", 30, 0, 0, 0}, {"sb1", 4, 0, 0, 0}, {"ua1", 900, 0, 0, 0},
+                     {0}},
                  NULL);
     struct plan *p = make(&t, "records");
     assert_true(has(p, "w", 0) && has(p, "s", 0) && has(p, "u", 0) && has(p, "ua", 0) && has(p, "ua1", 0));
@@ -252,7 +258,8 @@ static void test_contest_on_two_ballots(void **state)
 
 static const char group_rows[] = "whole,nation,,Whole,,\n"
                                  "a,county,whole,A,,\nb,county,whole,B,,\n"
-                                 "a1,precinct,a,A1,both,small\na2,precinct,a,A2,one,\na3,precinct,a,A3,one,small\n"
+                                 "a1,precinct,a,A1,both,small\na2,precinct,a,A2,one,\n"
+                                 "a3,precinct,a,A3,one,small\n"
                                  "a4,precinct,a,A4,one,small\nb1,precinct,b,B1,both,\n";
 
 static void test_groups(void **state)
@@ -282,7 +289,7 @@ static void test_groups(void **state)
     assert_int_not_equal(check(&t, p, "records", &s), OK);
     assert_non_null(strstr(s.rules, "plan-members"));
     assert_non_null(strstr(s.rules, "plan-ballots"));
-    strcpy(p->unit[i].place, "a1"); /* a1, as itself */
+    set_name(&p->unit[i], "a1"); /* a1, as itself */
     assert_int_not_equal(check(&t, p, "records", &s), OK);
     assert_non_null(strstr(s.rules, "plan-members"));
     plan_free(p);
@@ -336,7 +343,8 @@ static void test_random(void **state)
         "p0,precinct,sa,P,both,k\np1,precinct,sa,P,both,k\np2,precinct,sa,P,one,\np3,precinct,sb,P,both,\n"
         "p4,precinct,sb,P,one,\np5,precinct,sc,P,both,\np6,precinct,sc,P,one,l\np7,precinct,sc,P,both,l\n"
         "p8,precinct,ua,P,one,\np9,precinct,ua,P,both,\npa,precinct,ub,P,both,\npb,precinct,ub,P,one,\n";
-    static const char *const decrypt[] = {deep_levels, "[\"nation\", \"precinct\"]", "[\"nation\", \"county\"]",
+    static const char *const decrypt[] = {deep_levels, "[\"nation\", \"precinct\"]",
+                                          "[\"nation\", \"county\"]",
                                           "[\"nation\", \"state\", \"precinct\"]"};
     static const char *const id[] = {"p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "pa", "pb"};
     unsigned seed = 7, made = 0;
@@ -413,9 +421,9 @@ static void test_altered_plan(void **state)
     t.m->decrypt_levels = 5; /* counties are not decrypted */
     ASSERT_BROKEN(&t, p, "records", ERR_RULE, "plan-level");
     t.m->decrypt_levels = 7;
-    strcpy(p->unit[3].place, "b"); /* one place under another's name */
+    set_name(&p->unit[3], "b"); /* one place under another's name */
     ASSERT_BROKEN(&t, p, "records", ERR_MISMATCH, "plan-members");
-    strcpy(p->unit[3].place, p->unit[2].place);
+    set_name(&p->unit[3], p->unit[2].place);
     ASSERT_GOOD(&t, p, "records");
     plan_free(p);
     tree_free(&t);
@@ -651,7 +659,8 @@ static void test_supersede_remainder(void **state)
     (void)state;
     static const char rows[] = "whole,nation,,Whole,,\na,county,whole,A,,\nb,county,whole,B,,\n"
                                "c,county,whole,C,,\nd,county,whole,D,,\n"
-                               "a1,precinct,a,P,one,\nb1,precinct,b,P,one,\nc1,precinct,c,P,one,\nd1,precinct,d,P,one,\n";
+                               "a1,precinct,a,P,one,\nb1,precinct,b,P,one,\nc1,precinct,c,P,one,\n"
+                               "d1,precinct,d,P,one,\n";
     struct tree t;
     tree_new(&t, &(struct tree_shape){.rows = rows, .decrypt = "[\"nation\", \"county\"]"});
     struct tree_votes before[] = {
