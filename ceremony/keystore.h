@@ -65,7 +65,8 @@ struct keystore_ops {
                    struct fault *f);
 
     /* Replaces a BIND_PLAN binding: new is written before old is destroyed. ERR_TOKEN_BOUND if old is
-     * not what is bound. */
+     * not what is bound. OK if new is bound already; finishes a replacement that was interrupted, which
+     * leaves both bound (bound and bind give ERR_TOKEN_BOUND until then). */
     err_t (*rebind)(void *ctx, const struct key_label *label, enum binding what, const hash_t *from,
                     const hash_t *to, struct fault *f);
 
