@@ -121,7 +121,13 @@ SEED := 1
 rehearsal: all
 	@$(OUT)/conclave rehearse --dir $(OUT)/rehearsal --precincts $(PRECINCTS) --ballots $(BALLOTS) --seed $(SEED)
 
-.PHONY: all tests check check-quick rehearsal clean
+# --- figures ---
+
+BENCHES := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/bench/bench_*.c))
+bench: all $(BENCHES)
+	@OUT=$(OUT) bash tests/bench/run.sh $(BENCHES)
+
+.PHONY: all tests check check-quick rehearsal bench clean
 .SECONDARY:
 
 clean:

@@ -1,0 +1,70 @@
+/* Ballots made, verified and cast, per second; one contest of four options. */
+#include <omp.h>
+#include <string.h>
+
+#include "ceremony/base/secret.h"
+#include "tests/bench/bench.h"
+#include "tests/support/ballots.h"
+
+#define BALLOTS 1000
+
+static void cast_all(struct fixture *x, struct cbor_out *b, size_t count)
+{
+    struct precinct *p;
+    double start = wall();
+    CHECK(precinct_open(&p, &x->ctx, x->e1, fixture_path(x, "bench-journal"), 1, NULL));
+    for (size_t i = 0; i < count; i++)
+        CHECK(precinct_cast(p, NULL, NULL, b[i].data, b[i].len, NULL));
+    figure("precinct/cast-durable", (double)count / (wall() - start), "ballots/s", 1);
+    precinct_free(p);
+}
+
+static void cast_batches(struct fixture *x, struct cbor_out *b)
+{
+    struct precinct *p;
+    struct cast_item *item = calloc(BALLOTS, sizeof *item);
+    for (size_t i = 0; i < BALLOTS; i++)
+        item[i] = (struct cast_item){.data = b[i].data, .len = b[i].len};
+    double start = wall();
+    CHECK(precinct_open(&p, &x->ctx, x->e1, fixture_path(x, "bench-journal-2"), 1, NULL));
+    for (size_t i = 0; i < BALLOTS; i += 100)
+        CHECK(precinct_cast_batch(p, item + i, 100, NULL));
+    figure("precinct/cast-durable-by-100", BALLOTS / (wall() - start), "ballots/s", 1);
+    precinct_free(p);
+    free(item);
+}
+
+int main(void)
+{
+    CHECK(secret_init());
+    omp_set_num_threads(1);
+    struct fixture *x = fixture_new(KIND_BALLOTS);
+    struct cbor_out *b = calloc(BALLOTS, sizeof *b);
+    struct ballot **parsed = calloc(BALLOTS, sizeof *parsed);
+    uint8_t *bad = calloc(BALLOTS, 1);
+    double start = cpu();
+    for (size_t i = 0; i < BALLOTS; i++)
+        fixture_ballot(x, &b[i], NULL, x->e1, "small", i % 2 ? "mayor=a" : "mayor=b");
+    figure("ballot/make", BALLOTS / (cpu() - start), "ballots/s", 1);
+    figure("ballot/size", (double)b[0].len, "bytes", 1);
+    start = cpu();
+    for (size_t i = 0; i < BALLOTS; i++)
+        CHECK(ballot_parse_var(&parsed[i], &x->ctx, b[i].data, b[i].len, NULL));
+    CHECK(ballot_verify_many_var(&x->ctx, (const struct ballot *const *)parsed, BALLOTS, bad, NULL));
+    figure("ballot/verify-by-1000", BALLOTS / (cpu() - start), "ballots/s", 1);
+    start = cpu();
+    for (size_t i = 0; i < 100; i++)
+        CHECK(ballot_verify_var(&x->ctx, parsed[i], NULL));
+    figure("ballot/verify-one-by-one", 100 / (cpu() - start), "ballots/s", 1);
+    cast_all(x, b, 300);
+    cast_batches(x, b);
+    for (size_t i = 0; i < BALLOTS; i++) {
+        ballot_free(parsed[i]);
+        cbor_out_free(&b[i]);
+    }
+    free(b);
+    free(parsed);
+    free(bad);
+    fixture_free(x);
+    return 0;
+}
