@@ -34,7 +34,7 @@ struct bundle_election {
 MUST err_t bundle_election_load(struct bundle_election **out, const char *dir, int need_record, struct fault *f);
 void bundle_election_free(struct bundle_election *b);
 
-/* entries/KIND.AUTHOR.ID.cose, as the board names it. */
+/* entries/KIND.AUTHOR.ID.cose, as the board names it. ERR_LIMIT if out is too small. */
 MUST err_t bundle_entry_name(char *out, size_t out_len, const struct entry *e);
 
 #endif

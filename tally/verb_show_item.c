@@ -267,7 +267,12 @@ static err_t show_entry(struct show *s, const uint8_t *data, size_t len)
     print_hash(s, "subject", &entry->subject);
     print_point(s, "author", &entry->author);
     fprintf(s->v->out, "hours      %llu since 1970\n", (unsigned long long)entry->time);
+    fprintf(s->v->out, "says\n");
     e = show_diagnostic(s, entry->statement, entry->statement_len);
+    if (e == OK && s->full && entry->evidence_len > 0) {
+        fprintf(s->v->out, "proves it with\n");
+        e = show_diagnostic(s, entry->evidence, entry->evidence_len);
+    }
     entry_free(entry);
     return e;
 }
