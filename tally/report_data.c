@@ -172,8 +172,10 @@ err_t report_gather_var(struct report_data **out, const struct election_context 
         e = fault_set(f, ERR_HASH, "the plan is about other records than these");
         goto out;
     }
-    qsort(d->missing, d->in.missing_count, sizeof *d->missing, by_place);
-    qsort(d->dropped, d->in.dropped_count, sizeof *d->dropped, by_place_ballot);
+    if (d->missing != NULL)
+        qsort(d->missing, d->in.missing_count, sizeof *d->missing, by_place);
+    if (d->dropped != NULL)
+        qsort(d->dropped, d->in.dropped_count, sizeof *d->dropped, by_place_ballot);
     sort_replaced(d->replaced, d->in.replaced_count);
     d->in.missing = d->missing;
     d->in.dropped = d->dropped;

@@ -130,7 +130,8 @@ static int setup(void **state)
     err_t e = manifest_parse(&s->m, (const uint8_t *)text, strlen(text), &f);
     if (e != OK)
         fail_msg("manifest: %s %s", err_name(e), f.detail);
-    assert_int_equal(places_parse(&s->places, s->m, (uint8_t *)rows, len, &f), OK);
+    assert_int_equal(places_parse(&s->places, s->m, (const uint8_t *)rows, len, &f), OK);
+    free(rows);
     make_record(s);
     s->ctx = (struct election_context){s->m, s->places, &s->r};
     size_t units = 3 * (COUNTIES + 1);
