@@ -45,6 +45,12 @@ struct plan {
 MUST err_t plan_make(struct cbor_out *out, hash_t *id, const struct election_context *ctx,
                      const struct node_provider *nodes, const hash_t *supersedes, struct fault *f);
 
+/* The same for a plan that supersedes one from which there may be partial decryptions: shows nothing that
+ * together with the older one would be about too few ballots, even if it could be shown alone. ERR_MINIMUM
+ * if that cannot be kept (plan_supersede_check says where); such changes are counted by hand. */
+MUST err_t plan_make_after(struct cbor_out *out, hash_t *id, const struct election_context *ctx,
+                           const struct node_provider *nodes, const struct plan *older, struct fault *f);
+
 /* Strict reading: form, election, known names, points. The rules are plan_check's. Freed with plan_free. */
 MUST err_t plan_parse_var(struct plan **out, const struct election_context *ctx, const uint8_t *data,
                           size_t len, struct fault *f);
@@ -74,8 +80,8 @@ void plan_targets_free(struct target *t, size_t count);
     X("plan-remainder", ERR_MINIMUM, "ballots minus those of decrypted parts: 0 or at least the minimum")    \
     X("supersede-hash", ERR_MISMATCH, "the new plan names the one that it supersedes")                       \
     X("supersede-change", ERR_MINIMUM, "every (place, contest) changes by nothing or at least the minimum")  \
-    X("supersede-remainder", ERR_MINIMUM, "so does what is left when changes of decrypted parts are taken out") \
-    X("supersede-mixed", ERR_MINIMUM, "no sum of one plan minus parts of the other is about too few ballots")
+    X("supersede-remainder", ERR_MINIMUM, "so does what is in it and in none of its parts")                  \
+    X("supersede-mixed", ERR_MINIMUM, "what one plan alone shows is not inside of a rest of the other")
 
 /* Called for each violation: rule is one of the ids above. */
 typedef void plan_report_fn(void *ctx, const char *rule, const struct fault *f);

@@ -197,6 +197,64 @@ static void choose(struct make *k, uint32_t contest)
         k->chosen[i * k->ctx->m->contest_count + contest] = k->state[i] == IN;
 }
 
+/* --- after an older plan --- */
+
+static int by_contest(const void *x, const void *y)
+{
+    const struct plan_unit *const *a = x, *const *b = y;
+    return ((*a)->contest > (*b)->contest) - ((*a)->contest < (*b)->contest);
+}
+
+/* One contest, whose units of the older plan are unit[0..count-1]: what the older plan did not show goes out,
+ * where it is inside of a rest that had ballots (supersede-mixed). Its own rest has 0 or at least the
+ * minimum, so the rest around it stays good. */
+static void keep_to_contest(struct make *k, uint32_t contest, const struct plan_unit *const *unit,
+                            size_t count)
+{
+    uint64_t *rest = k->below;
+    uint32_t *around = k->victim;
+    memset(k->state, OUT, k->count);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t piece = k->of_place[unit[i]->member[0].place];
+        if (piece == NONE)
+            continue;
+        k->state[piece] = IN;
+        rest[piece] = unit[i]->ballots;
+    }
+    for (size_t i = 0; i < k->count; i++) { /* parents first */
+        int64_t up = k->piece[i].parent;
+        around[i] = up < 0 ? NONE : k->state[up] == IN ? (uint32_t)up : around[up];
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint32_t piece = k->of_place[unit[i]->member[0].place];
+        if (piece == NONE || around[piece] == NONE)
+            continue;
+        uint64_t *outer = &rest[around[piece]];
+        *outer -= *outer > unit[i]->ballots ? unit[i]->ballots : *outer;
+    }
+    for (size_t i = 0; i < k->count; i++)
+        if (k->state[i] == OUT && around[i] != NONE && rest[around[i]] > 0)
+            k->chosen[i * k->ctx->m->contest_count + contest] = 0;
+}
+
+static err_t keep_to(struct make *k, const struct plan *older)
+{
+    size_t n = older->unit_count;
+    const struct plan_unit **unit = malloc((n ? n : 1) * sizeof *unit);
+    if (!unit)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < n; i++)
+        unit[i] = &older->unit[i];
+    qsort(unit, n, sizeof *unit, by_contest);
+    for (size_t from = 0, to = 0; from < n; from = to) {
+        while (to < n && unit[to]->contest == unit[from]->contest)
+            to++;
+        keep_to_contest(k, unit[from]->contest, unit + from, to - from);
+    }
+    free(unit);
+    return OK;
+}
+
 /* --- writing --- */
 
 static err_t put_unit(struct cbor_out *o, const struct make *k, const struct piece *c, uint32_t contest,
@@ -282,8 +340,10 @@ out:
     return e;
 }
 
-err_t plan_make(struct cbor_out *out, hash_t *id, const struct election_context *ctx,
-                const struct node_provider *nodes, const hash_t *supersedes, struct fault *f)
+/* older: to be kept to, or NULL. */
+static err_t make(struct cbor_out *out, hash_t *id, const struct election_context *ctx,
+                  const struct node_provider *nodes, const hash_t *supersedes, const struct plan *older,
+                  struct fault *f)
 {
     struct make k = {.ctx = ctx};
     struct cbor_out o = CBOR_OUT_INIT;
@@ -307,6 +367,8 @@ err_t plan_make(struct cbor_out *out, hash_t *id, const struct election_context 
         goto out;
     for (uint32_t c = 0; c < ctx->m->contest_count; c++)
         choose(&k, c);
+    if (older)
+        GO(keep_to(&k, older));
     GO(put_plan(&o, &k, &root, supersedes, f));
     if (id)
         GO(plan_hash(id, o.data, o.len));
@@ -317,5 +379,31 @@ out:
         fault_set(f, e, "making the plan");
     cbor_out_free(&o);
     make_free(&k);
+    return e;
+}
+
+err_t plan_make(struct cbor_out *out, hash_t *id, const struct election_context *ctx,
+                const struct node_provider *nodes, const hash_t *supersedes, struct fault *f)
+{
+    return make(out, id, ctx, nodes, supersedes, NULL, f);
+}
+
+err_t plan_make_after(struct cbor_out *out, hash_t *id, const struct election_context *ctx,
+                      const struct node_provider *nodes, const struct plan *older, struct fault *f)
+{
+    struct cbor_out bytes = CBOR_OUT_INIT;
+    struct plan *p = NULL;
+    err_t e;
+
+    GO(make(&bytes, id, ctx, nodes, &older->id, older, f));
+    GO(plan_parse_var(&p, ctx, bytes.data, bytes.len, f));
+    GO(plan_supersede_check(older, p, ctx, NULL, NULL, f));
+    cbor_put_raw(out, bytes.data, bytes.len);
+    e = out->err;
+out:
+    plan_free(p);
+    cbor_out_free(&bytes);
+    if (e != OK && id)
+        memset(id, 0, sizeof *id);
     return e;
 }

@@ -14,12 +14,9 @@ struct merged {
     uint32_t leader; /* the place, or the first place of the group */
     uint32_t contest;
     const struct plan_unit *side[2];
-    int64_t parent;      /* index; -1 */
-    int64_t around[2];   /* nearest one around it that is in this plan; -1 */
-    int64_t around_both; /* nearest one that is in both */
-    uint64_t below[2];   /* ballots of the nearest ones inside, by plan */
-    int64_t change;      /* of those in both: ballots, minus the changes of the nearest inside */
-    uint64_t strange_sum[2], strange_min[2]; /* see check_mixed */
+    int64_t parent;    /* index; -1 */
+    int64_t around[2]; /* nearest one around it that is in this plan; -1 */
+    uint64_t rest[2];  /* ballots without those of its parts, by plan */
 };
 
 struct pair {
@@ -120,19 +117,18 @@ static void link_units(struct pair *k)
             places_get(k->ctx->places, up, &p);
         }
         const struct merged *up = m->parent >= 0 ? &k->merged[m->parent] : NULL;
-        for (int s = 0; s < 2; s++)
+        for (int s = 0; s < 2; s++) {
             m->around[s] = !up ? -1 : up->side[s] ? m->parent : up->around[s];
-        m->around_both = !up ? -1 : in_both(up) ? m->parent : up->around_both;
-        m->strange_min[0] = m->strange_min[1] = UINT64_MAX;
-        m->change = in_both(m) ? change_of(m) : 0;
+            m->rest[s] = m->side[s] ? m->side[s]->ballots : 0;
+        }
     }
     for (size_t i = 0; i < k->count; i++) {
         const struct merged *m = &k->merged[i];
         for (int s = 0; s < 2; s++)
-            if (m->side[s] && m->around[s] >= 0)
-                k->merged[m->around[s]].below[s] += m->side[s]->ballots;
-        if (in_both(m) && m->around_both >= 0)
-            k->merged[m->around_both].change -= change_of(m);
+            if (m->side[s] && m->around[s] >= 0) { /* each plan kept plan-remainder: not negative */
+                uint64_t *rest = &k->merged[m->around[s]].rest[s];
+                *rest -= *rest > m->side[s]->ballots ? m->side[s]->ballots : *rest;
+            }
     }
 }
 
@@ -181,21 +177,36 @@ static err_t add_change(struct p256_jacobian *r, const struct merged *m, int sub
     return OK;
 }
 
-/* What is left of a unit when its parts are taken out changed by as many ballots as before: by the same ones?
- * sums[i] (NULL where nothing changed) collects the change of i without its parts. */
+/* sums[i] (NULL where nothing changed) collects the change of the rest of i, where the rest has as many
+ * ballots as before: were they the same ones? */
 static err_t changed_sums(struct pair *k, struct p256_jacobian **sums, size_t into, const struct merged *m,
                           int subtract)
 {
-    if (k->merged[into].change != 0 || same_sums(m->side[OLDER], m->side[NEWER]))
+    const struct merged *i = &k->merged[into];
+    if (i->rest[OLDER] != i->rest[NEWER] || i->rest[OLDER] == 0 ||
+        same_sums(m->side[OLDER], m->side[NEWER]))
         return OK;
     if (!sums[into])
         sums[into] = calloc(2 * m->side[NEWER]->option_count, sizeof **sums);
     return sums[into] ? add_change(sums[into], m, subtract) : ERR_MEMORY;
 }
 
+static void check_rest(struct pair *k, const struct merged *m, const struct p256_jacobian *sums)
+{
+    uint64_t d = absolute((int64_t)m->rest[NEWER] - (int64_t)m->rest[OLDER]);
+    if (d > 0 && d < k->ctx->m->minimum)
+        plan_unit_violated(&k->rep, k->ctx, m->side[NEWER], "supersede-remainder",
+                           "ballots more or fewer outside of its parts", d);
+    for (size_t o = 0; sums && o < 2 * m->side[NEWER]->option_count; o++)
+        if (!p256_is_zero_var(&sums[o])) {
+            plan_unit_violated(&k->rep, k->ctx, m->side[NEWER], "supersede-remainder",
+                               "other ballots outside of its parts, but as many", 0);
+            return;
+        }
+}
+
 static err_t check_remainder(struct pair *k)
 {
-    uint64_t min = k->ctx->m->minimum;
     struct p256_jacobian **sums = calloc(k->count ? k->count : 1, sizeof *sums);
     err_t e = sums ? OK : ERR_MEMORY;
     for (size_t i = 0; i < k->count && e == OK; i++) {
@@ -203,67 +214,31 @@ static err_t check_remainder(struct pair *k)
         if (!in_both(m))
             continue;
         e = changed_sums(k, sums, i, m, 0);
-        if (e == OK && m->around_both >= 0)
-            e = changed_sums(k, sums, (size_t)m->around_both, m, 1);
+        /* parts that only one plan has are supersede-mixed, if the rest has ballots */
+        if (e == OK && m->around[OLDER] >= 0 && m->around[OLDER] == m->around[NEWER])
+            e = changed_sums(k, sums, (size_t)m->around[OLDER], m, 1);
     }
-    for (size_t i = 0; i < k->count && e == OK; i++) {
-        const struct merged *m = &k->merged[i];
-        if (!in_both(m))
-            continue;
-        uint64_t d = absolute(m->change);
-        if (d > 0 && d < min)
-            plan_unit_violated(&k->rep, k->ctx, m->side[NEWER], "supersede-remainder",
-                               "ballots more or fewer outside of its parts", d);
-        for (size_t o = 0; d == 0 && sums[i] && o < 2 * m->side[NEWER]->option_count; o++)
-            if (!p256_is_zero_var(&sums[i][o])) {
-                plan_unit_violated(&k->rep, k->ctx, m->side[NEWER], "supersede-remainder",
-                                   "other ballots outside of its parts, but as many", 0);
-                break;
-            }
-    }
+    for (size_t i = 0; i < k->count && e == OK; i++)
+        if (in_both(&k->merged[i]))
+            check_rest(k, &k->merged[i], sums[i]);
     for (size_t i = 0; sums && i < k->count; i++)
         free(sums[i]);
     free(sums);
     return e;
 }
 
-/* A unit that only the other plan (side s) has could be unchanged: then it can be taken out of the
- * remainder of the unit around it in this plan (side t). strange_sum: all such together; strange_min: the
- * smallest. */
-static void check_mixed(struct pair *k, int t)
+/* What only one plan shows must be outside of everything that the other one shows, but for rests without
+ * ballots. */
+static void check_mixed(struct pair *k)
 {
-    int s = 1 - t;
-    uint64_t min = k->ctx->m->minimum;
-    /* what a strange unit has outside of its parts in plan t: below[t] was summed up for them too */
     for (size_t i = 0; i < k->count; i++) {
         const struct merged *m = &k->merged[i];
-        for (int64_t up = m->parent; m->side[t] && up >= 0 && !k->merged[up].side[t];
-             up = k->merged[up].parent)
-            k->merged[up].below[t] += m->side[t]->ballots;
-    }
-    for (size_t i = 0; i < k->count; i++) {
-        const struct merged *m = &k->merged[i];
-        if (m->side[t] || m->around[t] < 0 || m->side[s]->ballots <= m->below[t])
-            continue;
-        struct merged *up = &k->merged[m->around[t]];
-        uint64_t part = m->side[s]->ballots - m->below[t];
-        if (part < up->strange_min[t])
-            up->strange_min[t] = part;
-        if (m->parent == m->around[t]) /* the others are inside of these */
-            up->strange_sum[t] += part;
-    }
-    for (size_t i = 0; i < k->count; i++) {
-        const struct merged *m = &k->merged[i];
-        if (!m->side[t] || m->strange_min[t] == UINT64_MAX)
-            continue;
-        uint64_t rest = m->side[t]->ballots > m->below[t] ? m->side[t]->ballots - m->below[t] : 0;
-        int too_large = m->strange_min[t] >= rest; /* none fits in, or it is all of the rest */
-        int leaves_enough = rest >= m->strange_sum[t] && rest - m->strange_sum[t] >= min;
-        if (!too_large && !leaves_enough)
-            plan_unit_violated(&k->rep, k->ctx, m->side[t], "supersede-mixed",
-                               t == OLDER ? "parts that only the new plan shows can be taken out of its rest"
-                                          : "parts that only the old plan shows can be taken out of its rest",
-                               rest);
+        for (int t = 0; t < 2; t++)
+            if (!m->side[t] && m->around[t] >= 0 && k->merged[m->around[t]].rest[t] > 0)
+                plan_unit_violated(&k->rep, k->ctx, m->side[1 - t], "supersede-mixed",
+                                   t == OLDER ? "only the new plan shows it, inside of an old rest of"
+                                              : "only the old plan shows it, inside of a new rest of",
+                                   k->merged[m->around[t]].rest[t]);
     }
 }
 
@@ -299,8 +274,7 @@ err_t plan_supersede_check(const struct plan *older, const struct plan *newer,
     check_hash(&k, older, newer);
     check_change(&k);
     GO(check_remainder(&k));
-    check_mixed(&k, OLDER);
-    check_mixed(&k, NEWER);
+    check_mixed(&k);
     e = k.rep.first.err;
     if (e != OK && f)
         *f = k.rep.first;

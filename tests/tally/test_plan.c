@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "ceremony/base/file.h"
 #include "tally/plan.h"
 #include "tests/support/tree.h"
 
@@ -682,6 +683,167 @@ static void test_supersede_remainder(void **state)
     tree_free(&t);
 }
 
+/* --- the theorem for two plans: late ballots --- */
+
+#define PRECINCTS 6
+#define COHORTS (2 * PRECINCTS) /* ballots there from the beginning, and late ones, of each precinct */
+#define PRIME 2147483647u
+
+struct span {
+    size_t count;
+    uint64_t row[64][COHORTS]; /* reduced: the pivot of each is 1 and 0 in all others */
+    size_t pivot[64];
+};
+
+static uint64_t inverse(uint64_t a)
+{
+    uint64_t r = 1;
+    for (uint32_t e = PRIME - 2; e; e >>= 1, a = a * a % PRIME)
+        if (e & 1)
+            r = r * a % PRIME;
+    return r;
+}
+
+static void subtract(uint64_t *v, const uint64_t *row, uint64_t times)
+{
+    for (size_t i = 0; i < COHORTS; i++)
+        v[i] = (v[i] + (PRIME - times) * row[i]) % PRIME;
+}
+
+/* Reduces v by the span; 1 if nothing is left of it. */
+static int reduce(const struct span *s, uint64_t v[COHORTS])
+{
+    uint64_t any = 0;
+    for (size_t i = 0; i < s->count; i++)
+        subtract(v, s->row[i], v[s->pivot[i]]);
+    for (size_t i = 0; i < COHORTS; i++)
+        any |= v[i];
+    return any == 0;
+}
+
+static void span_add(struct span *s, uint64_t v[COHORTS])
+{
+    if (reduce(s, v))
+        return;
+    size_t p = 0;
+    while (!v[p])
+        p++;
+    uint64_t k = inverse(v[p]);
+    for (size_t i = 0; i < COHORTS; i++)
+        v[i] = v[i] * k % PRIME;
+    for (size_t i = 0; i < s->count; i++)
+        subtract(s->row[i], v, s->row[i][p]);
+    memcpy(s->row[s->count], v, sizeof s->row[0]);
+    s->pivot[s->count++] = p;
+}
+
+static void span_plan(struct tree *t, struct span *s, const struct plan *p, const struct tree_votes *votes,
+                      const uint64_t size[COHORTS], int late)
+{
+    for (size_t u = 0; u < p->unit_count; u++) {
+        uint64_t v[COHORTS] = {0};
+        for (size_t i = 0; i < PRECINCTS; i++)
+            for (int64_t at = tree_place(t, votes[i].place); at >= 0;) {
+                struct place pl;
+                if (at == (int64_t)p->unit[u].member[0].place) {
+                    v[i] = size[i] > 0;
+                    v[PRECINCTS + i] = late && size[PRECINCTS + i] > 0;
+                }
+                places_get(t->places, (uint32_t)at, &pl);
+                at = pl.parent;
+            }
+        span_add(s, v);
+    }
+}
+
+/* The fewest ballots, above none, of any set that is a combination of what the two plans show. */
+static uint64_t fewest(const struct span *s, const uint64_t size[COHORTS])
+{
+    uint64_t least = UINT64_MAX;
+    for (uint32_t set = 1; set < 1u << COHORTS; set++) {
+        uint64_t v[COHORTS], ballots = 0;
+        int real = 1;
+        for (size_t i = 0; i < COHORTS; i++) {
+            v[i] = set >> i & 1;
+            ballots += v[i] ? size[i] : 0;
+            real = real && (!v[i] || size[i]);
+        }
+        if (real && ballots < least && reduce(s, v))
+            least = ballots;
+    }
+    return least;
+}
+
+static struct plan *try_after(struct tree *t, const char *name, const struct plan *older)
+{
+    struct cbor_out o = CBOR_OUT_INIT;
+    struct fault f = {0};
+    struct plan *p = NULL;
+    char dir[256];
+    struct node_provider nodes = records_of(t, dir, name);
+    err_t e = plan_make_after(&o, NULL, &t->ctx, &nodes, older, &f);
+    assert_int_equal(e, f.err);
+    if (e == OK)
+        assert_int_equal(plan_parse_var(&p, &t->ctx, o.data, o.len, &f), OK);
+    else
+        assert_int_equal(e, ERR_MINIMUM);
+    cbor_out_free(&o);
+    return p;
+}
+
+/* If the rules accept a plan after another, no combination of both is about fewer ballots than the minimum. */
+static void test_supersede_random(void **state)
+{
+    (void)state;
+    static const char *const id[] = {"a1", "a2", "a3", "b1", "b2", "b3"};
+    static const uint64_t first[] = {0, 3, 10, 12, 25, 40}, late[] = {0, 0, 0, 4, 10, 15};
+    unsigned seed = 11, accepted = 0, refused = 0, kept_count = 0;
+    struct tree t;
+    tree_new(&t, &(struct tree_shape){0});
+    for (int round = 0; round < 300; round++) {
+        struct tree_votes before[PRECINCTS + 1] = {0}, after[PRECINCTS + 1] = {0};
+        uint64_t size[COHORTS];
+        struct plan *older, *newer;
+        struct seen s;
+        for (size_t i = 0; i < PRECINCTS; i++) {
+            size[i] = first[next_random(&seed) % 6];
+            size[PRECINCTS + i] = late[next_random(&seed) % 6];
+            before[i].place = after[i].place = id[i];
+            before[i].mayor = size[i];
+            after[i].mayor = size[i] + size[PRECINCTS + i];
+        }
+        tree_records(&t, "records", before, NULL);
+        if (try_make(&t, "records", NULL, &older) != OK)
+            continue;
+        newer = make_next(&t, older, after);
+        struct span *span = calloc(1, sizeof *span);
+        assert_non_null(span);
+        span_plan(&t, span, older, before, size, 0);
+        span_plan(&t, span, newer, after, size, 1);
+        if (supersede(&t, older, newer, &s) == OK) {
+            accepted++;
+            assert_true(fewest(span, size) >= t.m->minimum);
+        } else {
+            refused++;
+        }
+        struct plan *kept = try_after(&t, "next", older);
+        if (kept) {
+            kept_count++;
+            ASSERT_GOOD(&t, kept, "next");
+            memset(span, 0, sizeof *span);
+            span_plan(&t, span, older, before, size, 0);
+            span_plan(&t, span, kept, after, size, 1);
+            assert_true(fewest(span, size) >= t.m->minimum);
+            plan_free(kept);
+        }
+        free(span);
+        plan_free(newer);
+        plan_free(older);
+    }
+    assert_true(accepted > 20 && refused > 20 && kept_count > accepted);
+    tree_free(&t);
+}
+
 /* --- reading --- */
 
 static void test_parse(void **state)
@@ -720,6 +882,39 @@ static void test_parse(void **state)
     tree_free(&t);
 }
 
+static void test_parse_node(void **state)
+{
+    (void)state;
+    struct tree t;
+    struct fault f;
+    struct node *n;
+    uint8_t *data;
+    size_t len;
+    char path[256];
+    tree_new(&t, &(struct tree_shape){0});
+    struct tree_votes v[] = {{"a1", 500, 400, 0, 0}, {"a2", 0, 0, 1, 0}, {0}};
+    tree_records(&t, "records", v, NULL);
+    assert_int_equal(file_read(&data, &len, tree_path(&t, path, "records", "county/a.cbor"), 1 << 20, &f), OK);
+    uint32_t a = tree_place(&t, "a");
+    for (size_t i = 0; i < len; i++) {
+        assert_int_not_equal(node_parse_var(&n, &t.ctx, a, data, i, &f), OK);
+        assert_null(n);
+        data[i] ^= 0x20;
+        if (node_parse_var(&n, &t.ctx, a, data, len, &f) == OK)
+            node_free(n);
+        data[i] ^= 0x20;
+    }
+    assert_int_equal(node_parse_var(&n, &t.ctx, tree_place(&t, "b"), data, len, &f), ERR_MISMATCH);
+    t.m->election.b[0] ^= 1;
+    assert_int_equal(node_parse_var(&n, &t.ctx, a, data, len, &f), ERR_ELECTION);
+    t.m->election.b[0] ^= 1;
+    assert_int_equal(node_parse_var(&n, &t.ctx, a, data, len, &f), OK);
+    assert_int_equal(n->missing_count, 1);
+    node_free(n);
+    free(data);
+    tree_free(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -738,7 +933,9 @@ int main(void)
         cmocka_unit_test(test_altered_records),
         cmocka_unit_test(test_supersede),
         cmocka_unit_test(test_supersede_remainder),
+        cmocka_unit_test(test_supersede_random),
         cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_parse_node),
     };
     return cmocka_run_group_tests_name("tally/plan", tests, NULL, NULL);
 }
