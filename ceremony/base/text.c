@@ -47,7 +47,7 @@ int text_is_id(const char *text, size_t len)
     if (len < 1 || len > TEXT_ID_MAX || !is_alnum(text[0]))
         return 0;
     for (size_t i = 1; i < len; i++)
-        if (!is_alnum(text[i]) && strchr("._-", text[i]) == NULL)
-            return 0;
+        if (!is_alnum(text[i]) && text[i] != '.' && text[i] != '_' && text[i] != '-')
+            return 0; /* not strchr: it would find a NUL */
     return 1;
 }

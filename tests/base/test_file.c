@@ -105,6 +105,7 @@ static void test_text(void **state)
     static const char *const no[] = {"", ".", "..", ".a", "-a", "_a", "a/b", "a b", "\xc3\xa9", "a\\b"};
     for (size_t i = 0; i < sizeof no / sizeof no[0]; i++)
         assert_false(text_is_id(no[i], strlen(no[i])));
+    assert_false(text_is_id("may\0r", 5));
     char longest[66];
     memset(longest, 'a', sizeof longest);
     assert_true(text_is_id(longest, 64));
