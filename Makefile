@@ -2,7 +2,7 @@
 #
 #   make              build everything into build/
 #   make check        all tests, as CI runs them
-#   make rehearsal    a whole election with nine tokens    [PRECINCTS=24 BALLOTS=25 SEED=1]
+#   make rehearsal    a whole election with nine tokens    [PRECINCTS=24 BALLOTS=25 SEED=1] [IMPORT=results.csv]
 #   make bench        table of figures, build/bench.json
 #   make fuzz         libFuzzer on each parser             [SECONDS_EACH=60]
 #   make SAN=1 ...    the same under AddressSanitizer and UndefinedBehaviorSanitizer, in build/san/
@@ -85,12 +85,15 @@ $(TEST_SUPPORT): $(call objs,$(wildcard tests/support/*.c))
 	@rm -f $@
 	ar rcs $@ $^
 
+# Fuzz targets are a table that test_fuzz and libFuzzer share.
+$(OUT)/tests/fuzz/test_fuzz: $(OUT)/obj/tests/fuzz/targets.o
+
 TESTS := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/*/test_*.c))
 ALL_LIBS := $(call libs,appliance tally hsm ui ceremony ceremony/math ceremony/base)
 
 $(OUT)/tests/%: $(OUT)/obj/tests/%.o $(TEST_SUPPORT) $(ALL_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(TEST_SUPPORT) $(ALL_LIBS) -Wl,--end-group -lcmocka \
+	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(TEST_SUPPORT) $(ALL_LIBS) -Wl,--end-group -lcmocka \
 	  $(HSM_LIBS) $(UI_LIBS) $(TALLY_LIBS) $(BASE_LIBS) $(APPLIANCE_LIBS) -lm
 
 # --- mock PKCS#11 module, for tests/hsm and whoever wants a token that fails on cue ---
@@ -119,7 +122,25 @@ PRECINCTS := 24
 BALLOTS := 25
 SEED := 1
 rehearsal: all
-	@$(OUT)/conclave rehearse --dir $(OUT)/rehearsal --precincts $(PRECINCTS) --ballots $(BALLOTS) --seed $(SEED)
+	@$(OUT)/conclave rehearse --dir $(OUT)/rehearsal --precincts $(PRECINCTS) --ballots $(BALLOTS) --seed $(SEED) \
+	  $(if $(IMPORT),--import $(IMPORT))
+
+# --- coverage-guided fuzzing: all of it built by clang, a while for each target ---
+
+SECONDS_EACH := 60
+FUZZ_TARGETS := cbor cose manifest places entry statement record sealed ballot count export node plan result receipt \
+	resultqr medsl qrtext base45 words image
+FUZZ_SRC := $(foreach r,$(filter-out appliance,$(ROOMS)),$(call room_src,$(r))) $(wildcard tests/support/*.c) \
+	tests/fuzz/targets.c tests/fuzz/libfuzzer.c
+fuzz: $(OUT)/.deps
+	@mkdir -p $(OUT)/fuzz
+	clang $(filter-out -O2 -D_FORTIFY_SOURCE=2,$(CFLAGS)) -Wno-unknown-warning-option -O1 -fsanitize=fuzzer,address,undefined \
+	  -o $(OUT)/fuzz/fuzz $(FUZZ_SRC) -lcmocka $(HSM_LIBS) $(UI_LIBS) $(TALLY_LIBS) $(BASE_LIBS) -lm
+	@for t in $(FUZZ_TARGETS); do \
+	  mkdir -p $(OUT)/fuzz/$$t && echo "== $$t" && \
+	  FUZZ_TARGET=$$t FUZZ_SEEDS=$(OUT)/fuzz/$$t $(OUT)/fuzz/fuzz -max_total_time=$(SECONDS_EACH) -verbosity=0 \
+	    -artifact_prefix=$(OUT)/fuzz/crash-$$t- $(OUT)/fuzz/$$t || exit 1; \
+	done
 
 # --- figures ---
 
@@ -127,7 +148,7 @@ BENCHES := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/bench/bench_*.c)
 bench: all $(BENCHES)
 	@OUT=$(OUT) bash tests/bench/run.sh $(BENCHES)
 
-.PHONY: all tests check check-quick rehearsal bench clean
+.PHONY: all tests check check-quick rehearsal bench fuzz clean
 .SECONDARY:
 
 clean:
