@@ -226,6 +226,34 @@ static err_t voting(struct rehearsal *r, struct fault *f)
     return OK;
 }
 
+/* --- or real results --- */
+
+static err_t import_prepare_all(struct rehearsal *r, struct fault *f)
+{
+    char board[4096], key[4096], n[16], t[16];
+    TRY(rehearse_path(board, r, "board"));
+    TRY(rehearse_path(key, r, "official.key"));
+    snprintf(n, sizeof n, "%u", r->n);
+    snprintf(t, sizeof t, "%u", r->t);
+    const char *new_key[] = {r->tally, "key", "new", "--out", key, "--no-passphrase", NULL};
+    const char *prepare[] = {r->tally, "import", "prepare",    "--out", board,         "--key", key,
+                             "--trustees", n,  "--threshold", t,       "--rehearsal", r->import, NULL};
+    TRY(run(r, 0, new_key, f));
+    return run(r, 0, prepare, f);
+}
+
+static err_t import_encrypt_all(struct rehearsal *r, struct fault *f)
+{
+    char board[4096], key[4096], exports[4096];
+    TRY(rehearse_path(board, r, "board"));
+    TRY(rehearse_path(key, r, "official.key"));
+    TRY(rehearse_path(exports, r, "exports"));
+    rehearse_say(r, "every count is encrypted, with a proof of its range");
+    const char *encrypt[] = {r->tally,    "import", "encrypt",         "--board",  board, "--exports",
+                             exports, "--key",  key, "--no-passphrase", r->import, NULL};
+    return run(r, 0, encrypt, f);
+}
+
 /* --- decryption night --- */
 
 static err_t plan_words(struct rehearsal *r, char out[WORDS_TEXT_SIZE + 1], const char *plan, struct fault *f)
@@ -317,6 +345,7 @@ static err_t voted(struct rehearsal *r, const struct manifest *m, uint64_t *vote
     return OK;
 }
 
+/* votes NULL: nobody knows what was voted. */
 static err_t result_row_print(struct table *t, const struct manifest *m, const struct result_row *row,
                               const uint64_t *votes, int *differs)
 {
@@ -325,11 +354,12 @@ static err_t result_row_print(struct table *t, const struct manifest *m, const s
         return ERR_UNKNOWN;
     for (size_t o = 0; o < row->count; o++) {
         char got[24], want[24];
-        uint64_t expected = votes[(size_t)c * OPTIONS_MAX + o];
+        uint64_t expected = votes == NULL ? row->votes[o] : votes[(size_t)c * OPTIONS_MAX + o];
         snprintf(got, sizeof got, "%llu", (unsigned long long)row->votes[o]);
         snprintf(want, sizeof want, "%llu", (unsigned long long)expected);
         *differs |= expected != row->votes[o];
-        const char *cell[] = {o == 0 ? m->contest[c].title : "", m->contest[c].option[o].title, got, got, want};
+        const char *cell[] = {o == 0 ? m->contest[c].title : "", m->contest[c].option[o].title, got, got,
+                              votes == NULL ? "" : want};
         TRY(table_row(t, cell));
     }
     return OK;
@@ -337,11 +367,11 @@ static err_t result_row_print(struct table *t, const struct manifest *m, const s
 
 static err_t show_result(struct rehearsal *r, struct fault *f)
 {
-    static const struct table_column column[] = {{"contest", TABLE_LEFT},
+    const struct table_column column[] = {{"contest", TABLE_LEFT},
                                                  {"option", TABLE_LEFT},
                                                  {"decrypted", TABLE_RIGHT},
                                                  {"", TABLE_BAR},
-                                                 {"voted", TABLE_RIGHT}};
+                                                 {r->import != NULL ? "" : "voted", TABLE_RIGHT}};
     char board[4096], path[4096];
     struct bundle_election *el = NULL;
     struct result *res = NULL;
@@ -360,7 +390,7 @@ static err_t show_result(struct rehearsal *r, struct fault *f)
     places_get(el->places, 0, &root);
     for (size_t i = 0; i < res->row_count; i++)
         if (strcmp(res->row[i].place, root.id) == 0)
-            GO(result_row_print(t, el->m, &res->row[i], votes, &differs));
+            GO(result_row_print(t, el->m, &res->row[i], r->import != NULL ? NULL : votes, &differs));
     fprintf(r->out, "\n");
     GO(table_print(t, r->out, TABLE_UNICODE, 30));
     fprintf(r->out, "\n");
@@ -386,13 +416,18 @@ static err_t rehearse_all(struct rehearsal *r, struct fault *f)
     rehearse_say(r, "the first token is probed, as every trustee does before a ceremony");
     const char *probe[] = {"token", "probe", NULL};
     TRY(trustee(r, 1, NULL, 1, probe, f));
-    rehearse_say(r, "an election of %llu precincts", (unsigned long long)r->precincts);
-    TRY(rehearse_election(r, f));
+    if (r->import != NULL) {
+        rehearse_say(r, "an election of the kind import, from %s", r->import);
+        TRY(import_prepare_all(r, f));
+    } else {
+        rehearse_say(r, "an election of %llu precincts", (unsigned long long)r->precincts);
+        TRY(rehearse_election(r, f));
+    }
     TRY(rehearse_path(board, r, "board"));
     const char *check[] = {r->self, "election", "check", "--board", board, NULL};
     TRY(run(r, 1, check, f));
     TRY(key_ceremony(r, f));
-    TRY(voting(r, f));
+    TRY(r->import != NULL ? import_encrypt_all(r, f) : voting(r, f));
     TRY(decryption_night(r, f));
     TRY(show_result(r, f));
     TRY(publish_and_verify(r, f));
@@ -432,15 +467,16 @@ static const char *find_module(void)
 err_t verb_rehearse(int argc, char **argv, struct fault *f)
 {
     const char *dir = NULL, *precincts = NULL, *ballots = NULL, *seed = NULL, *module = NULL, *n = NULL, *t = NULL;
+    struct rehearsal r = {.out = stdout, .started = rehearse_clock()};
     struct arg spec[] = {{"dir", "DIR", "where everything goes (default build/rehearsal)", &dir, NULL},
                          {"precincts", "N", "default 24", &precincts, NULL},
                          {"ballots", "N", "in each precinct, default 25", &ballots, NULL},
                          {"seed", "N", "decides how the made-up voters vote; never the cryptography", &seed, NULL},
                          {"trustees", "N", "default 9", &n, NULL},
                          {"threshold", "T", "default 5", &t, NULL},
+                         {"import", "FILE", "real results in the MEDSL layout, instead of made-up voters", &r.import, NULL},
                          {"module", "FILE", "SoftHSM2's PKCS#11 module", &module, NULL},
                          {0}};
-    struct rehearsal r = {.out = stdout, .started = rehearse_clock()};
     char self[4096], real[4096];
     uint64_t n64 = 9, t64 = 5;
     size_t count;

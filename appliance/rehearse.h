@@ -16,6 +16,7 @@ struct rehearsal {
     const char *dir, *self, *module; /* program directory parts; PKCS#11 module */
     char tally[4096], verify[4096];  /* the other two programs */
     uint64_t precincts, ballots, seed;
+    const char *import; /* results to import instead of made-up voters, or NULL */
     uint32_t n, t;
     double started;
     FILE *out;

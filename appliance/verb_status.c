@@ -5,6 +5,7 @@
 #include "appliance/session.h"
 #include "ceremony/base/file.h"
 #include "tally/plan.h"
+#include "tally/resultqr.h"
 #include "ui/qr.h"
 #include "ui/qrtext.h"
 #include "ui/table.h"
@@ -175,10 +176,7 @@ static err_t print_qr(const void *message, size_t len)
 static err_t anchor_qr(const struct session *s)
 {
     struct cbor_out o = CBOR_OUT_INIT;
-    cbor_put_array(&o, 3);
-    cbor_put_text(&o, "conclave/anchor");
-    cbor_put_hash(&o, &s->el->m->election);
-    cbor_put_hash(&o, &s->el->r->id);
+    anchor_write(&o, &s->el->m->election, &s->el->r->id);
     err_t e = o.err != OK ? o.err : print_qr(o.data, o.len);
     cbor_out_free(&o);
     return e;
