@@ -1,4 +1,5 @@
-/* The names of files in a board and in a published bundle (docs/spec/bundle.md), and opening an election by directory.
+/* The names of files in a board and in a published bundle (docs/spec/bundle.md), and opening an election by
+ * directory.
  *
  *   DIR/manifest.json, jurisdictions.csv, record.cbor, entries/     a board, and every bundle
  *   DIR/exports/PLACE.cexp, records/LEVEL/PLACE.cbor                 the encrypted votes and their sums
@@ -30,8 +31,10 @@ struct bundle_election {
     struct election_context ctx;
 };
 
-/* Loads from a board or bundle. need_record: ERR_MISSING without record.cbor. Freed with bundle_election_free. */
-MUST err_t bundle_election_load(struct bundle_election **out, const char *dir, int need_record, struct fault *f);
+/* Loads from a board or bundle. need_record: ERR_MISSING without record.cbor. Freed with
+ * bundle_election_free. */
+MUST err_t bundle_election_load(struct bundle_election **out, const char *dir, int need_record,
+                                struct fault *f);
 void bundle_election_free(struct bundle_election *b);
 
 /* entries/KIND.AUTHOR.ID.cose, as the board names it. ERR_LIMIT if out is too small. */

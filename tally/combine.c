@@ -91,8 +91,10 @@ static err_t quorum_fault(const struct combination *c, const struct record *r, s
     size_t used = 0;
     for (size_t i = 0; i < c->seat_count; i++) {
         const struct combine_seat *s = &c->seat[i];
-        const char *what = s->state == COMBINE_ABSENT ? "absent" : s->state == COMBINE_EQUIVOCATED ? "equivocated"
-                           : s->state == COMBINE_BAD  ? "bad"    : "good";
+        const char *what = s->state == COMBINE_ABSENT        ? "absent"
+                           : s->state == COMBINE_EQUIVOCATED ? "equivocated"
+                           : s->state == COMBINE_BAD         ? "bad"
+                                                             : "good";
         int n = snprintf(list + used, sizeof list - used, "%sseat %u %s", used ? ", " : "", s->seat, what);
         if (n < 0 || (size_t)n >= sizeof list - used)
             break;
@@ -118,7 +120,8 @@ static err_t choose(struct combination *c, const struct record *r, const struct 
         c->used[c->used_count++] = s->partial;
     }
     if (listed && (options->only_count != r->t || c->used_count != r->t))
-        return fault_set(f, ERR_MISMATCH, "the partial decryptions that the result lists are not %u good ones of this board",
+        return fault_set(f, ERR_MISMATCH,
+                         "the partial decryptions that the result lists are not %u good ones of this board",
                          r->t);
     return OK;
 }

@@ -1,9 +1,9 @@
 /* Combining partial decryptions to the result.
  *
- * Given a plan's targets, the ceremony record and a board, looks at the partial decryptions of every holder, checks
- * the proofs of each alone, names and leaves out the bad ones and their authors only, and decrypts with any t
- * good ones. Nothing is decided by who is late: with fewer than t it says who is there (ERR_QUORUM), and is
- * called again when more have come. Everything here is public; variable time. */
+ * Given a plan's targets, the ceremony record and a board, looks at the partial decryptions of every holder,
+ * checks the proofs of each alone, names and leaves out the bad ones and their authors only, and decrypts
+ * with any t good ones. Nothing is decided by who is late: with fewer than t it says who is there
+ * (ERR_QUORUM), and is called again when more have come. Everything here is public; variable time. */
 #ifndef TALLY_COMBINE_H
 #define TALLY_COMBINE_H
 
@@ -22,8 +22,9 @@ enum combine_state {
 struct combine_seat {
     uint32_t seat;
     enum combine_state state;
-    const struct entry *entry, *other; /* what was looked at; other: the second statement of an equivocation */
-    struct partial *partial;           /* USED and SPARE only */
+    const struct entry *entry,
+        *other;              /* what was looked at; other: the second statement of an equivocation */
+    struct partial *partial; /* USED and SPARE only */
     struct fault fault;
 };
 
@@ -36,7 +37,8 @@ struct combination {
 };
 
 struct combine_options {
-    const hash_t *only; /* statement ids that must be the ones used (a result that exists), or NULL: lowest seats */
+    const hash_t
+        *only; /* statement ids that must be the ones used (a result that exists), or NULL: lowest seats */
     size_t only_count;
     progress_fn progress; /* NULL: no calls */
     void *progress_ctx;
@@ -44,8 +46,9 @@ struct combine_options {
 
 /* *out is set also when ERR_QUORUM is returned (its report says who is missing or bad), and is freed with
  * combination_free; its entries are the board's. options may be NULL.
- * ERR_QUORUM: fewer than t good partials. ERR_MISMATCH: one of options->only is not among the good ones, or they are not t.
- * ERR_LIMIT, ERR_SUM: the decrypted counts break a rule of result.h (the sums were not sums of valid ballots). */
+ * ERR_QUORUM: fewer than t good partials. ERR_MISMATCH: one of options->only is not among the good ones, or
+ * they are not t. ERR_LIMIT, ERR_SUM: the decrypted counts break a rule of result.h (the sums were not sums
+ * of valid ballots). */
 MUST err_t combine_partials_var(struct combination **out, const struct manifest *m, const struct record *r,
                                 const struct board *b, const hash_t *plan, const struct target *target,
                                 size_t target_count, const struct combine_options *options, struct fault *f);

@@ -11,30 +11,38 @@ static const struct verb verbs[] = {
      "The public key that is printed goes into the column \"key\" of the jurisdictions.", verb_key_new},
     {"key show", "FILE", "print the public key of a key file", NULL, verb_key_show},
     {"import prepare", "FILE", "make an election of the kind import from precinct results",
-     "Reads precinct results in the MEDSL layout and writes manifest and jurisdictions.", verb_import_prepare},
+     "Reads precinct results in the MEDSL layout and writes manifest and jurisdictions.",
+     verb_import_prepare},
     {"import encrypt", "FILE", "encrypt imported precinct results",
      "One export per precinct, each count with a range proof bound to its place.", verb_import_encrypt},
     {"ballot make", "", "encrypt ballots as a voter's device does",
-     "Writes a CBOR sequence of ballots. For tests and rehearsals: --random lets a seed decide the votes (never the\n"
-     "encryption) and prints the totals it voted, one line \"total CONTEST OPTION COUNT\" each.", verb_ballot_make},
+     "Writes a CBOR sequence of ballots. For tests and rehearsals: --random lets a seed decide the votes "
+     "(never the\n"
+     "encryption) and prints the totals it voted, one line \"total CONTEST OPTION COUNT\" each.",
+     verb_ballot_make},
     {"precinct open", "", "begin or go on with the journal of a precinct", NULL, verb_precinct_open},
     {"precinct cast", "[FILE]", "take ballots",
      "Reads a CBOR sequence of ballots from FILE or standard input. Prints \"accepted ID\", \"again ID\" or\n"
-     "\"refused NUMBER ERR_NAME\" for each; what is accepted is on disk.", verb_precinct_cast},
+     "\"refused NUMBER ERR_NAME\" for each; what is accepted is on disk.",
+     verb_precinct_cast},
     {"precinct close", "", "end the voting and write the signed export", NULL, verb_precinct_close},
     {"precinct correct", "", "open a closed precinct for a correction", NULL, verb_precinct_correct},
     {"precinct remove", "", "take a ballot out during a correction", NULL, verb_precinct_remove},
     {"precinct status", "", "say where a precinct stands", NULL, verb_precinct_status},
     {"precinct receipt", "", "make the receipt of a ballot", NULL, verb_precinct_receipt},
     {"aggregate", "", "verify all exports and add them up",
-     "Every ballot of every export is verified on this machine. Can be interrupted and run again.", verb_aggregate},
+     "Every ballot of every export is verified on this machine. Can be interrupted and run again.",
+     verb_aggregate},
     {"plan", "", "make the decryption plan from the records", NULL, verb_plan},
     {"combine", "", "combine partial decryptions to the result",
-     "Uses any t good ones, names those that are missing or bad, and is run again when more arrive.", verb_combine},
+     "Uses any t good ones, names those that are missing or bad, and is run again when more arrive.",
+     verb_combine},
     {"publish", "", "make the bundle that anyone can verify", NULL, verb_publish},
     {"show", "FILE...", "print any file of an election for people",
-     "Manifests, entries, records, exports, plans, results, ballots, receipts, key files, QR texts and pictures of\n"
-     "QR codes. With --board it checks what it prints.", verb_show},
+     "Manifests, entries, records, exports, plans, results, ballots, receipts, key files, QR texts and "
+     "pictures of\n"
+     "QR codes. With --board it checks what it prints.",
+     verb_show},
 };
 
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])
@@ -51,7 +59,7 @@ static void watch_signals(void)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    action.sa_handler = on_signal; /* without SA_RESTART: waiting for input ends too */
+    action.sa_handler = on_signal;  /* without SA_RESTART: waiting for input ends too */
     action.sa_flags = SA_RESETHAND; /* the second signal ends the program at once */
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
@@ -64,10 +72,13 @@ static void watch_signals(void)
 
 static void usage(FILE *out)
 {
-    fprintf(out, "conclave-tally: ballots, aggregation, decryption plan, result, bundle\n\nusage: conclave-tally VERB [OPTIONS]\n\n");
+    fprintf(out, "conclave-tally: ballots, aggregation, decryption plan, result, bundle\n\nusage: "
+                 "conclave-tally VERB [OPTIONS]\n\n");
     for (size_t i = 0; i < VERB_COUNT; i++)
         fprintf(out, "  %-18s %s\n", verbs[i].name, verbs[i].summary);
-    fprintf(out, "\nconclave-tally VERB --help says more. Exit status: 0 done, 1 refused or failed, 2 wrong use.\n");
+    fprintf(
+        out,
+        "\nconclave-tally VERB --help says more. Exit status: 0 done, 1 refused or failed, 2 wrong use.\n");
 }
 
 /* How many words of argv the name takes, or 0 if it is another verb. */

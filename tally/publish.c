@@ -26,7 +26,7 @@ struct job {
         hash_t id;
         int is_wanted;
         char *file;
-    } *wanted;
+    } * wanted;
     uint64_t exports, done;
     progress_fn progress;
     void *progress_ctx;
@@ -40,7 +40,8 @@ static err_t tick(struct job *j)
 
 /* --- small files: what is written is what was checked --- */
 
-static err_t read_at(uint8_t **data, size_t *len, const char *dir, const char *name, size_t max, struct fault *f)
+static err_t read_at(uint8_t **data, size_t *len, const char *dir, const char *name, size_t max,
+                     struct fault *f)
 {
     char path[BUNDLE_PATH_MAX];
     if (file_path(path, sizeof path, dir, name) != OK)
@@ -72,9 +73,10 @@ static err_t add_places(struct job *j, struct fault *f)
     const struct manifest *m = j->be->m;
     TRY(read_at(&data, &len, j->paths->board, m->places_file, JURISDICTIONS_MAX, f));
     hash_one(&hash, data, len);
-    err_t e = hash_cmp(&hash, &m->places_hash) == 0
-                  ? publish_dir_add(&j->dir, m->places_file, data, len, f)
-                  : fault_file(f, fault_set(f, ERR_HASH, "not the places that the manifest names"), m->places_file);
+    err_t e =
+        hash_cmp(&hash, &m->places_hash) == 0
+            ? publish_dir_add(&j->dir, m->places_file, data, len, f)
+            : fault_file(f, fault_set(f, ERR_HASH, "not the places that the manifest names"), m->places_file);
     free(data);
     return e;
 }
@@ -283,7 +285,8 @@ static err_t add_exports(struct job *j, struct fault *f)
             continue;
         places_get(j->be->places, i, &p);
         if (w->file == NULL) {
-            fault_set(f, ERR_MISSING, "the export that the record of %s counts is not in the directory", p.id);
+            fault_set(f, ERR_MISSING, "the export that the record of %s counts is not in the directory",
+                      p.id);
             return fault_file(f, ERR_MISSING, j->paths->exports);
         }
         snprintf(name, sizeof name, BUNDLE_EXPORTS "/%s" EXPORT_SUFFIX, p.id);

@@ -11,7 +11,7 @@ struct publish_dir {
     struct publish_line {
         char *path; /* inside the bundle */
         hash_t hash;
-    } *line;
+    } * line;
     size_t line_count, line_cap;
     uint64_t bytes;
 };
@@ -19,14 +19,16 @@ struct publish_dir {
 /* Removes what an interrupted run left in OUT.tmp and makes it anew. */
 MUST err_t publish_dir_open(struct publish_dir *d, const char *out, struct fault *f);
 /* Writes one file; directories of path are made. */
-MUST err_t publish_dir_add(struct publish_dir *d, const char *path, const void *data, size_t len, struct fault *f);
+MUST err_t publish_dir_add(struct publish_dir *d, const char *path, const void *data, size_t len,
+                           struct fault *f);
 /* A file as a stream: begin, write to *stream through _write (which hashes), end. */
 struct publish_stream {
     FILE *file;
     struct hash_ctx hash;
     char path[512];
 };
-MUST err_t publish_stream_begin(struct publish_stream *s, struct publish_dir *d, const char *path, struct fault *f);
+MUST err_t publish_stream_begin(struct publish_stream *s, struct publish_dir *d, const char *path,
+                                struct fault *f);
 MUST err_t publish_stream_write(struct publish_stream *s, struct publish_dir *d, const void *data, size_t len,
                                 struct fault *f);
 MUST err_t publish_stream_end(struct publish_stream *s, struct publish_dir *d, struct fault *f);

@@ -13,8 +13,11 @@ static void put_policy(struct html *h)
     char text[64];
     hash_one(&style, report_style, strlen(report_style));
     sodium_bin2base64(text, sizeof text, style.b, sizeof style.b, sodium_base64_VARIANT_ORIGINAL);
-    html_fmt(h, "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-%s'; "
-                "base-uri 'none'; form-action 'none'\">\n", text);
+    html_fmt(
+        h,
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-%s'; "
+        "base-uri 'none'; form-action 'none'\">\n",
+        text);
 }
 
 void report_put_head(struct html *h, const struct report_input *in)
@@ -23,7 +26,8 @@ void report_put_head(struct html *h, const struct report_input *in)
     html_raw(h, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     put_policy(h);
     html_raw(h, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                "<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" content=\"no-referrer\">\n<title>");
+                "<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" "
+                "content=\"no-referrer\">\n<title>");
     html_text(h, m->title);
     html_raw(h, ": result</title>\n<style>");
     html_raw(h, report_style);
@@ -33,9 +37,11 @@ void report_put_head(struct html *h, const struct report_input *in)
     html_text(h, m->date);
     html_raw(h, "</p>\n");
     if (m->rehearsal)
-        html_raw(h, "<p class=\"note warn\"><strong>This is a rehearsal.</strong> No real election was decided.</p>\n");
+        html_raw(h, "<p class=\"note warn\"><strong>This is a rehearsal.</strong> No real election was "
+                    "decided.</p>\n");
     html_raw(h, "<dl class=\"facts\">\n");
-    html_raw(h, m->kind == KIND_IMPORT ? "<div><dt>Kind</dt><dd>imported counts</dd></div>\n" : "<div><dt>Ballots</dt><dd>");
+    html_raw(h, m->kind == KIND_IMPORT ? "<div><dt>Kind</dt><dd>imported counts</dd></div>\n"
+                                       : "<div><dt>Ballots</dt><dd>");
     if (m->kind != KIND_IMPORT) {
         html_number(h, in->ballots);
         html_raw(h, "</dd></div>\n");
@@ -44,31 +50,40 @@ void report_put_head(struct html *h, const struct report_input *in)
     html_number(h, in->place_count - in->missing_count);
     html_raw(h, " of ");
     html_number(h, in->place_count);
-    html_fmt(h, "</dd></div>\n<div><dt>Contests</dt><dd>%zu</dd></div>\n<div><dt>Key holders</dt><dd>%u of %u decrypted</dd></div>\n"
-                "</dl>\n", m->contest_count, (unsigned)__builtin_popcount(in->used), in->ctx->r->n);
-    html_raw(h, "<p class=\"note\">This page is a summary. By itself it proves nothing: anyone can write a page. The files beside it can be "
-                "checked by anyone with <code>conclave-verify</code>; <a href=\"#verify\">see how</a>.</p>\n</header>\n<main>\n");
+    html_fmt(h,
+             "</dd></div>\n<div><dt>Contests</dt><dd>%zu</dd></div>\n<div><dt>Key holders</dt><dd>%u of %u "
+             "decrypted</dd></div>\n"
+             "</dl>\n",
+             m->contest_count, (unsigned)__builtin_popcount(in->used), in->ctx->r->n);
+    html_raw(h, "<p class=\"note\">This page is a summary. By itself it proves nothing: anyone can write a "
+                "page. The files beside it can be "
+                "checked by anyone with <code>conclave-verify</code>; <a href=\"#verify\">see "
+                "how</a>.</p>\n</header>\n<main>\n");
 }
 
 static void put_nav(struct html *h)
 {
-    html_raw(h, "<nav><a href=\"#totals\">Totals</a><a href=\"#places\">By place</a><a href=\"#missing\">Missing</a>"
-                "<a href=\"#trust\">Chain of trust</a><a href=\"#words\">Fingerprints</a><a href=\"#codes\">QR codes</a>"
-                "<a href=\"#verify\">Verify</a></nav>\n");
+    html_raw(
+        h,
+        "<nav><a href=\"#totals\">Totals</a><a href=\"#places\">By place</a><a href=\"#missing\">Missing</a>"
+        "<a href=\"#trust\">Chain of trust</a><a href=\"#words\">Fingerprints</a><a href=\"#codes\">QR "
+        "codes</a>"
+        "<a href=\"#verify\">Verify</a></nav>\n");
 }
 
 static err_t check_input(const struct report_input *in, struct fault *f)
 {
     const struct plan *p = in->plan;
     if (p->unit_count != in->result->row_count)
-        return fault_set(f, ERR_MISMATCH, "the result has %zu rows and the plan %zu units", in->result->row_count,
-                         p->unit_count);
+        return fault_set(f, ERR_MISMATCH, "the result has %zu rows and the plan %zu units",
+                         in->result->row_count, p->unit_count);
     for (size_t i = 0; i < p->unit_count; i++) {
         const struct result_row *row = &in->result->row[i];
         const struct contest *c = &in->ctx->m->contest[p->unit[i].contest];
         if (strcmp(row->place, p->unit[i].place) != 0 || strcmp(row->contest, c->id) != 0 ||
             row->count != c->option_count || row->ballots != p->unit[i].ballots)
-            return fault_set(f, ERR_MISMATCH, "row %zu of the result is not unit %zu of the plan", i + 1, i + 1);
+            return fault_set(f, ERR_MISMATCH, "row %zu of the result is not unit %zu of the plan", i + 1,
+                             i + 1);
     }
     return OK;
 }

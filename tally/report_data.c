@@ -32,13 +32,16 @@ static err_t take_lowest(struct report_data *d, const struct node *n)
 {
     struct report_input *in = &d->in;
     in->place_count++;
-    TRY(reserve((void **)&d->missing, &d->missing_cap, in->missing_count, n->missing_count, sizeof *d->missing));
+    TRY(reserve((void **)&d->missing, &d->missing_cap, in->missing_count, n->missing_count,
+                sizeof *d->missing));
     for (size_t i = 0; i < n->missing_count; i++)
         d->missing[in->missing_count++] = n->missing[i];
-    TRY(reserve((void **)&d->dropped, &d->dropped_cap, in->dropped_count, n->dropped_count, sizeof *d->dropped));
+    TRY(reserve((void **)&d->dropped, &d->dropped_cap, in->dropped_count, n->dropped_count,
+                sizeof *d->dropped));
     for (size_t i = 0; i < n->dropped_count; i++)
         d->dropped[in->dropped_count++] = (struct report_dropped){n->place, n->dropped[i]};
-    TRY(reserve((void **)&d->replaced, &d->replaced_cap, in->replaced_count, n->replaced_count, sizeof *d->replaced));
+    TRY(reserve((void **)&d->replaced, &d->replaced_cap, in->replaced_count, n->replaced_count,
+                sizeof *d->replaced));
     for (size_t i = 0; i < n->replaced_count; i++)
         d->replaced[in->replaced_count++] =
             (struct report_replaced){n->place, n->replaced[i].older, n->replaced[i].newer};
@@ -105,8 +108,8 @@ static err_t anchor_code(struct report_qr *q, const struct record *r)
     return take_bytes(q, &o);
 }
 
-static err_t result_code(struct report_qr *q, const struct report_data *d, const struct target *target, size_t i,
-                         const struct combination *c, struct fault *f)
+static err_t result_code(struct report_qr *q, const struct report_data *d, const struct target *target,
+                         size_t i, const struct combination *c, struct fault *f)
 {
     const struct election_context *ctx = d->in.ctx;
     const struct plan_unit *u = &d->in.plan->unit[i];
@@ -149,8 +152,8 @@ static err_t make_codes(struct report_data *d, const struct target *target, cons
 }
 
 err_t report_gather_var(struct report_data **out, const struct election_context *ctx,
-                        const struct node_provider *nodes, const struct plan *plan, const struct target *target,
-                        const struct combination *combination, struct fault *f)
+                        const struct node_provider *nodes, const struct plan *plan,
+                        const struct target *target, const struct combination *combination, struct fault *f)
 {
     *out = NULL;
     fault_clear(f);

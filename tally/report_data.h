@@ -1,4 +1,5 @@
-/* Gathers what the report page shows from checked data, for publish.h and for verifiers, who make the page again.
+/* Gathers what the report page shows from checked data, for publish.h and for verifiers, who make the page
+ * again.
  *
  * Reads the records once (node_walk, which checks them) for missing places, dropped ballots and corrections,
  * and makes the QR messages. The same bundle gives the same data. */
@@ -18,11 +19,13 @@ struct report_data {
     struct report_qr *qr;
 };
 
-/* combination: of this plan, with its result; used partials are those the result lists. target: plan_targets. Everything given
- * outlives *out, which is freed with report_data_free. Errors as node_walk; ERR_HASH if the plan is about other records. */
+/* combination: of this plan, with its result; used partials are those the result lists. target: plan_targets.
+ * Everything given outlives *out, which is freed with report_data_free. Errors as node_walk; ERR_HASH if the
+ * plan is about other records. */
 MUST err_t report_gather_var(struct report_data **out, const struct election_context *ctx,
-                             const struct node_provider *nodes, const struct plan *plan, const struct target *target,
-                             const struct combination *combination, struct fault *f);
+                             const struct node_provider *nodes, const struct plan *plan,
+                             const struct target *target, const struct combination *combination,
+                             struct fault *f);
 void report_data_free(struct report_data *d);
 
 #endif

@@ -1,6 +1,6 @@
-/* A growing HTML text. Everything that comes from files goes through html_text, which escapes; html_raw is for
- * the program's own markup, html_fmt for own markup with numbers and identifiers (characters [A-Za-z0-9._-] only).
- * The first error is kept; the rest is ignored then. */
+/* A growing HTML text. Everything that comes from files goes through html_text, which escapes; html_raw is
+ * for the program's own markup, html_fmt for own markup with numbers and identifiers (characters
+ * [A-Za-z0-9._-] only). The first error is kept; the rest is ignored then. */
 #ifndef TALLY_REPORT_HTML_H
 #define TALLY_REPORT_HTML_H
 
@@ -12,7 +12,10 @@ struct html {
     err_t err; /* ERR_MEMORY once growing failed */
 };
 
-#define HTML_INIT {NULL, 0, 0, OK}
+#define HTML_INIT                                                                                            \
+    {                                                                                                        \
+        NULL, 0, 0, OK                                                                                       \
+    }
 
 void html_free(struct html *h);
 void html_raw(struct html *h, const char *markup);

@@ -42,8 +42,10 @@ static int by_votes(const void *a, const void *b)
 static void put_bar(struct html *h, uint64_t votes, uint64_t whole)
 {
     unsigned width = whole ? (unsigned)((unsigned __int128)votes * 1000 / whole) : 0;
-    html_fmt(h, "<svg class=\"bar\" viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\">"
-                "<rect class=\"track\" width=\"1000\" height=\"10\"/><rect class=\"fill\" width=\"%u\" height=\"10\"/></svg>",
+    html_fmt(h,
+             "<svg class=\"bar\" viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\">"
+             "<rect class=\"track\" width=\"1000\" height=\"10\"/><rect class=\"fill\" width=\"%u\" "
+             "height=\"10\"/></svg>",
              width);
 }
 
@@ -111,14 +113,17 @@ void report_put_totals(struct html *h, const struct report_input *in)
             continue;
         if (shown > 0 && shown % CONTESTS_SHOWN == 0) {
             html_raw(h, shown > CONTESTS_SHOWN ? "</div>\n</details>\n" : "</div>\n");
-            html_fmt(h, "<details><summary>Contests from number %zu</summary>\n<div class=\"cards\">\n", shown + 1);
+            html_fmt(h, "<details><summary>Contests from number %zu</summary>\n<div class=\"cards\">\n",
+                     shown + 1);
         }
         put_card(h, in, i);
         shown++;
     }
     html_raw(h, shown > CONTESTS_SHOWN ? "</div>\n</details>\n" : "</div>\n");
     if (shown == 0)
-        html_raw(h, "<p>The manifest does not decrypt totals of the whole election; see the results by place.</p>\n");
+        html_raw(
+            h,
+            "<p>The manifest does not decrypt totals of the whole election; see the results by place.</p>\n");
     html_raw(h, "</section>\n");
 }
 
@@ -139,7 +144,7 @@ static int by_level_contest(const void *a, const void *b)
     return x->unit < y->unit ? -1 : x->unit > y->unit;
 }
 
-static void put_table_head(struct html *h, const struct contest *c)
+static void put_table_head(struct html *h, const struct report_input *in, const struct contest *c)
 {
     html_raw(h, "<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">Place</th>");
     for (size_t o = 0; o < c->option_count; o++) {
@@ -147,7 +152,8 @@ static void put_table_head(struct html *h, const struct contest *c)
         html_text(h, c->option[o].title);
         html_raw(h, "</th>");
     }
-    html_raw(h, "<th scope=\"col\">Ballots</th></tr></thead>\n<tbody>\n");
+    html_fmt(h, "<th scope=\"col\">%s</th></tr></thead>\n<tbody>\n",
+             in->ctx->m->kind == KIND_IMPORT ? "Votes" : "Ballots");
 }
 
 static void put_table_row(struct html *h, const struct report_input *in, size_t unit)
@@ -180,7 +186,7 @@ static void put_contest(struct html *h, const struct report_input *in, const str
         size_t end = i + ROWS_SHOWN < count ? i + ROWS_SHOWN : count;
         if (count > ROWS_SHOWN)
             html_fmt(h, "<details><summary>Rows %zu to %zu</summary>\n", i + 1, end);
-        put_table_head(h, c);
+        put_table_head(h, in, c);
         for (size_t k = i; k < end; k++)
             put_table_row(h, in, cell[k].unit);
         html_raw(h, "</tbody></table></div>\n");
@@ -204,12 +210,16 @@ err_t report_put_places(struct html *h, const struct report_input *in)
     if (count == 0)
         html_raw(h, "<p>The manifest decrypts no smaller places.</p>\n");
     else
-        html_fmt(h, "<p>A place is shown by itself from %u ballots on. Smaller ones are part of a reporting group that was fixed before "
-                    "voting, or of the next larger place only.</p>\n", in->ctx->m->minimum);
+        html_fmt(h,
+                 "<p>A place is shown by itself from %u %s on. Smaller ones are part of a reporting group "
+                 "that was fixed beforehand, "
+                 "or of the next larger place only.</p>\n",
+                 in->ctx->m->minimum, in->ctx->m->kind == KIND_IMPORT ? "votes" : "ballots");
     for (size_t i = 0, end; i < count; i = end) {
         if (i == 0 || cell[i].level != cell[i - 1].level)
             html_fmt(h, "<h3>Level: %s</h3>\n", in->ctx->m->level[cell[i].level]);
-        for (end = i; end < count && cell[end].level == cell[i].level && cell[end].contest == cell[i].contest; end++)
+        for (end = i; end < count && cell[end].level == cell[i].level && cell[end].contest == cell[i].contest;
+             end++)
             ;
         put_contest(h, in, cell + i, end - i);
     }
@@ -240,7 +250,9 @@ static void put_missing_places(struct html *h, const struct report_input *in)
     html_raw(h, " not reported</summary>\n<ul class=\"plain\">\n");
     for (size_t i = 0; i < in->missing_count; i++) {
         if (i > 0 && i % ROWS_SHOWN == 0)
-            html_fmt(h, "</ul>\n</details>\n<details><summary>From number %zu</summary>\n<ul class=\"plain\">\n", i + 1);
+            html_fmt(h,
+                     "</ul>\n</details>\n<details><summary>From number %zu</summary>\n<ul class=\"plain\">\n",
+                     i + 1);
         html_raw(h, "<li>");
         put_place(h, in, in->missing[i]);
         html_raw(h, "</li>\n");
@@ -260,7 +272,9 @@ static void put_dropped(struct html *h, const struct report_input *in)
     html_raw(h, " left out: the same ballot id elsewhere</summary>\n<ul class=\"plain\">\n");
     for (size_t i = 0; i < in->dropped_count; i++) {
         if (i > 0 && i % ROWS_SHOWN == 0)
-            html_fmt(h, "</ul>\n</details>\n<details><summary>From number %zu</summary>\n<ul class=\"plain\">\n", i + 1);
+            html_fmt(h,
+                     "</ul>\n</details>\n<details><summary>From number %zu</summary>\n<ul class=\"plain\">\n",
+                     i + 1);
         html_raw(h, "<li>");
         put_place(h, in, in->dropped[i].place);
         html_raw(h, ": ballot <code>");
@@ -276,7 +290,8 @@ static void put_replaced(struct html *h, const struct report_input *in)
         html_raw(h, "<p>No place corrected its count.</p>\n");
         return;
     }
-    html_fmt(h, "<details open><summary>Corrections that were accepted: %zu</summary>\n<ul class=\"plain\">\n",
+    html_fmt(h,
+             "<details open><summary>Corrections that were accepted: %zu</summary>\n<ul class=\"plain\">\n",
              in->replaced_count);
     for (size_t i = 0; i < in->replaced_count; i++) {
         html_raw(h, "<li>");

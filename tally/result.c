@@ -155,13 +155,13 @@ err_t result_row_check(const struct result_row *row, const struct manifest *m, s
         return fault_set(f, ERR_UNKNOWN, "contest %s is not in the manifest", row->contest);
     const struct contest *c = &m->contest[index];
     if (row->count != c->option_count)
-        return fault_set(f, ERR_MISMATCH, "place %s, contest %s: %zu counts for %zu options", row->place, row->contest,
-                         row->count, c->option_count);
+        return fault_set(f, ERR_MISMATCH, "place %s, contest %s: %zu counts for %zu options", row->place,
+                         row->contest, row->count, c->option_count);
     uint64_t sum = 0;
     for (size_t o = 0; o < row->count; o++) {
         if (row->votes[o] > row->ballots)
-            return fault_set(f, ERR_LIMIT, "place %s, contest %s, option %s: more votes than ballots", row->place,
-                             row->contest, c->option[o].id);
+            return fault_set(f, ERR_LIMIT, "place %s, contest %s, option %s: more votes than ballots",
+                             row->place, row->contest, c->option[o].id);
         sum += row->votes[o];
     }
     if (m->kind == KIND_IMPORT && sum != row->ballots)

@@ -1,4 +1,5 @@
-/* The result of an election: the counts of every unit of the decryption plan (docs/spec/formats.md, "Result").
+/* The result of an election: the counts of every unit of the decryption plan (docs/spec/formats.md,
+ * "Result").
  *
  * combine.h makes it, publish.h puts it into the bundle, the verifier reads it and compares. This module
  * is its form and the rules that every row must keep; it decrypts nothing and checks no proof. */
@@ -8,7 +9,7 @@
 #include "ceremony/base/cbor.h"
 #include "ceremony/manifest.h"
 
-#define RESULT_MAX ((size_t)512 << 20)  /* bytes of result.cbor */
+#define RESULT_MAX ((size_t)512 << 20) /* bytes of result.cbor */
 #define RESULT_ROWS_MAX ((size_t)4 << 20)
 #define RESULT_BALLOTS_MAX ((uint64_t)1 << 40)
 
@@ -21,7 +22,7 @@ struct result_row {
 
 struct result {
     hash_t election, record, plan;
-    size_t partial_count; /* t */
+    size_t partial_count;         /* t */
     hash_t partial[TRUSTEES_MAX]; /* statement ids, in seat order */
     size_t row_count;
     struct result_row *row; /* in the order of the plan */
@@ -36,8 +37,8 @@ void result_free(struct result *r);
 /* Appends the deterministic CBOR of r. Errors stay in out->err. */
 void result_write(struct cbor_out *out, const struct result *r);
 
-/* Reads bytes or a file strictly. ERR_FORMAT, ERR_CANONICAL, ERR_TRAILING, ERR_LIMIT, ERR_DUPLICATE (a partial
- * twice). *out is freed with result_free. */
+/* Reads bytes or a file strictly. ERR_FORMAT, ERR_CANONICAL, ERR_TRAILING, ERR_LIMIT, ERR_DUPLICATE (a
+ * partial twice). *out is freed with result_free. */
 MUST err_t result_parse(struct result **out, const uint8_t *data, size_t len, struct fault *f);
 MUST err_t result_load(struct result **out, const char *path, struct fault *f);
 

@@ -49,9 +49,10 @@ void resultqr_free(struct resultqr *q)
 
 /* --- making --- */
 
-err_t resultqr_make(struct resultqr **out, const struct manifest *m, const struct record *r, const hash_t *plan,
-                    const struct target *target, size_t index, const char *place_title, const uint64_t *votes,
-                    const struct partial *const *partial, size_t partial_count, struct fault *f)
+err_t resultqr_make(struct resultqr **out, const struct manifest *m, const struct record *r,
+                    const hash_t *plan, const struct target *target, size_t index, const char *place_title,
+                    const uint64_t *votes, const struct partial *const *partial, size_t partial_count,
+                    struct fault *f)
 {
     const struct target *t = &target[index];
     *out = NULL;
@@ -266,7 +267,8 @@ static err_t check_ranges(const struct resultqr *q, struct fault *f)
         return fault_set(f, ERR_LIMIT, "votes on one ballot: %u", q->limit);
     for (size_t o = 0; o < q->option_count; o++) {
         if (q->votes[o] > q->ballots)
-            return fault_set(f, ERR_LIMIT, "option %s has more votes than there are ballots", q->option[o].id);
+            return fault_set(f, ERR_LIMIT, "option %s has more votes than there are ballots",
+                             q->option[o].id);
         sum += q->votes[o];
     }
     if (sum > q->ballots * q->limit)
@@ -289,9 +291,16 @@ static err_t check_proofs(const struct resultqr *q, struct fault *f)
 {
     for (size_t i = 0; i < q->partial_count; i++) {
         const struct resultqr_partial *p = &q->partial[i];
-        struct dleq_statement st = {.election = &q->election, .record = &q->record, .plan = &q->plan, .place = q->place,
-                                    .contest = q->contest, .seat = p->seat, .S = &p->S, .count = q->option_count,
-                                    .A = q->A, .D = p->D};
+        struct dleq_statement st = {.election = &q->election,
+                                    .record = &q->record,
+                                    .plan = &q->plan,
+                                    .place = q->place,
+                                    .contest = q->contest,
+                                    .seat = p->seat,
+                                    .S = &p->S,
+                                    .count = q->option_count,
+                                    .A = q->A,
+                                    .D = p->D};
         err_t e = dleq_verify_var(&st, &p->proof);
         if (e != OK)
             return fault_set(f, e, "partial decryption of seat %u", p->seat);
@@ -347,11 +356,14 @@ err_t resultqr_check_record(const struct resultqr *q, const struct record *r, st
     if (!point_equal(&q->Y, &r->Y))
         return fault_set(f, ERR_MISMATCH, "the result proof has another joint key than the ceremony record");
     if (q->partial_count != r->t)
-        return fault_set(f, ERR_MISMATCH, "%zu partial decryptions, and the threshold is %u", q->partial_count, r->t);
+        return fault_set(f, ERR_MISMATCH, "%zu partial decryptions, and the threshold is %u",
+                         q->partial_count, r->t);
     for (size_t i = 0; i < q->partial_count; i++) {
         uint32_t seat = q->partial[i].seat;
-        if (seat > r->n || !(r->holders >> (seat - 1) & 1) || !point_equal(&q->partial[i].S, &r->seat[seat - 1].S))
-            return fault_set(f, ERR_MISMATCH, "the public share of seat %u is not the one in the record", seat);
+        if (seat > r->n || !(r->holders >> (seat - 1) & 1) ||
+            !point_equal(&q->partial[i].S, &r->seat[seat - 1].S))
+            return fault_set(f, ERR_MISMATCH, "the public share of seat %u is not the one in the record",
+                             seat);
     }
     return OK;
 }

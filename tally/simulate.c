@@ -109,8 +109,8 @@ struct voter {
     const struct style *style;
 };
 
-static void voter_init(struct voter *v, const struct election_context *ctx, const struct place *p, uint64_t seed,
-                       uint64_t number)
+static void voter_init(struct voter *v, const struct election_context *ctx, const struct place *p,
+                       uint64_t seed, uint64_t number)
 {
     dice_init(&v->dice, seed, p->id, number);
     v->style = &ctx->m->style[p->style[dice_throw(&v->dice) % p->style_count]];
@@ -154,8 +154,8 @@ out:
     return e;
 }
 
-static void count_one(const struct election_context *ctx, const struct place *p, uint64_t seed, uint64_t number,
-                      struct simulate_totals *totals)
+static void count_one(const struct election_context *ctx, const struct place *p, uint64_t seed,
+                      uint64_t number, struct simulate_totals *totals)
 {
     struct voter v;
     size_t pick[OPTIONS_MAX], picked;
@@ -175,8 +175,8 @@ static err_t place_get(struct place *p, const struct election_context *ctx, uint
     return OK;
 }
 
-err_t simulate_count(const struct election_context *ctx, uint32_t place, uint64_t seed, uint64_t first, uint64_t count,
-                     struct simulate_totals *totals)
+err_t simulate_count(const struct election_context *ctx, uint32_t place, uint64_t seed, uint64_t first,
+                     uint64_t count, struct simulate_totals *totals)
 {
     struct place p;
     TRY(place_get(&p, ctx, place, NULL));
@@ -225,15 +225,16 @@ static err_t crew_new(struct crew **out, const struct election_context *ctx, uin
     return e;
 }
 
-static err_t make_chunk(struct crew *c, const struct election_context *ctx, const struct place *p, uint64_t seed,
-                        uint64_t first, int count, struct fault *f)
+static err_t make_chunk(struct crew *c, const struct election_context *ctx, const struct place *p,
+                        uint64_t seed, uint64_t first, int count, struct fault *f)
 {
     err_t result = OK;
 #pragma omp parallel for schedule(dynamic, 4) num_threads(c->count)
     for (int i = 0; i < count; i++) {
         struct fault mine;
         fault_clear(&mine);
-        err_t e = make_one(c->maker[omp_get_thread_num()], &c->ballot[i], ctx, p, seed, first + (uint64_t)i, &mine);
+        err_t e =
+            make_one(c->maker[omp_get_thread_num()], &c->ballot[i], ctx, p, seed, first + (uint64_t)i, &mine);
         if (e != OK) {
 #pragma omp critical(conclave_simulate)
             if (result == OK) {

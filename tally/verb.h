@@ -51,8 +51,8 @@ struct verb_option {
 
 /* argv[0] is the first word after the verb's name. Other words go to rest (may be NULL: none allowed).
  * ERR_USAGE for anything unknown, doubled, empty or left out. */
-MUST err_t verb_options(struct verb_run *v, int argc, char **argv, const struct verb_option *option, size_t count,
-                        struct verb_list *rest);
+MUST err_t verb_options(struct verb_run *v, int argc, char **argv, const struct verb_option *option,
+                        size_t count, struct verb_list *rest);
 
 /* --- shared by verbs --- */
 
@@ -62,13 +62,15 @@ MUST err_t verb_number(struct verb_run *v, uint64_t *out, const char *text, uint
 MUST err_t verb_hash(struct verb_run *v, hash_t *out, const char *text, const char *option);
 /* Index of a lowest-level place. ERR_UNKNOWN. */
 MUST err_t verb_place(struct verb_run *v, uint32_t *out, const struct bundle_election *be, const char *id);
-/* given, or DIR/name in static memory of the caller (BUNDLE_PATH_MAX). ERR_USAGE if neither given nor dir is there. */
+/* given, or DIR/name in static memory of the caller (BUNDLE_PATH_MAX). ERR_USAGE if neither given nor dir is
+ * there. */
 MUST err_t verb_path(struct verb_run *v, char out[BUNDLE_PATH_MAX], const char *given, const char *dir,
                      const char *name, const char *option);
 /* The passphrase: from a file, none, or asked for (twice if it is new). Freed with secret_free. */
-MUST err_t verb_passphrase(struct verb_run *v, char **secret, size_t *len, const char *file, int none, int is_new);
-MUST err_t verb_key_open(struct verb_run *v, struct signkey **out, const char *path, const char *passphrase_file,
-                         int none);
+MUST err_t verb_passphrase(struct verb_run *v, char **secret, size_t *len, const char *file, int none,
+                           int is_new);
+MUST err_t verb_key_open(struct verb_run *v, struct signkey **out, const char *path,
+                         const char *passphrase_file, int none);
 /* "NAME  words" and the hex below. */
 void verb_print_fingerprint(struct verb_run *v, const char *name, const hash_t *h);
 /* One line on err: the whole fault. */
@@ -77,9 +79,10 @@ int verb_stopped(const struct verb_run *v);
 
 /* --- a file of ballots: CBOR sequence (RFC 8742) of byte strings --- */
 
-/* Reads the next item. *len = 0 and OK at the end of the file. buffer has max bytes. ERR_LIMIT, ERR_TRUNCATED,
- * ERR_CANONICAL, ERR_FORMAT; ERR_STOPPED if interrupted. *offset (bytes so far) moves on. */
-MUST err_t verb_item_read(struct verb_run *v, uint8_t *buffer, size_t *len, size_t max, FILE *in, uint64_t *offset);
+/* Reads the next item. *len = 0 and OK at the end of the file. buffer has max bytes. ERR_LIMIT,
+ * ERR_TRUNCATED, ERR_CANONICAL, ERR_FORMAT; ERR_STOPPED if interrupted. *offset (bytes so far) moves on. */
+MUST err_t verb_item_read(struct verb_run *v, uint8_t *buffer, size_t *len, size_t max, FILE *in,
+                          uint64_t *offset);
 MUST err_t verb_item_write(FILE *out, const void *item, size_t len, struct fault *f);
 
 /* --- the verbs --- */

@@ -28,11 +28,12 @@ static void print_event(struct watch *w, const struct aggregate_event *ev)
     case AGGREGATE_VERIFIED:
     case AGGREGATE_KNOWN:
         if (w->all)
-            fprintf(out, "%s %s %llu items (%s)\n", ev->kind == AGGREGATE_KNOWN ? "known" : "verified", ev->place,
-                    (unsigned long long)ev->items, ev->file);
+            fprintf(out, "%s %s %llu items (%s)\n", ev->kind == AGGREGATE_KNOWN ? "known" : "verified",
+                    ev->place, (unsigned long long)ev->items, ev->file);
         break;
     case AGGREGATE_REFUSED:
-        fprintf(out, "refused %s %s\n", ev->place[0] ? ev->place : "-", ev->fault ? err_name(ev->fault->err) : "");
+        fprintf(out, "refused %s %s\n", ev->place[0] ? ev->place : "-",
+                ev->fault ? err_name(ev->fault->err) : "");
         break;
     case AGGREGATE_REPLACED:
         fprintf(out, "replaced %s %s by %s\n", ev->place, id, other);
@@ -53,7 +54,8 @@ static void print_event(struct watch *w, const struct aggregate_event *ev)
 static err_t on_event(void *ctx, const struct aggregate_event *ev)
 {
     struct watch *w = ctx;
-    int is_quiet = ev->kind == AGGREGATE_VERIFIED || ev->kind == AGGREGATE_KNOWN || ev->kind == AGGREGATE_NODE;
+    int is_quiet =
+        ev->kind == AGGREGATE_VERIFIED || ev->kind == AGGREGATE_KNOWN || ev->kind == AGGREGATE_NODE;
     if (!is_quiet || w->all)
         progress_end(&w->progress);
     print_event(w, ev);
@@ -71,9 +73,9 @@ static err_t on_event(void *ctx, const struct aggregate_event *ev)
 
 static void print_aggregate(struct verb_run *v, const struct aggregate_result *r)
 {
-    fprintf(v->out, "files      %llu: verified %llu, known %llu, refused %llu, copies %llu\n", (unsigned long long)r->files,
-            (unsigned long long)r->verified, (unsigned long long)r->known, (unsigned long long)r->refused,
-            (unsigned long long)r->duplicates);
+    fprintf(v->out, "files      %llu: verified %llu, known %llu, refused %llu, copies %llu\n",
+            (unsigned long long)r->files, (unsigned long long)r->verified, (unsigned long long)r->known,
+            (unsigned long long)r->refused, (unsigned long long)r->duplicates);
     fprintf(v->out, "places     %llu, missing %llu, replaced %llu\nballots    %llu, dropped %llu\n",
             (unsigned long long)r->places, (unsigned long long)r->missing, (unsigned long long)r->replaced,
             (unsigned long long)r->ballots, (unsigned long long)r->dropped);
@@ -104,7 +106,8 @@ err_t verb_aggregate(struct verb_run *v, int argc, char **argv)
         {"work", OPTION_TEXT, &work, "DIR", "index of what was verified here", 1},
         {"records", OPTION_TEXT, &records, "DIR", "records to write (default WORK/records)", 0},
         {"accept-corrections", OPTION_FLAG, &all_corrections, NULL, "take every correction", 0},
-        {"accept", OPTION_LIST, &accept, "HEX", "take the correction with this message id; can be repeated", 0},
+        {"accept", OPTION_LIST, &accept, "HEX", "take the correction with this message id; can be repeated",
+         0},
         {"threads", OPTION_TEXT, &threads, "N", "default: one for each processor", 0},
         {"verbose", OPTION_FLAG, &verbose, NULL, "a line for each export and record", 0},
     };
@@ -142,7 +145,8 @@ out:
 
 /* --- plan --- */
 
-static err_t older_plan(struct verb_run *v, const struct bundle_election *be, struct plan **older, const char *path)
+static err_t older_plan(struct verb_run *v, const struct bundle_election *be, struct plan **older,
+                        const char *path)
 {
     *older = NULL;
     return path == NULL ? OK : plan_load_var(older, &be->ctx, path, &v->fault);
@@ -191,9 +195,11 @@ out:
 
 /* --- combine --- */
 
-static err_t print_row(struct verb_run *v, const struct contest *c, const struct result_row *row)
+static err_t print_row(struct verb_run *v, const struct manifest *m, const struct contest *c,
+                       const struct result_row *row)
 {
-    static const struct table_column columns[] = {{"option", TABLE_LEFT}, {"votes", TABLE_RIGHT}, {"", TABLE_BAR}};
+    static const struct table_column columns[] = {
+        {"option", TABLE_LEFT}, {"votes", TABLE_RIGHT}, {"", TABLE_BAR}};
     struct table *t;
     err_t e = table_new(&t, columns, 3);
     if (e != OK)
@@ -204,7 +210,8 @@ static err_t print_row(struct verb_run *v, const struct contest *c, const struct
         const char *cells[] = {c->option[o].title, votes, votes};
         e = table_row(t, cells);
     }
-    fprintf(v->out, "\n%s (%llu ballots)\n", c->title, (unsigned long long)row->ballots);
+    fprintf(v->out, "\n%s (%llu %s)\n", c->title, (unsigned long long)row->ballots,
+            m->kind == KIND_IMPORT ? "votes" : "ballots");
     if (e == OK)
         e = table_print(t, v->out, TABLE_UNICODE, 32);
     table_free(t);
@@ -216,7 +223,7 @@ static err_t print_result(struct verb_run *v, const struct bundle_election *be, 
 {
     for (size_t i = 0; i < r->row_count; i++)
         if (plan->unit[i].level == 0)
-            TRY(print_row(v, &be->m->contest[plan->unit[i].contest], &r->row[i]));
+            TRY(print_row(v, be->m, &be->m->contest[plan->unit[i].contest], &r->row[i]));
     return OK;
 }
 
@@ -342,8 +349,9 @@ err_t verb_publish(struct verb_run *v, int argc, char **argv)
     progress_end(&progress);
     if (e != OK)
         return e;
-    fprintf(v->out, "%s %s: %llu files, %llu bytes, %llu exports, %llu entries\n", report.already ? "unchanged" : "published",
-            p.out, (unsigned long long)report.files, (unsigned long long)report.bytes, (unsigned long long)report.exports,
+    fprintf(v->out, "%s %s: %llu files, %llu bytes, %llu exports, %llu entries\n",
+            report.already ? "unchanged" : "published", p.out, (unsigned long long)report.files,
+            (unsigned long long)report.bytes, (unsigned long long)report.exports,
             (unsigned long long)report.entries);
     return OK;
 }

@@ -92,8 +92,8 @@ static err_t choice_parse(struct verb_run *v, struct choice *c, const char *text
     return OK;
 }
 
-static err_t ballot_add(struct job *j, struct ballot_maker *mk, const char *style, const struct selection *selection,
-                        size_t count)
+static err_t ballot_add(struct job *j, struct ballot_maker *mk, const char *style,
+                        const struct selection *selection, size_t count)
 {
     struct cbor_out o = CBOR_OUT_INIT;
     struct ballot_info info;
@@ -103,7 +103,8 @@ static err_t ballot_add(struct job *j, struct ballot_maker *mk, const char *styl
     if (style == NULL && p.style_count == 1)
         style = j->be->m->style[p.style[0]].id;
     if (style == NULL)
-        return fault_set(&j->v->fault, ERR_USAGE, "--style is needed: place %s has %u styles", p.id, p.style_count);
+        return fault_set(&j->v->fault, ERR_USAGE, "--style is needed: place %s has %u styles", p.id,
+                         p.style_count);
     err_t e = ballot_make(mk, &o, &info, j->place, style, selection, count, NULL, &j->v->fault);
     if (e == OK)
         e = sink(j, o.data, o.len, &j->v->fault);
@@ -145,13 +146,14 @@ static err_t json_fault(struct job *j, size_t number, const char *what)
     return fault_set(&j->v->fault, ERR_FORMAT, "ballot %zu: %s", number + 1, what);
 }
 
-static err_t take_json_votes(struct job *j, json_t *votes, struct choice *choice, struct selection *selection, size_t *count,
-                             size_t number)
+static err_t take_json_votes(struct job *j, json_t *votes, struct choice *choice, struct selection *selection,
+                             size_t *count, size_t number)
 {
     const char *contest;
     json_t *options;
     *count = 0;
-    json_object_foreach(votes, contest, options) {
+    json_object_foreach(votes, contest, options)
+    {
         struct choice *c = &choice[*count];
         size_t n = json_array_size(options);
         if (!json_is_array(options) || n > OPTIONS_MAX)
@@ -170,7 +172,8 @@ static err_t make_json_one(struct job *j, struct ballot_maker *mk, json_t *item,
 {
     json_t *votes = json_object_get(item, "votes"), *style = json_object_get(item, "style");
     size_t room = json_object_size(votes), count;
-    if (!json_is_object(votes) || json_object_size(item) != (style ? 2u : 1u) || (style && !json_is_string(style)))
+    if (!json_is_object(votes) || json_object_size(item) != (style ? 2u : 1u) ||
+        (style && !json_is_string(style)))
         return json_fault(j, number, "an object with \"style\" (text) and \"votes\" (object) is wanted");
     struct choice *choice = calloc(room ? room : 1, sizeof *choice);
     struct selection *selection = calloc(room ? room : 1, sizeof *selection);
@@ -213,8 +216,8 @@ out:
 
 err_t verb_ballot_make(struct verb_run *v, int argc, char **argv)
 {
-    const char *board = NULL, *place = NULL, *style = NULL, *out = NULL, *random = NULL, *seed = NULL, *first = NULL,
-               *votes = NULL;
+    const char *board = NULL, *place = NULL, *style = NULL, *out = NULL, *random = NULL, *seed = NULL,
+               *first = NULL, *votes = NULL;
     struct verb_list select = {.count = 0};
     const struct verb_option options[] = {
         {"board", OPTION_TEXT, &board, "DIR", "manifest, jurisdictions and record of the election", 1},
@@ -222,7 +225,8 @@ err_t verb_ballot_make(struct verb_run *v, int argc, char **argv)
         {"out", OPTION_TEXT, &out, "FILE", "ballots, as a CBOR sequence; never overwritten", 1},
         {"style", OPTION_TEXT, &style, "STYLE", "ballot style; not needed if the place has one only", 0},
         {"select", OPTION_LIST, &select, "CONTEST=OPTION,...", "choices of one ballot; can be repeated", 0},
-        {"votes", OPTION_TEXT, &votes, "FILE", "JSON: [{\"style\": S, \"votes\": {CONTEST: [OPTION, ...]}}, ...]", 0},
+        {"votes", OPTION_TEXT, &votes, "FILE",
+         "JSON: [{\"style\": S, \"votes\": {CONTEST: [OPTION, ...]}}, ...]", 0},
         {"random", OPTION_TEXT, &random, "COUNT", "so many made-up voters", 0},
         {"seed", OPTION_TEXT, &seed, "N", "decides how they vote (default 1)", 0},
         {"first", OPTION_TEXT, &first, "N", "number of the first voter (default 0)", 0},

@@ -12,8 +12,8 @@
 
 static void print_help(struct verb_run *v, const struct verb_option *option, size_t count)
 {
-    fprintf(v->out, "%s\n\nusage: conclave-tally %s%s %s\n", v->verb->summary, v->verb->name, count ? " [OPTIONS]" : "",
-            v->verb->arguments);
+    fprintf(v->out, "%s\n\nusage: conclave-tally %s%s %s\n", v->verb->summary, v->verb->name,
+            count ? " [OPTIONS]" : "", v->verb->arguments);
     if (v->verb->text != NULL)
         fprintf(v->out, "\n%s\n", v->verb->text);
     if (count > 0)
@@ -65,8 +65,9 @@ static err_t check_required(struct verb_run *v, const struct verb_option *option
 {
     for (size_t i = 0; i < count; i++) {
         const struct verb_option *o = &option[i];
-        int given = o->kind == OPTION_TEXT ? *(const char **)o->to != NULL
-                    : o->kind == OPTION_LIST ? ((struct verb_list *)o->to)->count > 0 : 1;
+        int given = o->kind == OPTION_TEXT   ? *(const char **)o->to != NULL
+                    : o->kind == OPTION_LIST ? ((struct verb_list *)o->to)->count > 0
+                                             : 1;
         if (o->required && !given)
             return fault_set(&v->fault, ERR_USAGE, "--%s %s is required", o->name, o->value);
     }
@@ -95,7 +96,8 @@ err_t verb_options(struct verb_run *v, int argc, char **argv, const struct verb_
         }
         const char *value = strchr(word, '=');
         size_t len = value ? (size_t)(value - word) : strlen(word);
-        const struct verb_option *o = len > 2 && word[1] == '-' ? option_find(option, count, word + 2, len - 2) : NULL;
+        const struct verb_option *o =
+            len > 2 && word[1] == '-' ? option_find(option, count, word + 2, len - 2) : NULL;
         if (o == NULL)
             return fault_set(&v->fault, ERR_USAGE, "argument %d is not an option of this verb", i + 1);
         if (value != NULL)
@@ -117,7 +119,8 @@ err_t verb_number(struct verb_run *v, uint64_t *out, const char *text, uint64_t 
     for (; text[i] >= '0' && text[i] <= '9' && i < 19; i++)
         n = n * 10 + (uint64_t)(text[i] - '0');
     if (i == 0 || text[i] != 0 || n > max)
-        return fault_set(&v->fault, ERR_USAGE, "--%s: a number from 0 to %llu", option, (unsigned long long)max);
+        return fault_set(&v->fault, ERR_USAGE, "--%s: a number from 0 to %llu", option,
+                         (unsigned long long)max);
     *out = n;
     return OK;
 }
@@ -138,8 +141,8 @@ err_t verb_place(struct verb_run *v, uint32_t *out, const struct bundle_election
     return OK;
 }
 
-err_t verb_path(struct verb_run *v, char out[BUNDLE_PATH_MAX], const char *given, const char *dir, const char *name,
-                const char *option)
+err_t verb_path(struct verb_run *v, char out[BUNDLE_PATH_MAX], const char *given, const char *dir,
+                const char *name, const char *option)
 {
     if (given == NULL && dir == NULL)
         return fault_set(&v->fault, ERR_USAGE, "--%s or --work is required", option);
@@ -186,7 +189,8 @@ err_t verb_passphrase(struct verb_run *v, char **secret, size_t *len, const char
     return e;
 }
 
-err_t verb_key_open(struct verb_run *v, struct signkey **out, const char *path, const char *passphrase_file, int none)
+err_t verb_key_open(struct verb_run *v, struct signkey **out, const char *path, const char *passphrase_file,
+                    int none)
 {
     char *secret;
     size_t len;

@@ -14,7 +14,9 @@ static void print_summary(struct verb_run *v, const struct import_summary *s)
     fprintf(v->out, "rows       %llu, skipped %llu\nvotes      %llu, largest count %llu (%u bits)\n",
             (unsigned long long)s->rows, (unsigned long long)s->skipped, (unsigned long long)s->votes,
             (unsigned long long)s->largest, s->bits);
-    fprintf(v->out, "places     %zu states, %zu counties, %zu precincts\ncontests   %zu with %zu options, %zu styles, %zu counts\n",
+    fprintf(v->out,
+            "places     %zu states, %zu counties, %zu precincts\ncontests   %zu with %zu options, %zu "
+            "styles, %zu counts\n",
             s->states, s->counties, s->precincts, s->contests, s->options, s->styles, s->counts);
 }
 
@@ -75,7 +77,8 @@ err_t verb_import_encrypt(struct verb_run *v, int argc, char **argv)
         {"board", OPTION_TEXT, &board, "DIR", "the board, with the ceremony record", 1},
         {"exports", OPTION_TEXT, &out, "DIR", "where the exports go; can be interrupted and run again", 1},
         {"key", OPTION_TEXT, &key, "FILE", "the key that the jurisdictions name", 1},
-        {"passphrase-file", OPTION_TEXT, &passphrase, "FILE", "passphrase of the key; otherwise asked for", 0},
+        {"passphrase-file", OPTION_TEXT, &passphrase, "FILE", "passphrase of the key; otherwise asked for",
+         0},
         {"no-passphrase", OPTION_FLAG, &none, NULL, "the key has none", 0},
         {"time", OPTION_TEXT, &hours, "HOURS", "hours since 1970, UTC; default: now", 0},
         {"threads", OPTION_TEXT, &threads, "N", "default: one for each processor", 0},
@@ -101,8 +104,8 @@ err_t verb_import_encrypt(struct verb_run *v, int argc, char **argv)
     progress_init(&progress, v->err, v->stop);
     GO(bundle_election_load(&be, board, 1, &v->fault));
     GO(verb_key_open(v, &signkey, key, passphrase, none));
-    GO(import_encrypt(&made, files.item[0], &rules, &be->ctx, out, signkey_signer(signkey), now, (int)thread_count, &watch,
-                      &v->fault));
+    GO(import_encrypt(&made, files.item[0], &rules, &be->ctx, out, signkey_signer(signkey), now,
+                      (int)thread_count, &watch, &v->fault));
     progress_end(&progress);
     fprintf(v->out, "exports    %llu made, %llu here before\n", (unsigned long long)made.made,
             (unsigned long long)made.known);

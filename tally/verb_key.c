@@ -14,7 +14,8 @@ err_t verb_key_new(struct verb_run *v, int argc, char **argv)
     int none = 0, high = 0, rehearsal = 0;
     const struct verb_option options[] = {
         {"out", OPTION_TEXT, &out, "FILE", "key file to make; never overwritten", 1},
-        {"passphrase-file", OPTION_TEXT, &file, "FILE", "passphrase on its first line; otherwise asked for", 0},
+        {"passphrase-file", OPTION_TEXT, &file, "FILE", "passphrase on its first line; otherwise asked for",
+         0},
         {"high", OPTION_FLAG, &high, NULL, "1 GiB of memory to open it, instead of 256 MiB", 0},
         {"rehearsal", OPTION_FLAG, &rehearsal, NULL, "quick to open; not for elections", 0},
         {"no-passphrase", OPTION_FLAG, &none, NULL, "empty passphrase; implies --rehearsal", 0},

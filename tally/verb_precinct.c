@@ -13,10 +13,12 @@ struct precinct_options {
     const char *board, *place, *journal;
 };
 
-#define PRECINCT_OPTIONS(o)                                                                              \
-    {"board", OPTION_TEXT, &(o).board, "DIR", "manifest, jurisdictions and record of the election", 1},   \
-    {"place", OPTION_TEXT, &(o).place, "PLACE", "this precinct", 1},                                      \
-    {"journal", OPTION_TEXT, &(o).journal, "FILE", "its journal", 1}
+#define PRECINCT_OPTIONS(o)                                                                                  \
+    {"board", OPTION_TEXT, &(o).board, "DIR", "manifest, jurisdictions and record of the election", 1},      \
+        {"place", OPTION_TEXT, &(o).place, "PLACE", "this precinct", 1},                                     \
+    {                                                                                                        \
+        "journal", OPTION_TEXT, &(o).journal, "FILE", "its journal", 1                                       \
+    }
 
 struct node_open {
     struct bundle_election *be;
@@ -45,9 +47,11 @@ static void print_status(struct verb_run *v, const struct node_open *n)
     char hex[2 * HASH_LEN + 1];
     precinct_get_status(n->p, &s);
     places_get(n->be->places, s.place, &p);
-    fprintf(v->out, "place     %s (%s)\nstate     %s\nballots   %llu\nbatches   %llu\npending   %llu\nrevision  %llu\n", p.id,
-            p.title, s.state == PRECINCT_OPEN ? "open" : "closed", (unsigned long long)s.ballots,
-            (unsigned long long)s.batches, (unsigned long long)s.pending, (unsigned long long)s.revision);
+    fprintf(
+        v->out,
+        "place     %s (%s)\nstate     %s\nballots   %llu\nbatches   %llu\npending   %llu\nrevision  %llu\n",
+        p.id, p.title, s.state == PRECINCT_OPEN ? "open" : "closed", (unsigned long long)s.ballots,
+        (unsigned long long)s.batches, (unsigned long long)s.pending, (unsigned long long)s.revision);
     if (s.has_export) {
         hex_put(hex, s.export_id.b, HASH_LEN);
         fprintf(v->out, "export    %s\n", hex);
@@ -144,8 +148,9 @@ static err_t cast_all(struct cast_job *j, FILE *in)
     for (;;) {
         uint8_t *slot = j->buffer + j->count * j->slot;
         size_t len;
-        err_t e = verb_stopped(j->v) ? fault_set(&j->v->fault, ERR_STOPPED, "ballots accepted so far are on disk")
-                                     : verb_item_read(j->v, slot, &len, j->slot, in, &offset);
+        err_t e = verb_stopped(j->v)
+                      ? fault_set(&j->v->fault, ERR_STOPPED, "ballots accepted so far are on disk")
+                      : verb_item_read(j->v, slot, &len, j->slot, in, &offset);
         if (e != OK) {
             struct fault why = j->v->fault;
             TRY(flush_batch(j)); /* what was read completely still counts */
@@ -219,7 +224,8 @@ err_t verb_precinct_close(struct verb_run *v, int argc, char **argv)
         PRECINCT_OPTIONS(o),
         {"key", OPTION_TEXT, &key, "FILE", "signing key of this place", 1},
         {"export", OPTION_TEXT, &out, "FILE", "export to write; never overwritten", 1},
-        {"passphrase-file", OPTION_TEXT, &passphrase, "FILE", "passphrase of the key; otherwise asked for", 0},
+        {"passphrase-file", OPTION_TEXT, &passphrase, "FILE", "passphrase of the key; otherwise asked for",
+         0},
         {"no-passphrase", OPTION_FLAG, &none, NULL, "the key has none", 0},
         {"time", OPTION_TEXT, &hours, "HOURS", "hours since 1970, UTC; default: now", 0},
     };

@@ -87,7 +87,8 @@ static err_t show_manifest(struct show *s, const uint8_t *data, size_t len)
         fprintf(out, " %s%s", m->level[i], m->decrypt_levels >> i & 1 ? "*" : "");
     fprintf(out, "   (* decrypted)\n");
     for (size_t i = 0; i < m->contest_count; i++) {
-        fprintf(out, "contest   %s: %s (up to %u)\n", m->contest[i].id, m->contest[i].title, m->contest[i].limit);
+        fprintf(out, "contest   %s: %s (up to %u)\n", m->contest[i].id, m->contest[i].title,
+                m->contest[i].limit);
         for (size_t o = 0; o < m->contest[i].option_count; o++)
             fprintf(out, "            %s: %s\n", m->contest[i].option[o].id, m->contest[i].option[o].title);
     }
@@ -166,7 +167,8 @@ err_t verb_show(struct verb_run *v, int argc, char **argv)
     int full = 0;
     struct verb_list files = {.count = 0};
     const struct verb_option options[] = {
-        {"board", OPTION_TEXT, &board, "DIR", "election that the files belong to: they are checked against it", 0},
+        {"board", OPTION_TEXT, &board, "DIR",
+         "election that the files belong to: they are checked against it", 0},
         {"full", OPTION_FLAG, &full, NULL, "long lists and byte strings whole", 0},
     };
     TRY(verb_options(v, argc, argv, options, sizeof options / sizeof options[0], &files));

@@ -10,7 +10,8 @@ struct show {
     int full;
 };
 
-/* One CBOR item that fills data: by its label if it is one of ours, else as diagnostic notation (RFC 8949 section 8). */
+/* One CBOR item that fills data: by its label if it is one of ours, else as diagnostic notation (RFC 8949
+ * section 8). */
 MUST err_t show_item(struct show *s, const uint8_t *data, size_t len);
 /* Header of an export file, and with the election its check. */
 MUST err_t show_export(struct show *s, const char *path);

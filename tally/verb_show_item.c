@@ -1,10 +1,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tally/plan.h"
 #include "tally/precinct.h"
 #include "tally/result.h"
 #include "tally/resultqr.h"
-#include "tally/plan.h"
 #include "tally/verb_show.h"
 
 static void print_hash(struct show *s, const char *name, const hash_t *h)
@@ -45,8 +45,9 @@ static err_t show_result(struct show *s, const uint8_t *data, size_t len)
         fprintf(out, "%s %s ballots %llu\n", row->place, row->contest, (unsigned long long)row->ballots);
         for (size_t o = 0; o < row->count; o++)
             fprintf(out, "  %12llu %s\n", (unsigned long long)row->votes[o],
-                    contest >= 0 && o < s->be->m->contest[contest].option_count ? s->be->m->contest[contest].option[o].title
-                                                                                : "");
+                    contest >= 0 && o < s->be->m->contest[contest].option_count
+                        ? s->be->m->contest[contest].option[o].title
+                        : "");
         if (s->be != NULL)
             e = result_row_check(row, s->be->m, &s->v->fault);
     }
@@ -70,14 +71,19 @@ static err_t show_proof(struct show *s, const uint8_t *data, size_t len)
     GO(resultqr_key_hash(&key, &q->election, &q->record, &q->Y));
     verb_print_fingerprint(s->v, "key", &key);
     GO(resultqr_check(q, &s->v->fault));
-    fprintf(out, "Proved: %zu holders of this key decrypted one ciphertext to these counts.\n", q->partial_count);
+    fprintf(out, "Proved: %zu holders of this key decrypted one ciphertext to these counts.\n",
+            q->partial_count);
     if (context(s) != NULL) {
         GO(resultqr_check_record(q, s->be->r, &s->v->fault));
         fprintf(out, "Proved: the key is that of the ceremony record given.\n");
     } else {
-        fprintf(out, "Not proved: that this is the key of the real election; compare its words, or give --board.\n");
+        fprintf(
+            out,
+            "Not proved: that this is the key of the real election; compare its words, or give --board.\n");
     }
-    fprintf(out, "Not proved: that the ciphertext is the sum of the valid ballots; that takes the whole bundle.\n");
+    fprintf(
+        out,
+        "Not proved: that the ciphertext is the sum of the valid ballots; that takes the whole bundle.\n");
 out:
     resultqr_free(q);
     return e;
@@ -109,7 +115,8 @@ static err_t show_receipt(struct show *s, const uint8_t *data, size_t len)
         return OK;
     }
     print_hash(s, "root", &r.root);
-    fprintf(s->v->out, "item       %llu of %llu\n", (unsigned long long)r.index + 1, (unsigned long long)r.size);
+    fprintf(s->v->out, "item       %llu of %llu\n", (unsigned long long)r.index + 1,
+            (unsigned long long)r.size);
     if (context(s) == NULL)
         return OK;
     TRY(receipt_check(context(s), &r, NULL, 0, NULL, 0, &s->v->fault));
@@ -132,9 +139,9 @@ static err_t show_plan(struct show *s, const uint8_t *data, size_t len)
     if (p->has_supersedes)
         print_hash(s, "supersedes", &p->supersedes);
     for (size_t i = 0; i < p->unit_count; i++)
-        fprintf(s->v->out, "%s %s %s ballots %llu members %zu\n", s->be->m->level[p->unit[i].level], p->unit[i].place,
-                s->be->m->contest[p->unit[i].contest].id, (unsigned long long)p->unit[i].ballots,
-                p->unit[i].member_count);
+        fprintf(s->v->out, "%s %s %s ballots %llu members %zu\n", s->be->m->level[p->unit[i].level],
+                p->unit[i].place, s->be->m->contest[p->unit[i].contest].id,
+                (unsigned long long)p->unit[i].ballots, p->unit[i].member_count);
     fprintf(s->v->out, "%zu units\n", p->unit_count);
     plan_free(p);
     return OK;
@@ -143,8 +150,9 @@ static err_t show_plan(struct show *s, const uint8_t *data, size_t len)
 static void print_tallies(struct show *s, const struct tallies *t)
 {
     for (size_t i = 0; i < t->count; i++)
-        fprintf(s->v->out, "tally      %s: %llu ballots, %zu options\n", s->be->m->contest[t->tally[i].contest].id,
-                (unsigned long long)t->tally[i].ballots, t->tally[i].option_count);
+        fprintf(s->v->out, "tally      %s: %llu ballots, %zu options\n",
+                s->be->m->contest[t->tally[i].contest].id, (unsigned long long)t->tally[i].ballots,
+                t->tally[i].option_count);
 }
 
 static err_t show_node(struct show *s, const uint8_t *data, size_t len)
@@ -169,9 +177,11 @@ static err_t show_node(struct show *s, const uint8_t *data, size_t len)
     if (index < 0)
         return fault_set(&s->v->fault, in.err != OK ? in.err : ERR_UNKNOWN, "the record of an unknown place");
     TRY(node_parse_var(&n, context(s), (uint32_t)index, data, len, &s->v->fault));
-    fprintf(s->v->out, "place      %s (%s)\nballots    %llu\nsources    %zu\nmissing    %zu\ndropped    %zu\nreplaced   %zu\n", place,
-            s->be->m->level[n->level], (unsigned long long)n->ballots, n->source_count, n->missing_count,
-            n->dropped_count, n->replaced_count);
+    fprintf(s->v->out,
+            "place      %s (%s)\nballots    %llu\nsources    %zu\nmissing    %zu\ndropped    %zu\nreplaced   "
+            "%zu\n",
+            place, s->be->m->level[n->level], (unsigned long long)n->ballots, n->source_count,
+            n->missing_count, n->dropped_count, n->replaced_count);
     print_tallies(s, n->tallies);
     node_free(n);
     return OK;
@@ -186,7 +196,8 @@ static err_t show_ballot(struct show *s, const uint8_t *data, size_t len)
     TRY(ballot_parse_var(&b, context(s), data, len, &s->v->fault));
     places_get(s->be->places, b->place, &p);
     print_hash(s, "ballot", &b->id);
-    fprintf(s->v->out, "place      %s\nstyle      %s\ncontests   %zu\n", p.id, s->be->m->style[b->style].id, b->vote_count);
+    fprintf(s->v->out, "place      %s\nstyle      %s\ncontests   %zu\n", p.id, s->be->m->style[b->style].id,
+            b->vote_count);
     err_t e = ballot_verify_var(context(s), b, &s->v->fault);
     if (e == OK)
         fprintf(s->v->out, "proofs     good\n");
@@ -203,8 +214,8 @@ static err_t show_count(struct show *s, const uint8_t *data, size_t len)
         return show_diagnostic(s, data, len);
     TRY(count_parse_var(&c, context(s), data, len, &s->v->fault));
     places_get(s->be->places, c->place, &p);
-    fprintf(s->v->out, "place      %s\ncontest    %s\nvotes      %llu\n", p.id, s->be->m->contest[c->contest].id,
-            (unsigned long long)c->ballots);
+    fprintf(s->v->out, "place      %s\ncontest    %s\nvotes      %llu\n", p.id,
+            s->be->m->contest[c->contest].id, (unsigned long long)c->ballots);
     const struct count *one = c;
     err_t e = count_verify_many_var(context(s), &one, 1, &bad, &s->v->fault);
     if (e == OK)
@@ -225,8 +236,9 @@ static err_t show_record(struct show *s, const uint8_t *data, size_t len)
     verb_print_fingerprint(s->v, "record", &r->id);
     print_point(s, "key", &r->Y);
     for (uint32_t j = 0; j < r->n; j++)
-        fprintf(s->v->out, "seat %2u    %s, %s (%s)%s%s\n", j + 1, r->seat[j].name, r->seat[j].organisation, r->seat[j].model,
-                r->qual >> j & 1 ? ", dealt" : "", r->holders >> j & 1 ? ", holds a share" : "");
+        fprintf(s->v->out, "seat %2u    %s, %s (%s)%s%s\n", j + 1, r->seat[j].name, r->seat[j].organisation,
+                r->seat[j].model, r->qual >> j & 1 ? ", dealt" : "",
+                r->holders >> j & 1 ? ", holds a share" : "");
     record_free(r);
     return OK;
 }
@@ -256,7 +268,8 @@ static err_t show_entry(struct show *s, const uint8_t *data, size_t len)
     char kind[TEXT_ID_MAX + 1];
     cbor_get_text(&in, kind, TEXT_ID_MAX);
     cbor_get_hash(&in, &election);
-    e = entry_parse(&entry, copy, len, s->be ? &s->be->m->election : &election, &s->v->fault); /* copy is the entry's */
+    e = entry_parse(&entry, copy, len, s->be ? &s->be->m->election : &election,
+                    &s->v->fault); /* copy is the entry's */
     if (e != OK)
         return e;
     fprintf(s->v->out, "entry      %s (signature good)\n", entry_kind_name(entry->kind));
@@ -286,7 +299,9 @@ err_t show_export(struct show *s, const char *path)
     TRY(export_header_read(&h, context(s), path, &s->v->fault));
     places_get(s->be->places, h->place, &p);
     print_hash(s, "export", &h->id);
-    fprintf(s->v->out, "place      %s\nrevision   %llu\nhours      %llu since 1970\nitems      %llu (signature good, items not checked)\n",
+    fprintf(s->v->out,
+            "place      %s\nrevision   %llu\nhours      %llu since 1970\nitems      %llu (signature good, "
+            "items not checked)\n",
             p.id, (unsigned long long)h->revision, (unsigned long long)h->time, (unsigned long long)h->items);
     if (h->has_replaces)
         print_hash(s, "replaces", &h->replaces);
@@ -302,9 +317,11 @@ static const struct {
     const char *label;
     err_t (*show)(struct show *s, const uint8_t *data, size_t len);
 } kinds[] = {
-    {"conclave/result", show_result},   {"conclave/result-proof", show_proof}, {"conclave/anchor", show_anchor},
-    {"conclave/receipt", show_receipt}, {"conclave/plan", show_plan},          {"conclave/node", show_node},
-    {"conclave/ballot", show_ballot},   {"conclave/count", show_count},        {"conclave/record", show_record},
+    {"conclave/result", show_result}, {"conclave/result-proof", show_proof},
+    {"conclave/anchor", show_anchor}, {"conclave/receipt", show_receipt},
+    {"conclave/plan", show_plan},     {"conclave/node", show_node},
+    {"conclave/ballot", show_ballot}, {"conclave/count", show_count},
+    {"conclave/record", show_record},
 };
 
 err_t show_item(struct show *s, const uint8_t *data, size_t len)

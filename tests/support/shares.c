@@ -36,7 +36,8 @@ void shares_new(struct shares *s, struct fixture *x)
         scalar_add(share, share, &a[0]);
         assert_int_equal(point_mul_base(x->g, &seat->S, share), OK);
         snprintf(name, sizeof name, "seat-%u.key", j);
-        assert_int_equal(signkey_new(&seat->identity, fixture_path(x, name), SIGNKEY_REHEARSAL, "p", 1, &f), OK);
+        assert_int_equal(signkey_new(&seat->identity, fixture_path(x, name), SIGNKEY_REHEARSAL, "p", 1, &f),
+                         OK);
         assert_int_equal(signkey_open(&s->key[j - 1], fixture_path(x, name), "p", 1, &f), OK);
         snprintf(seat->name, sizeof seat->name, "Trustee %u <& \"co\">", j);
         snprintf(seat->organisation, sizeof seat->organisation, "Organisation %u", j);
@@ -57,7 +58,8 @@ void shares_free(struct shares *s)
     }
 }
 
-void shares_target(struct shares *s, const char *place, const char *contest, uint64_t ballots, const uint64_t *votes)
+void shares_target(struct shares *s, const char *place, const char *contest, uint64_t ballots,
+                   const uint64_t *votes)
 {
     struct target *t = &s->target[s->count++];
     int index = manifest_contest(s->x->m, contest);
@@ -98,8 +100,9 @@ void shares_post(struct shares *s, uint32_t seat, const hash_t *plan, int wrong)
         scalar_random(&share);
         assert_int_equal(point_mul_base(s->x->g, &r->seat[seat - 1].S, &share), OK);
     }
-    assert_int_equal(partial_make(&statement, &evidence, s->x->g, r, seat, plan, s->target, s->count, &share, fresh,
-                                  NULL, &f), OK);
+    assert_int_equal(partial_make(&statement, &evidence, s->x->g, r, seat, plan, s->target, s->count, &share,
+                                  fresh, NULL, &f),
+                     OK);
     r->seat[seat - 1].S = S;
     if (wrong == 1)
         evidence.data[evidence.len - 1] ^= 1; /* the last byte of z */

@@ -7,14 +7,14 @@
 #include "tests/support/tree.h"
 #include "tests/support/unit.h"
 
-#define MUST_BE_OK(call)                                                                 \
-    do {                                                                                 \
-        err_t e_ = (call);                                                               \
-        if (e_ != OK) {                                                                  \
-            char text_[1200];                                                            \
-            fault_text(text_, sizeof text_, &fault);                                     \
-            fail_msg("%s: %s: %s", #call, err_name(e_), text_);                          \
-        }                                                                                \
+#define MUST_BE_OK(call)                                                                                     \
+    do {                                                                                                     \
+        err_t e_ = (call);                                                                                   \
+        if (e_ != OK) {                                                                                      \
+            char text_[1200];                                                                                \
+            fault_text(text_, sizeof text_, &fault);                                                         \
+            fail_msg("%s: %s: %s", #call, err_name(e_), text_);                                              \
+        }                                                                                                    \
     } while (0)
 
 static const char rows[] = "place,level,parent,title,styles,group,key\n"
@@ -24,15 +24,18 @@ static const char rows[] = "place,level,parent,title,styles,group,key\n"
                            "b1,precinct,b,B one,all,,\nb2,precinct,b,B two,all,,\n";
 
 static const char manifest[] =
-    "{\"conclave\":1,\"scheme\":\"p256-elgamal\",\"kind\":\"ballots\",\"title\":\"Whole\",\"date\":\"2028-11-07\","
+    "{\"conclave\":1,\"scheme\":\"p256-elgamal\",\"kind\":\"ballots\",\"title\":\"Whole\",\"date\":\"2028-11-"
+    "07\","
     "\"trustees\":{\"n\":3,\"t\":2,\"rehearsal\":true},\"levels\":[\"nation\",\"county\",\"precinct\"],"
     "\"jurisdictions\":{\"file\":\"jurisdictions.csv\",\"sha256\":\"%s\"},\"contests\":["
     "{\"id\":\"mayor\",\"title\":\"Mayor\",\"limit\":1,\"options\":[{\"id\":\"x\",\"title\":\"Xavier\"},"
     "{\"id\":\"y\",\"title\":\"Yvonne\"},{\"id\":\"z\",\"title\":\"Zoe\"}]},"
     "{\"id\":\"board\",\"title\":\"Board\",\"limit\":2,\"options\":[{\"id\":\"p\",\"title\":\"Paul\"},"
     "{\"id\":\"q\",\"title\":\"Quinn\"},{\"id\":\"r\",\"title\":\"Rosa\"}]}],"
-    "\"styles\":[{\"id\":\"all\",\"contests\":[\"mayor\",\"board\"]},{\"id\":\"few\",\"contests\":[\"mayor\"]}],"
-    "\"decryption\":{\"levels\":[\"nation\",\"county\",\"precinct\"],\"minimum\":2},\"duplicate_ballots\":\"first\"}";
+    "\"styles\":[{\"id\":\"all\",\"contests\":[\"mayor\",\"board\"]},{\"id\":\"few\",\"contests\":[\"mayor\"]"
+    "}],"
+    "\"decryption\":{\"levels\":[\"nation\",\"county\",\"precinct\"],\"minimum\":2},\"duplicate_ballots\":"
+    "\"first\"}";
 
 const char *whole_path(const struct whole *w, const char *name)
 {
@@ -45,9 +48,9 @@ const char *whole_path(const struct whole *w, const char *name)
 
 struct publish_paths whole_paths(const struct whole *w, const char *name)
 {
-    return (struct publish_paths){whole_path(w, "board"),          whole_path(w, "exports"),
-                                  whole_path(w, "work/records"),   whole_path(w, "work/plan.cbor"),
-                                  whole_path(w, "work/result.cbor"), whole_path(w, name)};
+    return (struct publish_paths){
+        whole_path(w, "board"),          whole_path(w, "exports"),          whole_path(w, "work/records"),
+        whole_path(w, "work/plan.cbor"), whole_path(w, "work/result.cbor"), whole_path(w, name)};
 }
 
 static void write_election(struct whole *w)
@@ -81,7 +84,8 @@ static void hold_ceremony(struct whole *w)
         char name[32];
         snprintf(name, sizeof name, "Trustee %d", i + 1);
         w->token[i] = softkeys_new("Soft", name + 8);
-        w->trustee[i] = (struct trustee){.m = w->el->m, .b = w->b, .g = w->g, .ks = softkeys_store(w->token[i])};
+        w->trustee[i] =
+            (struct trustee){.m = w->el->m, .b = w->b, .g = w->g, .ks = softkeys_store(w->token[i])};
         MUST_BE_OK(enroll_make(&w->trustee[i], name, "Test", &fault));
     }
     MUST_BE_OK(roster_make(&w->roster, w->el->m, w->b, w->g, NULL, 0, &fault));
@@ -118,7 +122,8 @@ static void vote(struct whole *w, const char *place, uint64_t ballots)
     snprintf(journal, sizeof journal, "work/%s.journal", place);
     snprintf(out, sizeof out, "exports/of-%s", place);
     MUST_BE_OK(precinct_open(&p, &w->el->ctx, index, whole_path(w, journal), 1, &fault));
-    MUST_BE_OK(simulate_ballots(&w->el->ctx, index, 7, 0, ballots, w->totals, cast_one, p, NULL, NULL, &fault));
+    MUST_BE_OK(
+        simulate_ballots(&w->el->ctx, index, 7, 0, ballots, w->totals, cast_one, p, NULL, NULL, &fault));
     MUST_BE_OK(signkey_open(&key, whole_path(w, "sign.key"), "", 0, &fault));
     MUST_BE_OK(precinct_close(p, &id, whole_path(w, out), 500000, signkey_signer(key), &fault));
     signkey_close(key);
@@ -133,8 +138,8 @@ static void make_plan(struct whole *w)
     struct node_provider nodes;
     struct cbor_out bytes = CBOR_OUT_INIT;
     hash_t id;
-    MUST_BE_OK(aggregate(&result, &w->el->ctx, whole_path(w, "exports"), whole_path(w, "work"), whole_path(w, "work/records"),
-                         &options, NULL, &fault));
+    MUST_BE_OK(aggregate(&result, &w->el->ctx, whole_path(w, "exports"), whole_path(w, "work"),
+                         whole_path(w, "work/records"), &options, NULL, &fault));
     node_provider_dir(&nodes, whole_path(w, "work/records"));
     MUST_BE_OK(plan_make(&bytes, &id, &w->el->ctx, &nodes, NULL, &fault));
     MUST_BE_OK(file_write(whole_path(w, "work/plan.cbor"), bytes.data, bytes.len, FILE_NEW, &fault));
@@ -150,9 +155,11 @@ static void decrypt(struct whole *w)
     struct cbor_out bytes = CBOR_OUT_INIT;
     for (int i = WHOLE_N - WHOLE_T; i < WHOLE_N; i++) {
         MUST_BE_OK(plan_sign(&w->trustee[i], w->el->r, &w->plan->id, NULL, &fault));
-        MUST_BE_OK(decrypt_make(&w->trustee[i], w->el->r, &w->plan->id, w->target, w->plan->unit_count, &fault));
+        MUST_BE_OK(
+            decrypt_make(&w->trustee[i], w->el->r, &w->plan->id, w->target, w->plan->unit_count, &fault));
     }
-    MUST_BE_OK(combine_partials_var(&c, w->el->m, w->el->r, w->b, &w->plan->id, w->target, w->plan->unit_count, NULL, &fault));
+    MUST_BE_OK(combine_partials_var(&c, w->el->m, w->el->r, w->b, &w->plan->id, w->target,
+                                    w->plan->unit_count, NULL, &fault));
     result_write(&bytes, c->result);
     MUST_BE_OK(file_write(whole_path(w, "work/result.cbor"), bytes.data, bytes.len, FILE_NEW, &fault));
     cbor_out_free(&bytes);

@@ -1,5 +1,6 @@
-/* A whole small election in a temporary directory, in one process: three trustees with tokens in memory (2 decrypt),
- * a nation of two counties and four precincts, made-up ballots, exports, records, plan, partial decryptions, result.
+/* A whole small election in a temporary directory, in one process: three trustees with tokens in memory (2
+ * decrypt), a nation of two counties and four precincts, made-up ballots, exports, records, plan, partial
+ * decryptions, result.
  *
  *   DIR/board, DIR/exports, DIR/work/{records,plan.cbor,result.cbor}
  *

@@ -84,8 +84,16 @@ static void the_bundle_is_complete(void **state)
     assert_err(publish_to(w, "bundle", &report, &f), OK);
     assert_int_equal(report.already, 0);
     assert_int_equal(report.exports, 3);
-    static const char *const names[] = {"manifest.json", "jurisdictions.csv", "record.cbor", "plan.cbor", "result.cbor", "index.html",
-                                        "SHA256SUMS", "exports/a1.cexp", "exports/b1.cexp", "records/nation/land.cbor",
+    static const char *const names[] = {"manifest.json",
+                                        "jurisdictions.csv",
+                                        "record.cbor",
+                                        "plan.cbor",
+                                        "result.cbor",
+                                        "index.html",
+                                        "SHA256SUMS",
+                                        "exports/a1.cexp",
+                                        "exports/b1.cexp",
+                                        "records/nation/land.cbor",
                                         "records/precinct/b2.cbor"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char name[80];
@@ -98,8 +106,10 @@ static void the_bundle_is_complete(void **state)
     assert_false(exists(w, "bundle.tmp"));
     assert_same_file(w, "bundle/plan.cbor", "work/plan.cbor");
     assert_same_file(w, "bundle/exports/a1.cexp", "exports/of-a1");
-    snprintf(command, sizeof command, "cd %s/bundle && sha256sum -c --quiet --strict SHA256SUMS && "
-             "test $(find . -type f | wc -l) = $(( $(wc -l < SHA256SUMS) + 1 ))", w->dir);
+    snprintf(command, sizeof command,
+             "cd %s/bundle && sha256sum -c --quiet --strict SHA256SUMS && "
+             "test $(find . -type f | wc -l) = $(( $(wc -l < SHA256SUMS) + 1 ))",
+             w->dir);
     assert_int_equal(system(command), 0);
     struct board *b;
     assert_err(board_open(&b, whole_path(w, "bundle"), &w->el->m->election, &f), OK);
@@ -254,10 +264,14 @@ static void it_can_be_stopped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(votes_come_out_as_they_were_cast), cmocka_unit_test(the_bundle_is_complete),
-        cmocka_unit_test(the_same_content_gives_the_same_bytes), cmocka_unit_test(the_page_can_be_made_again),
-        cmocka_unit_test(another_bundle_is_never_overwritten), cmocka_unit_test(what_a_killed_run_left_is_removed),
-        cmocka_unit_test(changed_files_are_refused), cmocka_unit_test(a_missing_export_is_named),
+        cmocka_unit_test(votes_come_out_as_they_were_cast),
+        cmocka_unit_test(the_bundle_is_complete),
+        cmocka_unit_test(the_same_content_gives_the_same_bytes),
+        cmocka_unit_test(the_page_can_be_made_again),
+        cmocka_unit_test(another_bundle_is_never_overwritten),
+        cmocka_unit_test(what_a_killed_run_left_is_removed),
+        cmocka_unit_test(changed_files_are_refused),
+        cmocka_unit_test(a_missing_export_is_named),
         cmocka_unit_test(it_can_be_stopped),
     };
     return cmocka_run_group_tests_name("publish", tests, setup, teardown);

@@ -1,5 +1,5 @@
-/* The report page: deterministic, self-contained, escaped. With CONCLAVE_REPORT_OUT=FILE set the sample page is
- * written there to be looked at. */
+/* The report page: deterministic, self-contained, escaped. With CONCLAVE_REPORT_OUT=FILE set the sample page
+ * is written there to be looked at. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,15 +19,19 @@
 static const char manifest_text[] =
     "{\"conclave\":1,\"scheme\":\"p256-elgamal\",\"kind\":\"ballots\",\"title\":\"General election <b>&amp; "
     "referendum\",\"date\":\"2028-11-07\",\"trustees\":{\"n\":9,\"t\":5,\"rehearsal\":true},"
-    "\"levels\":[\"nation\",\"county\"],\"jurisdictions\":{\"file\":\"jurisdictions.csv\",\"sha256\":\"%s\"},\"contests\":["
+    "\"levels\":[\"nation\",\"county\"],\"jurisdictions\":{\"file\":\"jurisdictions.csv\",\"sha256\":\"%s\"},"
+    "\"contests\":["
     "{\"id\":\"president\",\"title\":\"President\",\"limit\":1,\"options\":["
     "{\"id\":\"ada\",\"title\":\"Ada Lovelace\"},{\"id\":\"emmy\",\"title\":\"Emmy Noether\"},"
-    "{\"id\":\"srin\",\"title\":\"Srinivasa Ramanujan\"},{\"id\":\"w\",\"title\":\"Others\",\"write_in\":true}]},"
+    "{\"id\":\"srin\",\"title\":\"Srinivasa "
+    "Ramanujan\"},{\"id\":\"w\",\"title\":\"Others\",\"write_in\":true}]},"
     "{\"id\":\"council\",\"title\":\"Council, three seats\",\"limit\":3,\"options\":["
     "{\"id\":\"c1\",\"title\":\"Barbara Liskov\"},{\"id\":\"c2\",\"title\":\"Edsger Dijkstra\"},"
-    "{\"id\":\"c3\",\"title\":\"Frances Allen\"},{\"id\":\"c4\",\"title\":\"Tony Hoare\"},{\"id\":\"c5\",\"title\":"
+    "{\"id\":\"c3\",\"title\":\"Frances Allen\"},{\"id\":\"c4\",\"title\":\"Tony "
+    "Hoare\"},{\"id\":\"c5\",\"title\":"
     "\"Robert '); DROP\"}]},"
-    "{\"id\":\"measure\",\"title\":\"Measure 7: \\\"Parks\\\" <script>alert(1)</script>\",\"limit\":1,\"options\":["
+    "{\"id\":\"measure\",\"title\":\"Measure 7: \\\"Parks\\\" "
+    "<script>alert(1)</script>\",\"limit\":1,\"options\":["
     "{\"id\":\"yes\",\"title\":\"Yes\"},{\"id\":\"no\",\"title\":\"No\"}]}],"
     "\"styles\":[{\"id\":\"all\",\"contests\":[\"president\",\"council\",\"measure\"]}],"
     "\"decryption\":{\"levels\":[\"nation\",\"county\"],\"minimum\":10},\"duplicate_ballots\":\"first\"}";
@@ -88,8 +92,9 @@ static void make_unit(struct sample *s, size_t i, uint32_t place, uint32_t conte
 
 static void make_record(struct sample *s)
 {
-    static const char *const names[9] = {"Alice Adams", "Bob Brown", "Carol <i>Chen", "Dan Diaz", "Eve Evans",
-                                         "Frank Fox", "Grace Green", "Heidi Hill", "Ivan Ito"};
+    static const char *const names[9] = {"Alice Adams", "Bob Brown",  "Carol <i>Chen",
+                                         "Dan Diaz",    "Eve Evans",  "Frank Fox",
+                                         "Grace Green", "Heidi Hill", "Ivan Ito"};
     struct record *r = &s->r;
     r->election = s->m->election;
     memset(&r->id, 5, sizeof r->id);
@@ -99,7 +104,8 @@ static void make_record(struct sample *s)
     r->Y = group_generator;
     for (int j = 0; j < 9; j++) {
         snprintf(r->seat[j].name, sizeof r->seat[j].name, "%s", names[j]);
-        snprintf(r->seat[j].organisation, sizeof r->seat[j].organisation, "%s", j % 2 ? "County clerks" : "University");
+        snprintf(r->seat[j].organisation, sizeof r->seat[j].organisation, "%s",
+                 j % 2 ? "County clerks" : "University");
         snprintf(r->seat[j].model, sizeof r->seat[j].model, "%s", j % 3 ? "Token A" : "Token B");
     }
 }
@@ -146,10 +152,20 @@ static int setup(void **state)
     s->replaced[0].place = 4;
     make_qr(&s->qr[0], "Anchor", QRTEXT_CEREMONY, 85);
     make_qr(&s->qr[1], "President", QRTEXT_RESULT, 2100);
-    s->in = (struct report_input){.ctx = &s->ctx, .plan = &s->plan, .result = s->result, .used = 0x5d, .ballots = 1234567,
-                                  .place_count = COUNTIES, .missing_count = 2, .dropped_count = 1, .replaced_count = 1,
-                                  .qr_count = 2, .missing = s->missing, .dropped = s->dropped,
-                                  .replaced = s->replaced, .qr = s->qr};
+    s->in = (struct report_input){.ctx = &s->ctx,
+                                  .plan = &s->plan,
+                                  .result = s->result,
+                                  .used = 0x5d,
+                                  .ballots = 1234567,
+                                  .place_count = COUNTIES,
+                                  .missing_count = 2,
+                                  .dropped_count = 1,
+                                  .replaced_count = 1,
+                                  .qr_count = 2,
+                                  .missing = s->missing,
+                                  .dropped = s->dropped,
+                                  .replaced = s->replaced,
+                                  .qr = s->qr};
     *state = s;
     return 0;
 }
@@ -203,8 +219,9 @@ static void the_same_input_gives_the_same_bytes(void **state)
 static void nothing_is_fetched_and_nothing_runs(void **state)
 {
     char *a = page(*state);
-    static const char *const never[] = {"<script", "http:", "https:", "src=", "url(", "@import", "javascript", "<iframe",
-                                        "<object", "<link", "style=", "onload", "onclick", "<b>&amp;amp", "<i>Chen"};
+    static const char *const never[] = {"<script", "http:",      "https:",  "src=",        "url(",
+                                        "@import", "javascript", "<iframe", "<object",     "<link",
+                                        "style=",  "onload",     "onclick", "<b>&amp;amp", "<i>Chen"};
     for (size_t i = 0; i < sizeof never / sizeof never[0]; i++) {
         const char *hit = strstr(a, never[i]);
         if (hit != NULL && strncmp(hit, "http://www.w3.org/2000/svg", 26) == 0)
@@ -230,8 +247,15 @@ static void text_is_escaped(void **state)
 static void the_page_says_what_matters(void **state)
 {
     char *a = page(*state);
-    static const char *const must[] = {"1,234,567", "2 places have not reported", "5 of 9 decrypted", "This is a rehearsal",
-                                       "conclave-verify . --election", "Not proved", "CONCLAVE1:R:1/4:", "<svg", "accepted: 1",
+    static const char *const must[] = {"1,234,567",
+                                       "2 places have not reported",
+                                       "5 of 9 decrypted",
+                                       "This is a rehearsal",
+                                       "conclave-verify . --election",
+                                       "Not proved",
+                                       "CONCLAVE1:R:1/4:",
+                                       "<svg",
+                                       "accepted: 1",
                                        "1 ballot left out"};
     for (size_t i = 0; i < sizeof must / sizeof must[0]; i++)
         if (strstr(a, must[i]) == NULL)
@@ -283,9 +307,12 @@ static void html_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_same_input_gives_the_same_bytes), cmocka_unit_test(nothing_is_fetched_and_nothing_runs),
-        cmocka_unit_test(text_is_escaped),                     cmocka_unit_test(the_page_says_what_matters),
-        cmocka_unit_test(another_plan_is_refused),             cmocka_unit_test(html_numbers),
+        cmocka_unit_test(the_same_input_gives_the_same_bytes),
+        cmocka_unit_test(nothing_is_fetched_and_nothing_runs),
+        cmocka_unit_test(text_is_escaped),
+        cmocka_unit_test(the_page_says_what_matters),
+        cmocka_unit_test(another_plan_is_refused),
+        cmocka_unit_test(html_numbers),
     };
     return cmocka_run_group_tests_name("report", tests, setup, teardown);
 }

@@ -33,7 +33,8 @@ static int teardown(void **state)
     return 0;
 }
 
-static err_t combine(struct combination **c, struct shares *s, const struct combine_options *o, struct fault *f)
+static err_t combine(struct combination **c, struct shares *s, const struct combine_options *o,
+                     struct fault *f)
 {
     return combine_partials_var(c, s->x->m, s->x->r, s->b, &s->plan, s->target, s->count, o, f);
 }
@@ -276,8 +277,8 @@ static struct resultqr *make_proof(struct shares *s)
     for (uint32_t j = 1; j <= 3; j++)
         shares_post(s, j, &s->plan, 0);
     struct combination *c = combine_ok(s, NULL);
-    err_t e = resultqr_make(&q, s->x->m, s->x->r, &s->plan, s->target, 1, "Land", c->result->row[1].votes, c->used,
-                            c->used_count, &f);
+    err_t e = resultqr_make(&q, s->x->m, s->x->r, &s->plan, s->target, 1, "Land", c->result->row[1].votes,
+                            c->used, c->used_count, &f);
     assert_int_equal(e, OK);
     combination_free(c);
     return q;

@@ -37,8 +37,8 @@ static err_t call(struct whole *w, verb_fn *verb, const char *words)
     snprintf(text, sizeof text, "%s", words);
     for (char *word = strtok_r(text, " ", &save); word != NULL; word = strtok_r(NULL, " ", &save)) {
         assert_true(argc < 64);
-        snprintf(arg[argc], sizeof arg[argc], "%s%s%s", word[0] == '@' ? w->dir : "", word[0] == '@' ? "/" : "",
-                 word[0] == '@' ? word + 1 : word);
+        snprintf(arg[argc], sizeof arg[argc], "%s%s%s", word[0] == '@' ? w->dir : "",
+                 word[0] == '@' ? "/" : "", word[0] == '@' ? word + 1 : word);
         argv[argc] = arg[argc];
         argc++;
     }
@@ -84,9 +84,12 @@ static void wrong_use_is_named(void **state)
     assert_err(call(w, verb_plan, "--boards x"), ERR_USAGE);
     assert_err(call(w, verb_plan, "word"), ERR_USAGE);
     assert_err(call(w, verb_aggregate, "--verbose=1 --board b"), ERR_USAGE);
-    assert_err(call(w, verb_aggregate, "--board @board --exports @exports --work @work --threads -1"), ERR_USAGE);
-    assert_err(call(w, verb_aggregate, "--board @board --exports @exports --work @work --accept 00"), ERR_USAGE);
-    assert_err(call(w, verb_ballot_make, "--board @board --place b2 --out @o --random 1 --select mayor=x"), ERR_USAGE);
+    assert_err(call(w, verb_aggregate, "--board @board --exports @exports --work @work --threads -1"),
+               ERR_USAGE);
+    assert_err(call(w, verb_aggregate, "--board @board --exports @exports --work @work --accept 00"),
+               ERR_USAGE);
+    assert_err(call(w, verb_ballot_make, "--board @board --place b2 --out @o --random 1 --select mayor=x"),
+               ERR_USAGE);
     assert_err(call(w, verb_show, ""), ERR_USAGE);
     assert_err(call(w, verb_plan, "--help"), OK);
     assert_true(says("--supersedes FILE"));
@@ -132,21 +135,30 @@ static void a_seed_decides_votes_not_ciphertexts(void **state)
 static void ballots_can_be_chosen(void **state)
 {
     struct whole *w = *state;
-    static const char good[] = "[{\"votes\": {\"mayor\": [\"x\"], \"board\": [\"p\", \"r\"]}}, {\"style\": \"all\", \"votes\": {}}]";
-    static const char bad[] = "[{\"votes\": {\"mayor\": \"x\"}}]", twice[] = "[{\"votes\": {\"mayor\": [], \"mayor\": []}}]";
-    assert_err(call(w, verb_ballot_make, "--board @board --place b2 --select mayor=y --select board=p,q --out @c1"), OK);
+    static const char good[] =
+        "[{\"votes\": {\"mayor\": [\"x\"], \"board\": [\"p\", \"r\"]}}, {\"style\": \"all\", \"votes\": {}}]";
+    static const char bad[] = "[{\"votes\": {\"mayor\": \"x\"}}]",
+                      twice[] = "[{\"votes\": {\"mayor\": [], \"mayor\": []}}]";
+    assert_err(
+        call(w, verb_ballot_make, "--board @board --place b2 --select mayor=y --select board=p,q --out @c1"),
+        OK);
     assert_int_equal(lines_with("ballot "), 1);
     assert_err(call(w, verb_ballot_make, "--board @board --place b2 --select mayor=x,y --out @c2"), ERR_RULE);
-    assert_err(call(w, verb_ballot_make, "--board @board --place b2 --select mayor=nobody --out @c2"), ERR_UNKNOWN);
-    assert_err(call(w, verb_ballot_make, "--board @board --place a1 --select mayor=x --out @c2"), ERR_USAGE); /* two styles */
-    assert_err(call(w, verb_ballot_make, "--board @board --place a1 --style few --select mayor=x --out @c2"), OK);
+    assert_err(call(w, verb_ballot_make, "--board @board --place b2 --select mayor=nobody --out @c2"),
+               ERR_UNKNOWN);
+    assert_err(call(w, verb_ballot_make, "--board @board --place a1 --select mayor=x --out @c2"),
+               ERR_USAGE); /* two styles */
+    assert_err(call(w, verb_ballot_make, "--board @board --place a1 --style few --select mayor=x --out @c2"),
+               OK);
     assert_err(file_write(whole_path(w, "good.json"), good, strlen(good), FILE_NEW, &fault), OK);
     assert_err(file_write(whole_path(w, "bad.json"), bad, strlen(bad), FILE_NEW, &fault), OK);
     assert_err(file_write(whole_path(w, "twice.json"), twice, strlen(twice), FILE_NEW, &fault), OK);
     assert_err(call(w, verb_ballot_make, "--board @board --place b2 --votes @good.json --out @c3"), OK);
     assert_int_equal(lines_with("ballot "), 2);
-    assert_err(call(w, verb_ballot_make, "--board @board --place b2 --votes @bad.json --out @c4"), ERR_FORMAT);
-    assert_err(call(w, verb_ballot_make, "--board @board --place b2 --votes @twice.json --out @c4"), ERR_FORMAT);
+    assert_err(call(w, verb_ballot_make, "--board @board --place b2 --votes @bad.json --out @c4"),
+               ERR_FORMAT);
+    assert_err(call(w, verb_ballot_make, "--board @board --place b2 --votes @twice.json --out @c4"),
+               ERR_FORMAT);
     assert_int_not_equal(access(whole_path(w, "c4"), F_OK), 0);
 }
 
@@ -210,8 +222,10 @@ static void closing_and_receipts(void **state)
     assert_err(call(w, verb_precinct_cast, B2 "@seven"), OK);
     snprintf(id, sizeof id, "%.64s", strstr(printed, "again ") + 6);
     assert_err(call(w, verb_precinct_close, B2 "--key @k2 --no-passphrase --export @e"), ERR_MISSING);
-    assert_err(call(w, verb_precinct_close, B2 "--key @sign.key --no-passphrase --export @e --time 500000"), OK);
-    assert_err(call(w, verb_precinct_close, B2 "--key @sign.key --no-passphrase --export @e --time 500001"), OK);
+    assert_err(call(w, verb_precinct_close, B2 "--key @sign.key --no-passphrase --export @e --time 500000"),
+               OK);
+    assert_err(call(w, verb_precinct_close, B2 "--key @sign.key --no-passphrase --export @e --time 500001"),
+               OK);
     assert_err(call(w, verb_precinct_cast, B2 "@seven"), ERR_DONE);
     snprintf(words, sizeof words, B2 "--ballot %s --out @receipt", id);
     assert_err(call(w, verb_precinct_receipt, words), OK);
@@ -256,8 +270,13 @@ static void the_night_by_verbs(void **state)
 static void everything_can_be_shown(void **state)
 {
     struct whole *w = *state;
-    static const char *const files[] = {"board/manifest.json", "board/record.cbor", "work/plan.cbor", "work/result.cbor",
-                                        "work/records/nation/land.cbor", "work/records/precinct/b2.cbor", "s1",
+    static const char *const files[] = {"board/manifest.json",
+                                        "board/record.cbor",
+                                        "work/plan.cbor",
+                                        "work/result.cbor",
+                                        "work/records/nation/land.cbor",
+                                        "work/records/precinct/b2.cbor",
+                                        "s1",
                                         "exports/of-a1"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         char words[300];
@@ -298,10 +317,14 @@ static void every_entry_can_be_shown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wrong_use_is_named), cmocka_unit_test(keys_are_made_once),
-        cmocka_unit_test(a_seed_decides_votes_not_ciphertexts), cmocka_unit_test(ballots_can_be_chosen),
-        cmocka_unit_test(casting_names_what_it_refuses), cmocka_unit_test(closing_and_receipts),
-        cmocka_unit_test(the_night_by_verbs), cmocka_unit_test(everything_can_be_shown),
+        cmocka_unit_test(wrong_use_is_named),
+        cmocka_unit_test(keys_are_made_once),
+        cmocka_unit_test(a_seed_decides_votes_not_ciphertexts),
+        cmocka_unit_test(ballots_can_be_chosen),
+        cmocka_unit_test(casting_names_what_it_refuses),
+        cmocka_unit_test(closing_and_receipts),
+        cmocka_unit_test(the_night_by_verbs),
+        cmocka_unit_test(everything_can_be_shown),
         cmocka_unit_test(every_entry_can_be_shown),
     };
     int failed = cmocka_run_group_tests_name("verbs", tests, setup, teardown);
