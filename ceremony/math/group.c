@@ -4,7 +4,7 @@
  *    depend on the length of the BIGNUM (BN_bin2bn drops leading zero bytes, the scalar is recoded limb
  *    by limb). So k or q - k, whichever is larger, goes in; its top byte is never below 0x7f; the
  *    sign of the result is put right without a branch.
- *  - The BIGNUM of the scalar and the context are kept and cleared after each use. The window tables and
+ *  - The BIGNUM of the scalar, the product and the context are kept and cleared after each use. The window tables and
  *    the recoded scalar are temporaries of OpenSSL on heap and stack: the heap is wiped on free by the
  *    allocators of secret_init(), the stack by secret_burn_stack(), which is the caller's to call.
  *    OpenSSL's secure heap is not set up, so BN_secure_new gives ordinary pages, for one call.
@@ -416,6 +416,11 @@ static err_t mul_raw(struct group *g, uint8_t raw[RAW_LEN], const scalar_t *k, c
     if (e != OK)
         ERR_clear_error();
     BN_clear(g->secret_k);
+    /* The product may be a shared secret: another point takes its place. */
+    if (EC_POINT_copy(g->r, EC_GROUP_get0_generator(g->curve)) != 1) {
+        e = ERR_MEMORY;
+        secret_wipe(raw, RAW_LEN);
+    }
     secret_wipe(bytes, sizeof bytes);
     return e;
 }
