@@ -1,0 +1,254 @@
+/* conclave-verify: checks a published bundle, or a message from QR codes, with no secret. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ceremony/base/file.h"
+#include "ceremony/base/secret.h"
+#include "tally/verify_print.h"
+#include "ui/args.h"
+#include "ui/image.h"
+#include "ui/progress.h"
+#include "ui/qr_read.h"
+#include "ui/qrtext.h"
+
+#define INPUTS_MAX 1024
+#define TEXT_FILE_MAX ((size_t)8 << 20)
+
+static const char usage[] = "BUNDLE | QR-TEXT... | PICTURE... [--election WORDS|HEX]";
+static const char about[] =
+    "Checks everything that can be checked from a published bundle (a directory), or a message from QR codes, given\n"
+    "as texts that start with CONCLAVE1:, as text files or as pictures; all parts make one message. With a bundle and\n"
+    "a message, the message is checked against the bundle too.\n\n"
+    "Exit status: 0 everything was checked and is good; 1 something failed; 2 wrong use; 3 nothing failed, but something\n"
+    "that is required was not checked (without --election: whether this is the real election).";
+
+struct inputs {
+    const char *bundle;
+    char **text; /* QR texts */
+    size_t text_count, text_cap;
+};
+
+static volatile sig_atomic_t stop; /* set by signals */
+
+static void on_signal(int number)
+{
+    (void)number;
+    stop = 1;
+}
+
+static void watch_signals(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_RESETHAND;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* --- reading the arguments --- */
+
+static err_t add_text(struct inputs *in, const char *text, size_t len)
+{
+    if (in->text_count == in->text_cap) {
+        size_t cap = in->text_cap ? 2 * in->text_cap : 16;
+        char **p = realloc(in->text, cap * sizeof *p);
+        if (p == NULL)
+            return ERR_MEMORY;
+        in->text = p;
+        in->text_cap = cap;
+    }
+    char *copy = strndup(text, len);
+    if (copy == NULL)
+        return ERR_MEMORY;
+    in->text[in->text_count++] = copy;
+    return OK;
+}
+
+static err_t add_lines(struct inputs *in, const char *data, size_t len, const char *path, struct fault *f)
+{
+    size_t before = in->text_count;
+    for (size_t at = 0; at < len;) {
+        const char *end = memchr(data + at, '\n', len - at);
+        size_t line = end != NULL ? (size_t)(end - data) - at : len - at;
+        if (line > 0 && data[at + line - 1] == '\r')
+            line--;
+        if (line > 0)
+            TRY(add_text(in, data + at, line));
+        at = end != NULL ? (size_t)(end - data) + 1 : len;
+    }
+    if (in->text_count > before)
+        return OK;
+    fault_set(f, ERR_FORMAT, "neither a bundle, a picture, nor texts of QR codes");
+    return fault_file(f, ERR_FORMAT, path);
+}
+
+static err_t add_file(struct inputs *in, const char *path, struct fault *f)
+{
+    uint8_t *data;
+    size_t len;
+    struct qr_found found;
+    TRY(file_read(&data, &len, path, IMAGE_FILE_MAX, f));
+    int picture = image_is(data, len);
+    err_t e = picture ? OK : len > TEXT_FILE_MAX ? fault_set(f, ERR_LIMIT, "too large for texts of QR codes")
+                           : memchr(data, '\0', len) ? fault_set(f, ERR_FORMAT, "neither a bundle, a picture, nor texts")
+                                                     : add_lines(in, (const char *)data, len, path, f);
+    free(data);
+    if (!picture)
+        return e == OK ? OK : fault_file(f, e, path);
+    e = qr_read_file(&found, path, f);
+    if (e != OK)
+        return fault_file(f, e, path);
+    for (size_t i = 0; i < found.count && e == OK; i++)
+        if (qrtext_is(found.text[i]))
+            e = add_text(in, found.text[i], strlen(found.text[i]));
+    qr_found_free(&found);
+    return e;
+}
+
+static err_t add_input(struct inputs *in, const char *arg, struct fault *f)
+{
+    struct stat st;
+    if (qrtext_is(arg))
+        return add_text(in, arg, strlen(arg));
+    if (stat(arg, &st) == 0 && S_ISDIR(st.st_mode)) {
+        if (in->bundle != NULL)
+            return fault_set(f, ERR_USAGE, "one bundle at a time");
+        in->bundle = arg;
+        return OK;
+    }
+    return add_file(in, arg, f);
+}
+
+/* --- the work --- */
+
+static err_t check_message(struct verify_report **out, const struct inputs *in, const struct verify_options *o,
+                           struct fault *f)
+{
+    uint8_t *message;
+    size_t len;
+    char kind;
+    struct fault why;
+    fault_clear(&why);
+    err_t e = qrtext_join(&message, &len, &kind, (const char *const *)in->text, in->text_count, &why);
+    if (e == ERR_MEMORY)
+        return fault_set(f, e, "joining the texts");
+    if (e != OK)
+        return verify_unreadable(out, "QR texts", &why);
+    e = verify_message(out, "QR texts", kind, message, len, in->bundle, o, f);
+    free(message);
+    return e;
+}
+
+static int worst(int a, int b)
+{
+    if (a == VERIFY_EXIT_FAILED || b == VERIFY_EXIT_FAILED)
+        return VERIFY_EXIT_FAILED;
+    return a > b ? a : b;
+}
+
+static int show(const struct verify_report *const *r, size_t count, int json, int quiet)
+{
+    int status = VERIFY_EXIT_GOOD;
+    err_t e = OK;
+    for (size_t i = 0; i < count; i++)
+        status = worst(status, verify_exit_status(r[i]));
+    if (json)
+        e = verify_print_json(stdout, r, count, status);
+    for (size_t i = 0; i < count && !json && e == OK; i++) {
+        if (i > 0)
+            printf("\n");
+        e = verify_print(stdout, r[i], quiet);
+    }
+    if (e == OK && fflush(stdout) != 0)
+        e = ERR_IO;
+    if (e == OK)
+        return status;
+    fprintf(stderr, "conclave-verify: the report cannot be written: %s [%s]\n", err_meaning(e), err_name(e));
+    return VERIFY_EXIT_FAILED;
+}
+
+static int complain(const struct fault *f)
+{
+    char text[1200];
+    fault_text(text, sizeof text, f);
+    fprintf(stderr, "conclave-verify: %s\n", text);
+    return f->err == ERR_USAGE ? VERIFY_EXIT_USAGE : VERIFY_EXIT_FAILED;
+}
+
+static int work(struct inputs *in, struct verify_options *o, int json, int quiet)
+{
+    struct verify_report *r[2] = {NULL, NULL};
+    struct progress bar;
+    struct fault f;
+    size_t count = 0;
+    fault_clear(&f);
+    progress_init(&bar, stderr, &stop);
+    if (bar.is_terminal && !quiet && !json) {
+        o->progress = progress_step;
+        o->progress_ctx = &bar;
+    }
+    err_t e = OK;
+    if (in->bundle != NULL)
+        e = verify_bundle(&r[count++], in->bundle, o, &f);
+    progress_end(&bar);
+    if (e == OK && in->text_count > 0)
+        e = check_message(&r[count++], in, o, &f);
+    if (e != OK && f.err == OK)
+        fault_set(&f, e, "verifying");
+    int status = e == OK ? show((const struct verify_report *const *)r, count, json, quiet) : complain(&f);
+    for (size_t i = 0; i < count; i++)
+        verify_report_free(r[i]);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    const char *given[INPUTS_MAX], *anchor = NULL, *key = NULL, *threads = NULL;
+    int json = 0, quiet = 0, help = 0;
+    size_t count = 0;
+    const struct arg spec[] = {
+        {"election", "WORDS|HEX", "the anchor of the real election, from a source that you trust", &anchor, NULL},
+        {"key", "WORDS|HEX", "result proofs: the words of the joint key", &key, NULL},
+        {"threads", "N", "processors to use; all if left out", &threads, NULL},
+        {"json", NULL, "the report as JSON (docs/spec/verify-json.md)", NULL, &json},
+        {"quiet", NULL, "only what did not pass, and the verdict", NULL, &quiet},
+        {NULL, NULL, NULL, NULL, NULL}};
+    struct inputs in = {0};
+    struct fault f;
+    uint64_t n = 0;
+    fault_clear(&f);
+    err_t e = secret_init(); /* for the libraries; nothing secret is ever here */
+    if (e != OK)
+        return complain((fault_set(&f, e, "starting"), &f));
+    watch_signals();
+    e = args_parse(argc, argv, spec, given, INPUTS_MAX, &count, &help, &f);
+    if (e == OK && help) {
+        args_help(stdout, "conclave-verify", usage, about, spec);
+        return VERIFY_EXIT_GOOD;
+    }
+    if (e == OK && threads != NULL)
+        e = args_number(&n, threads, "threads", 1, 1024, &f);
+    if (e == OK && count == 0)
+        e = fault_set(&f, ERR_USAGE, "what is to be verified? see --help");
+    for (size_t i = 0; i < count && e == OK; i++)
+        e = add_input(&in, given[i], &f);
+    int status = VERIFY_EXIT_GOOD;
+    if (e != OK) {
+        if (f.err == OK)
+            fault_set(&f, e, "reading the arguments");
+        status = complain(&f);
+    } else {
+        struct verify_options o = {.anchor = anchor, .key = key, .threads = (int)n};
+        status = work(&in, &o, json, quiet);
+    }
+    for (size_t i = 0; i < in.text_count; i++)
+        free(in.text[i]);
+    free(in.text);
+    return status;
+}
