@@ -296,15 +296,15 @@ void evil_deal(struct world *w, uint32_t seat, const struct evil_deal *how)
     struct party *p = world_seat(w, seat);
     struct deal d = {.seat = seat};
     uint8_t *seed, fresh[32];
-    scalar_t a[TRUSTEES_MAX], twist;
+    scalar_t a[TRUSTEES_MAX];
     struct pok pok;
     struct cbor_out st = CBOR_OUT_INIT, ev = CBOR_OUT_INIT, context = CBOR_OUT_INIT;
     MUST_OK(trustee_seed(&p->t, &seed, f));
     MUST_OK(seed_contribution(&a[0], seed, &w->m.election, &p->t.identity));
     for (uint32_t k = 1; k < w->t; k++)
         MUST_OK(seed_coefficient(&a[k], seed, &w->roster->ceremony, k));
-    scalar_set(&twist, how->twist);
-    scalar_add(&a[1], &a[1], &twist);
+    if (how->twist != NULL)
+        scalar_add(&a[1], &a[1], how->twist);
     for (uint32_t k = 0; k < w->t; k++)
         MUST_OK(point_mul_base(w->g, &d.C[k], &a[k]));
     if (how->C0 != NULL)

@@ -67,7 +67,7 @@ enum bad_share { SHARE_OFF, SHARE_GARBAGE, SHARE_NOT_CANONICAL, SHARE_OTHER_SEAT
 struct evil_deal {
     uint32_t victims;      /* whose shares are bad, and how */
     enum bad_share how;
-    uint64_t twist;        /* added to a_1: another polynomial with the same C_0 */
+    const scalar_t *twist; /* added to a_1: another polynomial with the same C_0; NULL: nothing */
     const point_t *C0;     /* a first point of somebody else, or NULL */
     int bad_proof;
     const hash_t *replace; /* for SHARE_SEED: hash of the ciphertext to send instead */
