@@ -45,6 +45,24 @@ struct search {
     size_t keys;
 };
 
+/* The enrolment that a key signed; if it signed several, the one in the roster that it signed. */
+static const struct entry *enrolment_of(const struct trustee *t, const point_t *identity)
+{
+    const struct entry *e = NULL;
+    if (board_find(t->b, &e, NULL, ENTRY_ENROLL, NULL, identity, NULL) == OK && e == NULL)
+        return NULL;
+    struct roster *r = malloc(sizeof *r);
+    if (r != NULL && roster_signed_by(r, t->m, t->b, t->g, identity, NULL) == OK) {
+        uint32_t seat = roster_seat(r, identity);
+        if (seat != 0)
+            e = board_entry(t->b, &r->seat[seat - 1].id);
+    } else if (board_find(t->b, &e, NULL, ENTRY_ENROLL, NULL, identity, NULL) != OK) {
+        e = NULL;
+    }
+    free(r);
+    return e;
+}
+
 static err_t try_label(void *ctx, const struct key_label *label)
 {
     struct search *s = ctx;
@@ -59,8 +77,8 @@ static err_t try_label(void *ctx, const struct key_label *label)
         return OK;
     if (err != OK)
         return err;
-    err = board_find(t->b, &e, NULL, ENTRY_ENROLL, NULL, &identity, NULL);
-    if (err == OK && e != NULL) {
+    e = enrolment_of(t, &identity);
+    if (e != NULL) {
         t->label = *label;
         t->identity = identity;
         t->ceremony_key = ceremony_key;
