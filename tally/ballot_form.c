@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CIPHER_LEN 71   /* [A, B] */
+#define CIPHER_LEN 71 /* [A, B] */
 #define ZERO_ONE_LEN 243
 #define EXACT_LEN 105
 
@@ -331,8 +331,8 @@ static err_t vote_sums(struct ballot *b)
     return e;
 }
 
-err_t ballot_parse_var(struct ballot **out, const struct election_context *ctx, const uint8_t *data, size_t len,
-                       struct fault *f)
+err_t ballot_parse_var(struct ballot **out, const struct election_context *ctx, const uint8_t *data,
+                       size_t len, struct fault *f)
 {
     *out = NULL;
     struct ballot *b = NULL;
@@ -368,7 +368,8 @@ err_t ballot_parse_var(struct ballot **out, const struct election_context *ctx, 
     for (; i < b->vote_count && in.err == OK; i++)
         get_vote(&in, ctx->m, &b->vote[i]);
     if (in.err != OK) {
-        e = tally_get_end(&in, f, "contest %s of a ballot", i ? ctx->m->contest[b->vote[i - 1].contest].id : "(list)");
+        e = tally_get_end(&in, f, "contest %s of a ballot",
+                          i ? ctx->m->contest[b->vote[i - 1].contest].id : "(list)");
         goto out;
     }
     get_point_var(&in, &b->id_commitment, &b->id_commitment_a);

@@ -14,7 +14,8 @@ struct ballot_maker {
 };
 
 /* An empty ballot of this shape; freed with ballot_free. */
-MUST err_t ballot_alloc(struct ballot **out, const struct election_context *ctx, uint32_t place, uint32_t style);
+MUST err_t ballot_alloc(struct ballot **out, const struct election_context *ctx, uint32_t place,
+                        uint32_t style);
 
 /* b->c from everything else in b that is compressed. */
 MUST err_t ballot_challenge(const struct election_context *ctx, struct ballot *b);
@@ -22,8 +23,8 @@ MUST err_t ballot_challenge(const struct election_context *ctx, struct ballot *b
 /* Appends the bytes. */
 void ballot_put(struct cbor_out *o, const struct election_context *ctx, const struct ballot *b);
 
-/* Label, version, scheme, election, record: how every format of the tally starts. The cursor fails with ERR_VERSION or
- * ERR_ELECTION. */
+/* Label, version, scheme, election, record: how every format of the tally starts. The cursor fails with
+ * ERR_VERSION or ERR_ELECTION. */
 void tally_put_start(struct cbor_out *o, const struct election_context *ctx, const char *label);
 void tally_get_start(struct cbor_in *in, const struct election_context *ctx, const char *label);
 

@@ -52,7 +52,8 @@ static err_t work_new(struct work **out, const struct ballot *b, const uint8_t *
     struct work *w;
     size_t len = sizeof *w + n * sizeof *w->r + (n + votes) * sizeof *w->zero_one + votes * sizeof *w->exact +
                  n * sizeof *w->v;
-    TRY(secret_alloc((void **)&w, (len + 15) & ~(size_t)15)); /* guarded memory ends at a page: keep it aligned */
+    TRY(secret_alloc((void **)&w,
+                     (len + 15) & ~(size_t)15)); /* guarded memory ends at a page: keep it aligned */
     w->cipher_count = n;
     w->v = (uint32_t *)(w + 1);
     w->r = (scalar_t *)(w->v + n);
@@ -103,12 +104,12 @@ static long option_index(const struct contest *c, const char *id)
     return -1;
 }
 
-static err_t choose(uint32_t *v, const struct contest *c, const struct ballot_vote *vote, const struct selection *s,
-                    struct fault *f)
+static err_t choose(uint32_t *v, const struct contest *c, const struct ballot_vote *vote,
+                    const struct selection *s, struct fault *f)
 {
     if (s->option_count > vote->limit)
-        return fault_set(f, ERR_RULE, "contest %s: %zu options chosen, at most %u are allowed", c->id, s->option_count,
-                         vote->limit);
+        return fault_set(f, ERR_RULE, "contest %s: %zu options chosen, at most %u are allowed", c->id,
+                         s->option_count, vote->limit);
     for (size_t i = 0; i < s->option_count; i++) {
         long o = option_index(c, s->option[i]);
         if (o < 0)
@@ -122,8 +123,8 @@ static err_t choose(uint32_t *v, const struct contest *c, const struct ballot_vo
     return OK;
 }
 
-static err_t set_choices(struct work *w, const struct manifest *m, const struct ballot *b, const struct selection *sel,
-                         size_t count, struct fault *f)
+static err_t set_choices(struct work *w, const struct manifest *m, const struct ballot *b,
+                         const struct selection *sel, size_t count, struct fault *f)
 {
     static const struct selection blank = {0};
     uint32_t *v = w->v;
@@ -149,7 +150,8 @@ static err_t set_choices(struct work *w, const struct manifest *m, const struct 
 
 /* --- encrypting and proving --- */
 
-static err_t commit_vote(struct ballot_maker *mk, struct work *w, const struct ballot *b, size_t i, size_t first)
+static err_t commit_vote(struct ballot_maker *mk, struct work *w, const struct ballot *b, size_t i,
+                         size_t first)
 {
     struct ballot_vote *vote = &b->vote[i];
     struct elgamal sum;
@@ -166,7 +168,8 @@ static err_t commit_vote(struct ballot_maker *mk, struct work *w, const struct b
     if (vote->limit > 1)
         return exact_commit(mk->key, &vote->sum_exact, &w->exact[i], &w->sum_r);
     TRY(elgamal_encrypt(mk->key, &sum, v, &w->sum_r));
-    return zero_one_commit(mk->key, &vote->sum_zero_one, &w->zero_one[w->cipher_count + i], v, &w->sum_r, &sum);
+    return zero_one_commit(mk->key, &vote->sum_zero_one, &w->zero_one[w->cipher_count + i], v, &w->sum_r,
+                           &sum);
 }
 
 static void respond_vote(struct work *w, const struct ballot *b, size_t i, size_t first)

@@ -22,8 +22,8 @@ static err_t add_ballot(struct batch *eq, const struct ballot *b)
     return batch_schnorr(eq, &b->pk_a, &b->id_commitment_a, &b->id_response, &b->c);
 }
 
-/* One equation for the range; if it does not hold, each half again, with new weights. Errors other than of the
- * proofs end it. */
+/* One equation for the range; if it does not hold, each half again, with new weights. Errors other than of
+ * the proofs end it. */
 static err_t check_range(struct batch *eq, const struct ballot *const *b, size_t count, uint8_t *bad)
 {
     err_t e = OK;
@@ -66,7 +66,8 @@ static err_t name_vote(struct group *g, const struct election_context *ctx, cons
         if (zero_one_verify(g, Y, &v->ct[i], &v->proof[i], &b->c) == OK)
             continue;
         if (i < v->option_count)
-            return fault_set(f, ERR_PROOF, "contest %s: option %s is not proved to be 0 or 1", c->id, c->option[i].id);
+            return fault_set(f, ERR_PROOF, "contest %s: option %s is not proved to be 0 or 1", c->id,
+                             c->option[i].id);
         return fault_set(f, ERR_PROOF, "contest %s: placeholder %zu is not proved to be 0 or 1", c->id,
                          i - v->option_count + 1);
     }
@@ -74,8 +75,9 @@ static err_t name_vote(struct group *g, const struct election_context *ctx, cons
     p256_compress(&sum.B, &v->sum_a.B);
     if (v->limit > 1 ? exact_verify(g, Y, &sum, v->limit, &v->sum_exact, &b->c) != OK
                      : zero_one_verify(g, Y, &sum, &v->sum_zero_one, &b->c) != OK)
-        return fault_set(f, ERR_PROOF, "contest %s: the sum of the votes is not proved to be within the limit %u",
-                         c->id, v->limit);
+        return fault_set(f, ERR_PROOF,
+                         "contest %s: the sum of the votes is not proved to be within the limit %u", c->id,
+                         v->limit);
     return OK;
 }
 

@@ -196,8 +196,8 @@ static void get_bit(struct cbor_in *in, struct count_bit *b)
     cbor_get_array_exact(in, 3);
     cbor_get_fixed(in, b->ct.A.b, POINT_LEN);
     cbor_get_fixed(in, b->ct.B.b, POINT_LEN);
-    if (in->err == OK && (p256_decompress_var(&b->ct_a.A, &b->ct.A) != OK ||
-                          p256_decompress_var(&b->ct_a.B, &b->ct.B) != OK))
+    if (in->err == OK &&
+        (p256_decompress_var(&b->ct_a.A, &b->ct.A) != OK || p256_decompress_var(&b->ct_a.B, &b->ct.B) != OK))
         cbor_fail(in, ERR_POINT);
     cbor_get_zero_one_var(in, &b->proof, &b->proof_a);
 }
@@ -320,8 +320,8 @@ err_t count_verify_many_var(const struct election_context *ctx, const struct cou
         if (!bad[i])
             continue;
         places_get(ctx->places, c[i]->place, &p);
-        return fault_set(f, ERR_PROOF, "place %s, contest %s: a bit of the count is not proved to be 0 or 1", p.id,
-                         ctx->m->contest[c[i]->contest].id);
+        return fault_set(f, ERR_PROOF, "place %s, contest %s: a bit of the count is not proved to be 0 or 1",
+                         p.id, ctx->m->contest[c[i]->contest].id);
     }
     return OK;
 }

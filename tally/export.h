@@ -5,8 +5,8 @@
  * Reading: export_open, export_next until it gives NULL, export_close.
  * Verifying: export_verify: everything; its tallies were recomputed from the items on this machine.
  *
- * Memory is bounded by one item and one batch; finding doubled ballot ids in one export takes 64 bytes a ballot up to
- * 65,536 ballots, a temporary file above. A fault names file, byte offset and ballot. */
+ * Memory is bounded by one item and one batch; finding doubled ballot ids in one export takes 64 bytes a
+ * ballot up to 65,536 ballots, a temporary file above. A fault names file, byte offset and ballot. */
 #ifndef TALLY_EXPORT_H
 #define TALLY_EXPORT_H
 
@@ -18,7 +18,7 @@
 #define EXPORT_SUFFIX ".cexp"
 
 struct export_header {
-    hash_t id; /* message id */
+    hash_t id;      /* message id */
     uint32_t place; /* index */
     enum election_kind kind;
     uint64_t revision;
@@ -43,8 +43,9 @@ MUST err_t export_writer_open(struct export_writer **out, const struct election_
                               const char *path, struct fault *f);
 /* Bytes of one ballot or count, in the order of the export (ballots: sorted by ballot id within each 100). */
 MUST err_t export_writer_item(struct export_writer *w, const void *item, size_t len, struct fault *f);
-/* Signs and writes. tallies: sums of the items. revision 0 has no replaces (NULL), others need one (ERR_BUG). mode FILE_NEW: as
- * file.h. id may be NULL. w is freed in any case. ERR_SIGNATURE if signer's key is not the place's. */
+/* Signs and writes. tallies: sums of the items. revision 0 has no replaces (NULL), others need one (ERR_BUG).
+ * mode FILE_NEW: as file.h. id may be NULL. w is freed in any case. ERR_SIGNATURE if signer's key is not the
+ * place's. */
 MUST err_t export_writer_finish(struct export_writer *w, hash_t *id, const struct tallies *tallies,
                                 uint64_t revision, const hash_t *replaces, uint64_t time,
                                 const struct signer *signer, struct fault *f);
@@ -52,18 +53,19 @@ void export_writer_abandon(struct export_writer *w);
 
 /* --- reading --- */
 
-/* Reads and checks the header: form, election, record, place known and of the lowest level, kind as the manifest's, signature by the place's
- * effective key, contests of the tallies. ERR_ELECTION, ERR_UNKNOWN, ERR_SIGNATURE, ERR_FORMAT, ...
- * Freed with export_header_free. */
-MUST err_t export_header_read(struct export_header **out, const struct election_context *ctx, const char *path,
-                              struct fault *f);
+/* Reads and checks the header: form, election, record, place known and of the lowest level, kind as the
+ * manifest's, signature by the place's effective key, contests of the tallies. ERR_ELECTION, ERR_UNKNOWN,
+ * ERR_SIGNATURE, ERR_FORMAT, ... Freed with export_header_free. */
+MUST err_t export_header_read(struct export_header **out, const struct election_context *ctx,
+                              const char *path, struct fault *f);
 
 struct export_reader;
 MUST err_t export_open(struct export_reader **out, const struct election_context *ctx, const char *path,
                        struct fault *f);
 const struct export_header *export_reader_header(const struct export_reader *r);
-/* *item: the next item's bytes, good until the next call; NULL at the end of the file, where the number of items must be the header's
- * (ERR_MISSING fewer, ERR_TRAILING more). ERR_LIMIT for items larger than the manifest's shape allows. */
+/* *item: the next item's bytes, good until the next call; NULL at the end of the file, where the number of
+ * items must be the header's (ERR_MISSING fewer, ERR_TRAILING more). ERR_LIMIT for items larger than the
+ * manifest's shape allows. */
 MUST err_t export_next(struct export_reader *r, const uint8_t **item, size_t *len, struct fault *f);
 /* Offset of the item last returned, and its number from 0. */
 uint64_t export_item_offset(const struct export_reader *r);
@@ -74,24 +76,25 @@ void export_close(struct export_reader *r);
 
 struct export_callbacks { /* each may be NULL */
     void *ctx;
-    /* Each ballot in order, after its proofs passed. What it returns other than OK ends the verification. Nothing
-     * is settled before export_verify has returned OK. */
+    /* Each ballot in order, after its proofs passed. What it returns other than OK ends the verification.
+     * Nothing is settled before export_verify has returned OK. */
     err_t (*ballot)(void *ctx, const hash_t *id, const hash_t *leaf, uint64_t index, struct fault *f);
     /* Items done so far; ERR_STOPPED ends it. */
     err_t (*progress)(void *ctx, uint64_t done, uint64_t total);
 };
 
-/* Everything: header as above; items: form, place, all proofs (batches of 256), order, no ballot id twice (ERR_DUPLICATE),
- * order (ERR_RULE), number (ERR_MISSING, ERR_TRAILING), Merkle root (ERR_HASH), tallies equal to the sums recomputed (ERR_SUM);
- * imports: one count for each contest of the place, in order (ERR_MISMATCH). All bad ballots of the first bad batch are
- * listed in f->detail. *out: the header, whose tallies are now verified; freed with export_header_free. cb may be NULL. */
+/* Everything: header as above; items: form, place, all proofs (batches of 256), order, no ballot id twice
+ * (ERR_DUPLICATE), order (ERR_RULE), number (ERR_MISSING, ERR_TRAILING), Merkle root (ERR_HASH), tallies
+ * equal to the sums recomputed (ERR_SUM); imports: one count for each contest of the place, in order
+ * (ERR_MISMATCH). All bad ballots of the first bad batch are listed in f->detail. *out: the header, whose
+ * tallies are now verified; freed with export_header_free. cb may be NULL. */
 MUST err_t export_verify(struct export_header **out, const struct election_context *ctx, const char *path,
                          const struct export_callbacks *cb, struct fault *f);
 
 /* --- single ballots --- */
 
-/* What the ballots with these ids (ascending, distinct) contribute: out is made by tallies_new for the place and is set to
- * their sum. One pass. ERR_MISSING if one is not in the export. */
+/* What the ballots with these ids (ascending, distinct) contribute: out is made by tallies_new for the place
+ * and is set to their sum. One pass. ERR_MISSING if one is not in the export. */
 MUST err_t export_find_ballots(struct tallies *out, const struct election_context *ctx, const char *path,
                                const hash_t *id, size_t count, struct fault *f);
 MUST err_t export_find_ballot(struct tallies *out, const struct election_context *ctx, const char *path,

@@ -23,15 +23,15 @@ struct export_content {
     const struct tallies *tallies;
 };
 
-/* Appends the signed header. ERR_SIGNATURE if the signer is not the place's, ERR_BUG if revision and replaces do not
- * fit. *id: its message id. */
+/* Appends the signed header. ERR_SIGNATURE if the signer is not the place's, ERR_BUG if revision and replaces
+ * do not fit. *id: its message id. */
 MUST err_t export_header_make(struct cbor_out *out, hash_t *id, const struct election_context *ctx,
                               const struct export_content *content, uint64_t revision, const hash_t *replaces,
                               uint64_t time, const struct signer *signer, struct fault *f);
 
 /* Parses and checks the signed header that fills data. */
-MUST err_t export_header_parse(struct export_header **out, const struct election_context *ctx, const uint8_t *data,
-                               size_t len, struct fault *f);
+MUST err_t export_header_parse(struct export_header **out, const struct election_context *ctx,
+                               const uint8_t *data, size_t len, struct fault *f);
 
 /* Upper bound of the payload of any header in this election. */
 MUST size_t export_header_max(const struct election_context *ctx);

@@ -6,8 +6,8 @@
 
 #define IN_MEMORY_MAX 65536
 
-/* Open addressing; ids are hashes, so their first bytes are as good as a hash. An export made to be slow costs
- * its author 2^k hashes for each k equal bits. */
+/* Open addressing; ids are hashes, so their first bytes are as good as a hash. An export made to be slow
+ * costs its author 2^k hashes for each k equal bits. */
 struct id_set {
     hash_t *slot;
     uint8_t *used;

@@ -55,8 +55,8 @@ static err_t get_exact(struct export_reader *r, void *out, size_t len, struct fa
 }
 
 /* Head of a byte string whose first byte was read: canonical, at most max. */
-static err_t get_head(struct export_reader *r, uint8_t first, uint8_t head[9], size_t *head_len, uint64_t *len,
-                      uint64_t max, struct fault *f)
+static err_t get_head(struct export_reader *r, uint8_t first, uint8_t head[9], size_t *head_len,
+                      uint64_t *len, uint64_t max, struct fault *f)
 {
     uint64_t start = r->offset - 1, v = first & 31;
     err_t e = (first & 0xe0) != 0x40 || v > 27 ? ERR_FORMAT : OK;
@@ -77,7 +77,9 @@ static err_t get_head(struct export_reader *r, uint8_t first, uint8_t head[9], s
     *len = e == OK ? v : 0;
     if (e == OK)
         return OK;
-    fault_set(f, e, e == ERR_LIMIT ? "an item is longer than this election allows" : "not the head of a byte string");
+    fault_set(f, e,
+              e == ERR_LIMIT ? "an item is longer than this election allows"
+                             : "not the head of a byte string");
     return at(r, f, e, start);
 }
 
@@ -129,7 +131,8 @@ out:
     return fault_file(f, e, r->path);
 }
 
-err_t export_open(struct export_reader **out, const struct election_context *ctx, const char *path, struct fault *f)
+err_t export_open(struct export_reader **out, const struct election_context *ctx, const char *path,
+                  struct fault *f)
 {
     *out = NULL;
     struct export_reader *r = calloc(1, sizeof *r);

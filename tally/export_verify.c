@@ -113,7 +113,8 @@ static err_t name_bad(struct check *c, const uint8_t *bad, struct fault *f)
     for (size_t i = first + 1; i < c->used && f; i++) {
         size_t len = strlen(f->detail);
         if (bad[i] && len + 32 < sizeof f->detail)
-            snprintf(f->detail + len, sizeof f->detail - len, "; also %llu", (unsigned long long)(c->done + i));
+            snprintf(f->detail + len, sizeof f->detail - len, "; also %llu",
+                     (unsigned long long)(c->done + i));
     }
     return ERR_PROOF;
 }
@@ -139,7 +140,8 @@ static err_t take_ballot(struct check *c, size_t i, struct fault *f)
     int cmp = index % BALLOT_BATCH ? hash_cmp(&c->previous, &b->id) : -1;
     err_t e = id_set_add(c->ids, &b->id);
     if (e != OK) {
-        fault_set(f, e, e == ERR_DUPLICATE ? "its ballot id was used before in this export" : "keeping ballot ids");
+        fault_set(f, e,
+                  e == ERR_DUPLICATE ? "its ballot id was used before in this export" : "keeping ballot ids");
         return item_fault(c, f, e, i);
     }
     if (cmp >= 0) {
@@ -195,7 +197,8 @@ static err_t settle(struct check *c, struct fault *f)
     err_t e = OK;
     merkle_root(&c->tree, &root);
     if (c->ctx->m->kind == KIND_IMPORT && c->done != c->sums->count)
-        e = fault_set(f, ERR_MISMATCH, "%llu counts for %zu contests", (unsigned long long)c->done, c->sums->count);
+        e = fault_set(f, ERR_MISMATCH, "%llu counts for %zu contests", (unsigned long long)c->done,
+                      c->sums->count);
     else if (hash_cmp(&root, &h->root) != 0)
         e = fault_set(f, ERR_HASH, "the items do not have the Merkle root that was signed");
     else if (!tallies_equal_var(c->sums, h->tallies, &contest))
@@ -280,8 +283,8 @@ static int by_hash(const void *a, const void *b)
     return hash_cmp(a, b);
 }
 
-static err_t find_in(struct export_reader *r, struct tallies *out, const hash_t *id, size_t count, size_t *found,
-                     struct fault *f)
+static err_t find_in(struct export_reader *r, struct tallies *out, const hash_t *id, size_t count,
+                     size_t *found, struct fault *f)
 {
     struct merkle tree;
     hash_t mine, leaf, root;
@@ -313,8 +316,8 @@ static err_t find_in(struct export_reader *r, struct tallies *out, const hash_t 
                : fault_set(f, ERR_HASH, "the items do not have the Merkle root that was signed");
 }
 
-err_t export_find_ballots(struct tallies *out, const struct election_context *ctx, const char *path, const hash_t *id,
-                          size_t count, struct fault *f)
+err_t export_find_ballots(struct tallies *out, const struct election_context *ctx, const char *path,
+                          const hash_t *id, size_t count, struct fault *f)
 {
     struct export_reader *r;
     size_t found = 0;
@@ -324,16 +327,16 @@ err_t export_find_ballots(struct tallies *out, const struct election_context *ct
     TRY(export_open(&r, ctx, path, f));
     err_t e = find_in(r, out, id, count, &found, f);
     if (e == OK && found != count)
-        e = fault_set(f, found < count ? ERR_MISSING : ERR_DUPLICATE, "%zu of %zu ballots are in the export", found,
-                      count);
+        e = fault_set(f, found < count ? ERR_MISSING : ERR_DUPLICATE, "%zu of %zu ballots are in the export",
+                      found, count);
     if (e != OK)
         tallies_zero(out);
     export_close(r);
     return fault_file(f, e, path);
 }
 
-err_t export_find_ballot(struct tallies *out, const struct election_context *ctx, const char *path, const hash_t *id,
-                         struct fault *f)
+err_t export_find_ballot(struct tallies *out, const struct election_context *ctx, const char *path,
+                         const hash_t *id, struct fault *f)
 {
     return export_find_ballots(out, ctx, path, id, 1, f);
 }

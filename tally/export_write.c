@@ -73,8 +73,9 @@ static err_t copy_spool(struct export_writer *w, struct file_writer *to, struct 
     return e;
 }
 
-err_t export_writer_finish(struct export_writer *w, hash_t *id, const struct tallies *tallies, uint64_t revision,
-                           const hash_t *replaces, uint64_t time, const struct signer *signer, struct fault *f)
+err_t export_writer_finish(struct export_writer *w, hash_t *id, const struct tallies *tallies,
+                           uint64_t revision, const hash_t *replaces, uint64_t time,
+                           const struct signer *signer, struct fault *f)
 {
     struct cbor_out header = CBOR_OUT_INIT;
     struct file_writer file = {0};

@@ -5,7 +5,7 @@
 
 #include "tally/precinct_form.h"
 
-#define REPLAY 16 /* ballots parsed at a time */
+#define REPLAY 4 /* ballots parsed at a time */
 
 /* --- reading back (rule 3) --- */
 
@@ -26,8 +26,9 @@ static void replay_clear(struct replay *r)
 static err_t replay_flush(struct replay *r, struct fault *f)
 {
     uint8_t bad[REPLAY];
-    err_t e = r->used ? ballot_verify_many_var(r->p->ctx, (const struct ballot *const *)r->ballot, r->used, bad, f)
-                      : OK;
+    err_t e =
+        r->used ? ballot_verify_many_var(r->p->ctx, (const struct ballot *const *)r->ballot, r->used, bad, f)
+                : OK;
     for (size_t i = 0; i < r->used && e == OK; i++) {
         e = tallies_add_ballot_var(r->sums, r->ballot[i]);
         if (e != OK)
@@ -145,7 +146,8 @@ static err_t check_batch_end(struct precinct *p, sqlite3_stmt *points, int64_t b
     TRY(db_hash(p, points, 2, &want, f));
     merkle_root(&p->tree, &root);
     if (hash_cmp(&root, &want) != 0)
-        return fault_set(f, ERR_HASH, "the ballots of batch %lld are not those of its checkpoint", (long long)batch);
+        return fault_set(f, ERR_HASH, "the ballots of batch %lld are not those of its checkpoint",
+                         (long long)batch);
     return OK;
 }
 
@@ -277,8 +279,8 @@ static err_t check_place(struct precinct *p, uint32_t place, struct fault *f)
     return OK;
 }
 
-err_t precinct_open(struct precinct **out, const struct election_context *ctx, uint32_t place, const char *path,
-                    int create, struct fault *f)
+err_t precinct_open(struct precinct **out, const struct election_context *ctx, uint32_t place,
+                    const char *path, int create, struct fault *f)
 {
     *out = NULL;
     int fresh;

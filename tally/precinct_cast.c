@@ -1,11 +1,10 @@
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tally/precinct_form.h"
 
-#define GROUP_MAX 64
-#define GROUP_BYTES ((size_t)96 << 10) /* of ballots parsed at a time: the budget */
+#define GROUP_MAX 16
+#define GROUP_BYTES ((size_t)4 << 10) /* of ballots parsed at a time: the budget */
 
 /* --- batches --- */
 
@@ -72,7 +71,8 @@ err_t precinct_finish_batch(struct precinct *p, struct fault *f)
 
 /* --- one ballot --- */
 
-err_t precinct_find(struct precinct *p, const hash_t *id, hash_t *leaf, int64_t *batch, int *found, struct fault *f)
+err_t precinct_find(struct precinct *p, const hash_t *id, hash_t *leaf, int64_t *batch, int *found,
+                    struct fault *f)
 {
     sqlite3_stmt *s = db_stmt(p, STMT_FIND, f);
     *found = 0;
@@ -88,7 +88,8 @@ err_t precinct_find(struct precinct *p, const hash_t *id, hash_t *leaf, int64_t 
     return e;
 }
 
-static err_t insert(struct precinct *p, const struct ballot *b, const uint8_t *data, size_t len, struct fault *f)
+static err_t insert(struct precinct *p, const struct ballot *b, const uint8_t *data, size_t len,
+                    struct fault *f)
 {
     sqlite3_stmt *s = db_stmt(p, STMT_INSERT, f);
     if (s) {
@@ -124,11 +125,10 @@ err_t precinct_take(struct precinct *p, const struct ballot *b, const uint8_t *d
 struct cast {
     struct precinct *p;
     struct cast_item *item;
-    struct fault *f;   /* of the caller: the first refusal */
+    struct fault *f; /* of the caller: the first refusal */
     size_t first_refused, used;
     size_t index[GROUP_MAX];
     struct ballot *ballot[GROUP_MAX];
-    err_t err[GROUP_MAX];
     struct fault fault; /* of one ballot */
 };
 
@@ -166,13 +166,10 @@ static err_t examine(struct cast *c)
     const struct ballot *good[GROUP_MAX];
     size_t at[GROUP_MAX], count = 0;
     uint8_t bad[GROUP_MAX];
-#pragma omp parallel for schedule(dynamic, 2) if (c->used > 4 && !omp_in_parallel())
-    for (size_t i = 0; i < c->used; i++)
-        c->err[i] = parse(c, i, NULL);
     for (size_t i = 0; i < c->used; i++) {
-        if (c->err[i] != OK) {
-            drop(c, i);
-            refuse(c, i, parse(c, i, &c->fault));
+        err_t parsed = parse(c, i, &c->fault);
+        if (parsed != OK) {
+            refuse(c, i, parsed);
             drop(c, i);
             continue;
         }
@@ -275,8 +272,8 @@ out:
     return fault_who(f, e, "%s", p->place.id);
 }
 
-err_t precinct_cast(struct precinct *p, struct ballot_info *info, int *again, const uint8_t *ballot, size_t len,
-                    struct fault *f)
+err_t precinct_cast(struct precinct *p, struct ballot_info *info, int *again, const uint8_t *ballot,
+                    size_t len, struct fault *f)
 {
     struct cast_item item = {.data = ballot, .len = len};
     err_t e = precinct_cast_batch(p, &item, 1, f);

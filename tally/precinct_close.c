@@ -12,12 +12,12 @@ static err_t sign_header(struct precinct *p, struct cbor_out *header, hash_t *id
 {
     struct export_content content = {p->place.index, p->tree.count, {{0}}, p->sums};
     merkle_root(&p->tree, &content.root);
-    return export_header_make(header, id, p->ctx, &content, p->status.revision, p->has_replaces ? &p->replaces : NULL,
-                              time, signer, f);
+    return export_header_make(header, id, p->ctx, &content, p->status.revision,
+                              p->has_replaces ? &p->replaces : NULL, time, signer, f);
 }
 
-/* The last batch, the signed header and the state, in one transaction: from then on the export is settled, and
- * writing its file can be repeated. */
+/* The last batch, the signed header and the state, in one transaction: from then on the export is settled,
+ * and writing its file can be repeated. */
 static err_t settle(struct precinct *p, uint64_t time, const struct signer *signer, struct fault *f)
 {
     struct precinct_mark mark;
@@ -153,8 +153,8 @@ static err_t delete_from(struct precinct *p, const char *sql, const hash_t *id, 
     return e;
 }
 
-/* A finished batch lost a ballot: one of the unfinished batch fills the gap (the last batch becomes unfinished if
- * there is none), so that batches stay full and those between do not change. */
+/* A finished batch lost a ballot: one of the unfinished batch fills the gap (the last batch becomes
+ * unfinished if there is none), so that batches stay full and those between do not change. */
 static err_t fill_gap(struct precinct *p, uint64_t batch, struct fault *f)
 {
     char sql[320];
@@ -170,7 +170,8 @@ static err_t fill_gap(struct precinct *p, uint64_t batch, struct fault *f)
     return db_exec(p, sql, f);
 }
 
-static err_t add_row(struct precinct *p, struct tallies *sums, struct merkle *tree, sqlite3_stmt *s, struct fault *f)
+static err_t add_row(struct precinct *p, struct tallies *sums, struct merkle *tree, sqlite3_stmt *s,
+                     struct fault *f)
 {
     struct ballot *b;
     TRY(ballot_parse_var(&b, p->ctx, sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1), f));

@@ -13,7 +13,8 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_GET] = "SELECT value FROM node WHERE key = ?1",
     [STMT_SET] = "INSERT OR REPLACE INTO node VALUES(?1, ?2)",
     [STMT_UNSET] = "DELETE FROM node WHERE key = ?1",
-    [STMT_FIND] = "SELECT leaf, batch FROM ballot WHERE id = ?1 UNION ALL SELECT leaf, -1 FROM pending WHERE id = ?1",
+    [STMT_FIND] =
+        "SELECT leaf, batch FROM ballot WHERE id = ?1 UNION ALL SELECT leaf, -1 FROM pending WHERE id = ?1",
     [STMT_INSERT] = "INSERT INTO pending VALUES(?1, ?2, ?3)",
     [STMT_PENDING_LEAVES] = "SELECT leaf FROM pending ORDER BY id",
     [STMT_MOVE] = "INSERT INTO ballot SELECT ?1, id, leaf, bytes FROM pending ORDER BY id",
@@ -164,7 +165,8 @@ err_t db_get_uint(struct precinct *p, const char *key, uint64_t *v, struct fault
     TRY(db_get(p, key, &value, &len, &found, f));
     cbor_in_init(&in, value, len);
     *v = cbor_get_uint(&in, UINT32_MAX);
-    err_t e = found ? cbor_in_end(&in, f) : fault_set(f, ERR_FORMAT, "journal of the precinct: %s is missing", key);
+    err_t e =
+        found ? cbor_in_end(&in, f) : fault_set(f, ERR_FORMAT, "journal of the precinct: %s is missing", key);
     free(value);
     return fault_file(f, e, p->path);
 }
@@ -208,6 +210,8 @@ err_t db_open(struct precinct *p, int create, int *fresh, struct fault *f)
         fault_set(f, ERR_MISSING, "there is no journal of a precinct");
         return fault_file(f, ERR_MISSING, p->path);
     }
+    /* No page cache in advance; has no effect (SQLITE_MISUSE) once the process has used SQLite. */
+    (void)sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (create ? SQLITE_OPEN_CREATE : 0);
     int rc = sqlite3_open_v2(p->path, &p->db, flags, NULL);
     if (rc != SQLITE_OK)
@@ -216,11 +220,12 @@ err_t db_open(struct precinct *p, int create, int *fresh, struct fault *f)
     sqlite3_db_config(p->db, SQLITE_DBCONFIG_LOOKASIDE, NULL, 0, 0);
     sqlite3_db_config(p->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_busy_timeout(p->db, 0);
-    TRY(db_exec(p,
-                "PRAGMA locking_mode=EXCLUSIVE; PRAGMA page_size=16384; PRAGMA cache_size=-128;"
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA temp_store=FILE;"
-                "PRAGMA wal_autocheckpoint=32; PRAGMA trusted_schema=OFF",
-                f));
+    TRY(db_exec(
+        p,
+        "PRAGMA locking_mode=EXCLUSIVE; PRAGMA page_size=16384; PRAGMA cache_size=-64;"
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA temp_store=FILE;"
+        "PRAGMA wal_autocheckpoint=32; PRAGMA trusted_schema=OFF",
+        f));
     TRY(is_fresh(p, fresh, f));
     if (*fresh && !create) {
         fault_set(f, ERR_MISSING, "the journal was never bound to a precinct");

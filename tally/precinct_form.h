@@ -67,7 +67,8 @@ MUST err_t db_step(struct precinct *p, sqlite3_stmt *s, int *row, struct fault *
 MUST err_t db_hash(struct precinct *p, sqlite3_stmt *s, int column, hash_t *out, struct fault *f);
 
 /* node(key): *found = 0 if there is none. value: malloc'ed. */
-MUST err_t db_get(struct precinct *p, const char *key, uint8_t **value, size_t *len, int *found, struct fault *f);
+MUST err_t db_get(struct precinct *p, const char *key, uint8_t **value, size_t *len, int *found,
+                  struct fault *f);
 MUST err_t db_set(struct precinct *p, const char *key, const void *value, size_t len, struct fault *f);
 MUST err_t db_set_uint(struct precinct *p, const char *key, uint64_t v, struct fault *f);
 MUST err_t db_get_uint(struct precinct *p, const char *key, uint64_t *v, struct fault *f);
@@ -89,8 +90,8 @@ MUST err_t precinct_usable(struct precinct *p, struct fault *f);
 /* Inside a transaction: pending becomes the next batch, with its checkpoint. */
 MUST err_t precinct_finish_batch(struct precinct *p, struct fault *f);
 /* Inside a transaction: adds a ballot that was verified. ERR_DUPLICATE; *again for the same bytes. */
-MUST err_t precinct_take(struct precinct *p, const struct ballot *b, const uint8_t *data, size_t len, int *again,
-                         struct fault *f);
+MUST err_t precinct_take(struct precinct *p, const struct ballot *b, const uint8_t *data, size_t len,
+                         int *again, struct fault *f);
 /* Where a ballot is: its batch, -1 for the unfinished one. */
 MUST err_t precinct_find(struct precinct *p, const hash_t *id, hash_t *leaf, int64_t *batch, int *found,
                          struct fault *f);

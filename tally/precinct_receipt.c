@@ -52,8 +52,8 @@ err_t receipt_parse(struct receipt *out, const uint8_t *data, size_t len, struct
     for (size_t i = 0; i < out->path_count; i++)
         cbor_get_hash(&in, &out->path[i]);
     /* An unfinished batch has nothing to show yet. */
-    if (in.err == OK && (out->size ? out->index >= out->size
-                                   : out->index || out->path_count || !hash_is_zero(&out->root)))
+    if (in.err == OK &&
+        (out->size ? out->index >= out->size : out->index || out->path_count || !hash_is_zero(&out->root)))
         cbor_fail(&in, ERR_FORMAT);
     err_t e = tally_get_end(&in, f, "not a receipt");
     if (e != OK)
@@ -71,8 +71,8 @@ static err_t check_ballot(const struct election_context *ctx, const struct recei
     return same ? OK : fault_set(f, ERR_MISMATCH, "the receipt is for another ballot than this one");
 }
 
-err_t receipt_check(const struct election_context *ctx, const struct receipt *r, const hash_t *root, uint64_t size,
-                    const uint8_t *ballot, size_t ballot_len, struct fault *f)
+err_t receipt_check(const struct election_context *ctx, const struct receipt *r, const hash_t *root,
+                    uint64_t size, const uint8_t *ballot, size_t ballot_len, struct fault *f)
 {
     if (hash_cmp(&r->election, &ctx->m->election) != 0 || hash_cmp(&r->record, &ctx->r->id) != 0)
         return fault_set(f, ERR_ELECTION, "the receipt is of another election");
@@ -90,8 +90,8 @@ err_t receipt_check(const struct election_context *ctx, const struct receipt *r,
 }
 
 /* Leaves of the batches up to last, and where id is among them. */
-static err_t read_leaves(struct precinct *p, hash_t *leaves, uint64_t *count, uint64_t *index, const hash_t *id,
-                         int64_t last, uint64_t max, struct fault *f)
+static err_t read_leaves(struct precinct *p, hash_t *leaves, uint64_t *count, uint64_t *index,
+                         const hash_t *id, int64_t last, uint64_t max, struct fault *f)
 {
     sqlite3_stmt *s;
     int row;

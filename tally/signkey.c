@@ -105,8 +105,8 @@ static err_t seal(struct cbor_out *file, struct key_file *k, const scalar_t *sec
     if (e == OK && file->err != OK)
         e = fault_set(f, file->err, "sealing a signing key");
     if (e == OK) {
-        crypto_aead_xchacha20poly1305_ietf_encrypt(k->sealed, NULL, secret->b, SCALAR_LEN, file->data, file->len,
-                                                   NULL, k->nonce, key);
+        crypto_aead_xchacha20poly1305_ietf_encrypt(k->sealed, NULL, secret->b, SCALAR_LEN, file->data,
+                                                   file->len, NULL, k->nonce, key);
         cbor_put_bytes(file, k->sealed, SEALED_LEN);
         e = file->err;
     }
@@ -250,9 +250,10 @@ static err_t unseal(scalar_t *secret, const struct key_file *k, const char *secr
     if (e != OK)
         return fault_set(f, e, "opening a signing key");
     put_head(&head, k);
-    e = head.err == OK ? stretch(key, k, secret_pass, pass_len, f) : fault_set(f, head.err, "opening a signing key");
-    if (e == OK && (crypto_aead_xchacha20poly1305_ietf_decrypt(secret->b, NULL, NULL, k->sealed, SEALED_LEN, head.data,
-                                                               head.len, k->nonce, key) != 0 ||
+    e = head.err == OK ? stretch(key, k, secret_pass, pass_len, f)
+                       : fault_set(f, head.err, "opening a signing key");
+    if (e == OK && (crypto_aead_xchacha20poly1305_ietf_decrypt(secret->b, NULL, NULL, k->sealed, SEALED_LEN,
+                                                               head.data, head.len, k->nonce, key) != 0 ||
                     check_pair(secret, &k->key) != OK))
         e = fault_set(f, ERR_DECRYPT, "the passphrase is wrong, or the file was changed");
     secret_free(key);
@@ -260,7 +261,8 @@ static err_t unseal(scalar_t *secret, const struct key_file *k, const char *secr
     return e;
 }
 
-err_t signkey_open(struct signkey **out, const char *path, const char *secret_pass, size_t pass_len, struct fault *f)
+err_t signkey_open(struct signkey **out, const char *path, const char *secret_pass, size_t pass_len,
+                   struct fault *f)
 {
     *out = NULL;
     struct key_file file;

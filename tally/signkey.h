@@ -1,23 +1,26 @@
-/* Signing keys of officials and precincts, in a file. (Trustees' keys live in tokens; conclave-tally links none.)
+/* Signing keys of officials and precincts, in a file. (Trustees' keys live in tokens; conclave-tally links
+ * none.)
  *
- * CBOR ["conclave/signkey", 1, level, key, salt, nonce, sealed]: key is the public key in clear; sealed is the private scalar under
- * XChaCha20-Poly1305 with a key from the passphrase by Argon2id (RFC 9106); everything before it is the associated
- * data. The passphrase is asked for by the caller and wiped by the caller. */
+ * CBOR ["conclave/signkey", 1, level, key, salt, nonce, sealed]: key is the public key in clear; sealed is
+ * the private scalar under XChaCha20-Poly1305 with a key from the passphrase by Argon2id (RFC 9106);
+ * everything before it is the associated data. The passphrase is asked for by the caller and wiped by the
+ * caller. */
 #ifndef TALLY_SIGNKEY_H
 #define TALLY_SIGNKEY_H
 
 #include "ceremony/base/cose.h"
 
-enum signkey_level { /* memory of Argon2id */
-    SIGNKEY_REHEARSAL = 0, /* 8 KiB: not for elections */
-    SIGNKEY_STANDARD = 1,  /* 256 MiB */
-    SIGNKEY_HIGH = 2,      /* 1 GiB */
+enum signkey_level {                        /* memory of Argon2id */
+                     SIGNKEY_REHEARSAL = 0, /* 8 KiB: not for elections */
+                     SIGNKEY_STANDARD = 1,  /* 256 MiB */
+                     SIGNKEY_HIGH = 2,      /* 1 GiB */
 };
 
 struct signkey;
 
 /* Makes a key and its file (FILE_NEW: never overwrites). secret_pass: in secret memory. key may be NULL.
- * ERR_EXISTS, ERR_LIMIT for an empty passphrase (allowed at SIGNKEY_REHEARSAL) or one over 1024 bytes, ERR_MEMORY, ERR_IO. */
+ * ERR_EXISTS, ERR_LIMIT for an empty passphrase (allowed at SIGNKEY_REHEARSAL) or one over 1024 bytes,
+ * ERR_MEMORY, ERR_IO. */
 MUST err_t signkey_new(pubkey_t *key, const char *path, enum signkey_level level, const char *secret_pass,
                        size_t pass_len, struct fault *f);
 

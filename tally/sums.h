@@ -10,8 +10,8 @@
 #include "ceremony/math/elgamal.h"
 #include "ceremony/record.h"
 
-/* The election: everything that ballots, exports and nodes are bound to. The three stay the caller's and outlive
- * whatever is made from the context. */
+/* The election: everything that ballots, exports and nodes are bound to. The three stay the caller's and
+ * outlive whatever is made from the context. */
 struct election_context {
     const struct manifest *m;
     const struct places *places;
@@ -39,18 +39,19 @@ void tallies_zero(struct tallies *t);
 /* The tally of a contest (index), or NULL. */
 struct tally *tallies_find(const struct tallies *t, uint32_t contest);
 
-/* t += part, t -= part. Each contest of part must be in t (ERR_MISMATCH; t is unchanged then); t may have more.
- * ERR_SUM if ballots would leave 0..2^48. */
+/* t += part, t -= part. Each contest of part must be in t (ERR_MISMATCH; t is unchanged then); t may have
+ * more. ERR_SUM if ballots would leave 0..2^48. */
 MUST err_t tallies_add_var(struct tallies *t, const struct tallies *part);
 MUST err_t tallies_sub_var(struct tallies *t, const struct tallies *part);
 
-/* 1 if contests, ballots and all sums are equal. *contest (may be NULL): manifest index of the first that differs. */
+/* 1 if contests, ballots and all sums are equal. *contest (may be NULL): manifest index of the first that
+ * differs. */
 MUST int tallies_equal_var(const struct tallies *a, const struct tallies *b, uint32_t *contest);
 
 /* [* [contest, ballots, [+ [A, B]]]] as in docs/spec/formats.md. */
 MUST err_t cbor_put_tallies(struct cbor_out *o, const struct election_context *ctx, const struct tallies *t);
-/* Reads into t, made by tallies_new for the place it must be about: the cursor fails with ERR_UNKNOWN when the contests
- * are not these in this order, ERR_POINT, ERR_LIMIT. */
+/* Reads into t, made by tallies_new for the place it must be about: the cursor fails with ERR_UNKNOWN when
+ * the contests are not these in this order, ERR_POINT, ERR_LIMIT. */
 void cbor_get_tallies_var(struct cbor_in *in, const struct election_context *ctx, struct tallies *t);
 
 /* The ciphertexts of one option list, compressed; out has option_count. ERR_MEMORY. */

@@ -224,7 +224,8 @@ void fixture_encode(struct fixture *x, struct cbor_out *out, const struct ballot
 
 #define FORGE_MAX 64
 
-void fixture_forge(struct fixture *x, struct cbor_out *out, uint32_t place, const char *style, const int *value)
+void fixture_forge(struct fixture *x, struct cbor_out *out, uint32_t place, const char *style,
+                   const int *value)
 {
     struct ballot *b;
     struct zero_one_state state[FORGE_MAX], sum_state[8];
@@ -246,7 +247,8 @@ void fixture_forge(struct fixture *x, struct cbor_out *out, uint32_t place, cons
             uint32_t claimed = value[at] == 1;
             scalar_random(&r);
             encrypt_any(x, &v->ct[k], value[at], &r);
-            assert_int_equal(zero_one_commit(x->maker->key, &v->proof[k], &state[at], claimed, &r, &v->ct[k]), OK);
+            assert_int_equal(zero_one_commit(x->maker->key, &v->proof[k], &state[at], claimed, &r, &v->ct[k]),
+                             OK);
             scalar_add(&sum_r, &sum_r, &r);
             total += value[at];
         }
@@ -254,8 +256,9 @@ void fixture_forge(struct fixture *x, struct cbor_out *out, uint32_t place, cons
         if (v->limit > 1)
             assert_int_equal(exact_commit(x->maker->key, &v->sum_exact, &exact[i], &sum_r), OK);
         else
-            assert_int_equal(zero_one_commit(x->maker->key, &v->sum_zero_one, &sum_state[i], total == 1, &sum_r, &sum),
-                             OK);
+            assert_int_equal(
+                zero_one_commit(x->maker->key, &v->sum_zero_one, &sum_state[i], total == 1, &sum_r, &sum),
+                OK);
     }
     assert_int_equal(ballot_challenge(&x->ctx, b), OK);
     at = 0;

@@ -1,7 +1,7 @@
 /* An election without a ceremony, for tests of the tally: manifest, places, a record whose secret key is
  * known, signing keys. The contests: mayor (4 options, limit 1), council (5, limit 3), school (2, limit 1).
- * Styles: town (all), rural (mayor, school), small (mayor). Places: land; east, west below; e-1 (town rural small), e-2
- * (rural) in east, w-1 (town) in west. east signs for its precincts, w-1 for itself. */
+ * Styles: town (all), rural (mayor, school), small (mayor). Places: land; east, west below; e-1 (town rural
+ * small), e-2 (rural) in east, w-1 (town) in west. east signs for its precincts, w-1 for itself. */
 #ifndef TESTS_SUPPORT_BALLOTS_H
 #define TESTS_SUPPORT_BALLOTS_H
 
@@ -37,9 +37,11 @@ struct ballot *fixture_parse(struct fixture *x, const struct cbor_out *bytes);
 /* The count an encrypted sum hides, 0..100000; -1 if there is none in the range. */
 int64_t fixture_decrypt(struct fixture *x, const struct tallies *t, const char *contest, size_t option);
 
-/* What a dishonest voter's device makes: value for each ciphertext in order (all contests, placeholders included), 0/1 proofs that are honest
- * where the value is 0 or 1 and as good as can be elsewhere, id proof for a key it knows. */
-void fixture_forge(struct fixture *x, struct cbor_out *out, uint32_t place, const char *style, const int *value);
+/* What a dishonest voter's device makes: value for each ciphertext in order (all contests, placeholders
+ * included), 0/1 proofs that are honest where the value is 0 or 1 and as good as can be elsewhere, id proof
+ * for a key it knows. */
+void fixture_forge(struct fixture *x, struct cbor_out *out, uint32_t place, const char *style,
+                   const int *value);
 /* Bytes of a ballot whose fields were changed. */
 void fixture_encode(struct fixture *x, struct cbor_out *out, const struct ballot *b);
 

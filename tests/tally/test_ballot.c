@@ -52,8 +52,8 @@ static err_t judge(struct fixture *x, const struct cbor_out *o, struct fault *f)
 static void test_good(void **state)
 {
     struct fixture *x = fx(state);
-    static const char *const choices[] = {"mayor=a council=p,q,t school=yes", "mayor=w council=p school=no", "",
-                                          "council=q,r"};
+    static const char *const choices[] = {"mayor=a council=p,q,t school=yes", "mayor=w council=p school=no",
+                                          "", "council=q,r"};
     struct tallies *t;
     struct fault f;
     assert_int_equal(tallies_new(&t, &x->ctx, x->e1), OK);
@@ -103,7 +103,8 @@ static err_t make(struct fixture *x, uint32_t place, const char *style, const st
 static void test_make_rules(void **state)
 {
     struct fixture *x = fx(state);
-    const char *ab[] = {"a", "b"}, *aa[] = {"p", "p"}, *zz[] = {"zz"}, *four[] = {"p", "q", "r", "s"}, *yes[] = {"yes"};
+    const char *ab[] = {"a", "b"}, *aa[] = {"p", "p"}, *zz[] = {"zz"}, *four[] = {"p", "q", "r", "s"},
+               *yes[] = {"yes"};
     struct selection over = {"mayor", 2, ab}, twice = {"council", 2, aa}, none = {"mayor", 1, zz},
                      many = {"council", 4, four}, nowhere = {"senate", 1, yes}, school = {"school", 1, yes};
     struct selection both[] = {school, school};
@@ -293,7 +294,8 @@ static void test_too_many_of_three(void **state)
     struct cbor_out o = CBOR_OUT_INIT;
     struct fault f;
     /* mayor, council and its placeholders, school */
-    static const int honest[] = {0, 0, 0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 1}, four[] = {0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 1},
+    static const int honest[] = {0, 0, 0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 1},
+                     four[] = {0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 1},
                      minus[] = {0, 0, 0, 0, 1, 1, 1, 1, 0, -1, 0, 0, 0, 1};
     fixture_forge(x, &o, x->e1, "town", honest);
     assert_int_equal(judge(x, &o, &f), OK);
