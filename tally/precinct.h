@@ -8,9 +8,10 @@
  * 1. What was acknowledged is on disk (WAL, synchronous=FULL) and is in the tally after any crash.
  * 2. A ballot of an unfinished batch is in the table pending, keyed by ballot id. When there are 100, one
  *    transaction moves them, sorted by id, into the table ballot (batch, id) and adds a checkpoint (sums,
- *    count, root); deleted content is overwritten and the journal truncated. So no finished batch says who
- *    voted before whom, and there are no times finer than hours. While a batch is unfinished the files may
- *    show the order of its ballots to who takes the disk.
+ *    count, root); deleted content is overwritten and the journal truncated. So where a ballot of a finished
+ *    batch lies within its page says nothing about who voted before whom (which pages were free may hint at
+ *    how pending had grown), and there are no times finer than hours. While a batch is unfinished the files
+ *    may show the order of its ballots to who takes the disk.
  * 3. Opening recomputes: every batch's hashes against its checkpoint's root, the last checkpoint's sums from
  *    the one before and its ballots, pending ballots with their proofs. What does not agree is ERR_HASH,
  *    ERR_SUM or ERR_PROOF: the node does not start.
