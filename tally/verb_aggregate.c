@@ -177,7 +177,10 @@ err_t verb_plan(struct verb_run *v, int argc, char **argv)
     err_t e = OK;
     GO(bundle_election_load(&be, board, 1, &v->fault));
     GO(older_plan(v, be, &older, supersedes));
-    GO(plan_make(&bytes, &id, &be->ctx, &nodes, older ? &older->id : NULL, &v->fault));
+    if (older != NULL)
+        GO(plan_make_after(&bytes, &id, &be->ctx, &nodes, older, &v->fault));
+    else
+        GO(plan_make(&bytes, &id, &be->ctx, &nodes, NULL, &v->fault));
     GO(plan_parse_var(&plan, &be->ctx, bytes.data, bytes.len, &v->fault));
     GO(plan_check(plan, &be->ctx, &nodes, NULL, NULL, &v->fault));
     if (older != NULL)
