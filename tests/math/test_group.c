@@ -412,14 +412,14 @@ static void xmd_file(const char *name)
     size_t i;
     if (j == NULL)
         skip();
-    const char *dst = json_text(j, "DST");
+    const char *dst = vectors_text(j, "DST");
     json_array_foreach(json_object_get(j, "tests"), i, test)
     {
         uint8_t want[256], got[256];
-        const char *msg = json_text(test, "msg");
-        size_t len = (size_t)strtoul(json_text(test, "len_in_bytes"), NULL, 16);
+        const char *msg = vectors_text(test, "msg");
+        size_t len = (size_t)strtoul(vectors_text(test, "len_in_bytes"), NULL, 16);
         assert_true(len <= sizeof want);
-        unhex_exact(want, len, json_text(test, "uniform_bytes"));
+        unhex_exact(want, len, vectors_text(test, "uniform_bytes"));
         err_t e = expand_message_xmd(got, len, (const uint8_t *)dst, strlen(dst), msg, strlen(msg));
         assert_int_equal(e, OK);
         assert_memory_equal(got, want, len);
@@ -487,13 +487,13 @@ static void rfc9497_case(const struct rfc9497 *r, const scalar_t *skS, const jso
     scalar_t k = *skS, m, nonce;
     uint8_t want[64], got[64], info[256] = "Info";
     const int poprf = r->mode == 2;
-    size_t count = split(poprf ? D[0].b : C[0].b, POINT_LEN, json_text(v, "BlindedElement"));
-    assert_int_equal(split(poprf ? C[0].b : D[0].b, POINT_LEN, json_text(v, "EvaluationElement")), count);
+    size_t count = split(poprf ? D[0].b : C[0].b, POINT_LEN, vectors_text(v, "BlindedElement"));
+    assert_int_equal(split(poprf ? C[0].b : D[0].b, POINT_LEN, vectors_text(v, "EvaluationElement")), count);
     const json_t *proof = json_object_get(v, "Proof");
-    unhex_exact(want, sizeof want, json_text(proof, "proof"));
-    unhex_exact(nonce.b, SCALAR_LEN, json_text(proof, "r"));
+    unhex_exact(want, sizeof want, vectors_text(proof, "proof"));
+    unhex_exact(nonce.b, SCALAR_LEN, vectors_text(proof, "r"));
     if (poprf) {
-        size_t len = unhex(info + 6, sizeof info - 6, json_text(v, "Info"), SIZE_MAX);
+        size_t len = unhex(info + 6, sizeof info - 6, vectors_text(v, "Info"), SIZE_MAX);
         info[5] = (uint8_t)len;
         assert_int_equal(rfc9497_scalar(r, &m, info, 6 + len), OK);
         scalar_add(&k, &k, &m);
@@ -519,9 +519,9 @@ static void rfc9497_proofs(void **state)
     {
         struct rfc9497 r = {*state, (unsigned)json_integer_value(json_object_get(suite, "mode")), 256};
         scalar_t skS;
-        if (strcmp(json_text(suite, "identifier"), "P256-SHA256") != 0 || r.mode == 0)
+        if (strcmp(vectors_text(suite, "identifier"), "P256-SHA256") != 0 || r.mode == 0)
             continue;
-        unhex_exact(skS.b, SCALAR_LEN, json_text(suite, "skSm"));
+        unhex_exact(skS.b, SCALAR_LEN, vectors_text(suite, "skSm"));
         json_array_foreach(json_object_get(suite, "vectors"), j, v)
         {
             rfc9497_case(&r, &skS, v);
@@ -599,11 +599,11 @@ static void cocktail_case(struct group *g, const json_t *v)
     scalar_t share[32];
     point_t Y, got, want;
     assert_true(n <= 32 && t <= n);
-    unhex_exact(Y.b, POINT_LEN, json_text(v, "group_public_key"));
+    unhex_exact(Y.b, POINT_LEN, vectors_text(v, "group_public_key"));
     json_array_foreach(json_object_get(v, "round2"), i, p)
     {
-        unhex_exact(share[i].b, SCALAR_LEN, json_text(p, "secret_share"));
-        unhex_exact(want.b, POINT_LEN, json_text(p, "verification_share"));
+        unhex_exact(share[i].b, SCALAR_LEN, vectors_text(p, "secret_share"));
+        unhex_exact(want.b, POINT_LEN, vectors_text(p, "verification_share"));
         got = base_times(g, &share[i]);
         assert_true(point_equal(&got, &want));
         got = verification_share(g, round1, (uint32_t)i + 1);

@@ -20,7 +20,7 @@ json_t *vectors_json(const char *name)
     return j;
 }
 
-const char *json_text(const json_t *object, const char *key)
+const char *vectors_text(const json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));
     if (text == NULL)

@@ -11,7 +11,7 @@
 json_t *vectors_json(const char *name);
 
 /* The string at key; the test fails when it is not there. */
-const char *json_text(const json_t *object, const char *key);
+const char *vectors_text(const json_t *object, const char *key);
 
 /* Reads hex_len digits (all of hex if SIZE_MAX) into out; returns bytes. The test fails when they are
  * not hex or do not fit. */
