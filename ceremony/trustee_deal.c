@@ -307,7 +307,7 @@ static err_t complainers(struct trustee *t, const struct roster *r, uint32_t sea
 }
 
 /* Once the own confirmation covers a cut with the complaint, or the key is out, there is nothing to answer. */
-static err_t not_confirmed_yet(const struct trustee *t, const struct roster *r, uint32_t who, struct fault *f)
+static err_t not_confirmed_yet(const struct trustee *t, const struct roster *r, struct fault *f)
 {
     for (size_t i = 0; i < t->b->entry_count; i++) {
         const struct entry *e = t->b->entry[i];
@@ -324,7 +324,7 @@ static err_t not_confirmed_yet(const struct trustee *t, const struct roster *r, 
             continue; /* somebody's rubbish with this subject */
         err = cut_covers(&c, t->b, r, NULL);
         cut_free(&c);
-        if (err == OK && who != 0)
+        if (err == OK)
             return fault_set(f, ERR_DONE, "you confirmed a cut that settles these complaints");
     }
     return OK;
@@ -344,7 +344,7 @@ err_t reveal_make(struct trustee *t, const struct roster *r, size_t *count, stru
         return OK;
     if ((uint32_t)__builtin_popcount(who) >= r->t)
         return fault_set(f, ERR_RULE, "%d trustees complain: at %u nothing is revealed", __builtin_popcount(who), r->t);
-    TRY(not_confirmed_yet(t, r, who, f));
+    TRY(not_confirmed_yet(t, r, f));
     TRY(trustee_seed(t, &seed, f));
     err_t e = OK;
     for (uint32_t j = 1; j <= r->n && e == OK; j++) {
