@@ -269,8 +269,13 @@ err_t verb_retire(int argc, char **argv, struct fault *f)
         return OK;
     }
     TRY(session_open_token(&s, &c, 1, stderr, f));
-    err_t e;
-    GO(trustee_find(&s.t, f));
+    err_t e = trustee_find(&s.t, f);
+    if (e == ERR_MISSING && retire_again(&s.t, s.el->r, NULL) == OK) {
+        printf("retired before: the ceremony key in the token is destroyed\n");
+        e = OK;
+        goto out;
+    }
+    GO(e);
     record_anchor(&anchor, &s.el->m->election, &s.el->r->id);
     GO(print_fingerprint(stdout, "Key to be given up", &anchor));
     GO(prompt_words(stdin, stdout, "Type the words of the key to destroy your part of it: ", &words_en, &anchor, f));

@@ -88,4 +88,8 @@ MUST err_t decrypt_make(struct trustee *t, const struct record *r, const hash_t 
 /* Signed record of the retirement, then destroys the ceremony key in the token. */
 MUST err_t retire_make(struct trustee *t, const struct record *r, struct fault *f);
 
+/* For a token that trustee_find does not find any more: OK if it signed a retirement that is on the board; finishes it.
+ * ERR_MISSING otherwise. */
+MUST err_t retire_again(struct trustee *t, const struct record *r, struct fault *f);
+
 #endif

@@ -126,6 +126,49 @@ err_t decrypt_make(struct trustee *t, const struct record *r, const hash_t *plan
     return trustee_post(t, NULL, ENTRY_PARTIAL, &r->ceremony, plan, &st, &ev, f);
 }
 
+/* --- retiring --- */
+
+struct retired {
+    struct trustee *t;
+    const struct record *r;
+    struct fault *f;
+    int found;
+};
+
+/* Is this the key that signed a retirement? The token says so by signing: its ceremony key is gone, so that
+ * trustee_find cannot tell. */
+static err_t signed_retirement(void *ctx, const struct key_label *label)
+{
+    struct retired *x = ctx;
+    struct keystore *ks = &x->t->ks;
+    uint8_t signature[SIGNATURE_LEN];
+    int signed_now = 0;
+    for (size_t i = 0; i < x->t->b->entry_count && !x->found; i++) {
+        const struct entry *e = x->t->b->entry[i];
+        if (e->kind != ENTRY_RETIRE || hash_cmp(&e->subject, &x->r->id) != 0)
+            continue;
+        if (!signed_now) {
+            err_t err = ks->ops->sign(ks->ctx, signature, label, &x->r->id, x->f);
+            if (err == ERR_TOKEN_KEY) /* no identity key under this label */
+                return OK;
+            TRY(err);
+            signed_now = 1;
+        }
+        x->found = ecdsa_verify_var(&e->author, &x->r->id, signature) == OK;
+    }
+    return x->found ? ks->ops->retire(ks->ctx, label, x->f) : OK; /* in case the first time was cut short */
+}
+
+err_t retire_again(struct trustee *t, const struct record *r, struct fault *f)
+{
+    struct retired x = {t, r, f, 0};
+    TRY(t->ks.ops->labels(t->ks.ctx, signed_retirement, &x, f));
+    if (!x.found)
+        return fault_set(f, ERR_MISSING, "this token did not retire from this key");
+    fault_clear(f);
+    return OK;
+}
+
 err_t retire_make(struct trustee *t, const struct record *r, struct fault *f)
 {
     const struct entry *before;
