@@ -46,14 +46,16 @@ err_t verb_election(int argc, char **argv, struct fault *f)
 /* --- the record --- */
 
 /* Makes record.cbor when the key is released and it is not there. *made: whether it was made now. */
-static err_t settle_record(struct session *s, int *made, struct fault *f)
+static err_t settle_record(struct session *s, const struct status *st, int *made, struct fault *f)
 {
     struct cbor_out bytes = CBOR_OUT_INIT;
     char path[4200];
     *made = 0;
     if (s->el->r != NULL)
         return record_check(s->el->r, s->el->m, s->b, f);
-    TRY(record_make(&s->el->r, &bytes, s->el->m, s->b, f));
+    if (st->rosters_differ)
+        return fault_set(f, ERR_CONFLICT, "different rosters are signed on this board; stop and compare the words again");
+    TRY(record_make_for(&s->el->r, &bytes, s->el->m, s->b, &st->roster.ceremony, f));
     err_t e = file_path(path, sizeof path, s->b->dir, BUNDLE_RECORD);
     if (e == OK)
         e = file_write(path, bytes.data, bytes.len, FILE_NEW, f);
@@ -144,7 +146,7 @@ err_t verb_status(int argc, char **argv, struct fault *f)
     printf("next: %s\n", next_step(st));
     if (st->stage != STAGE_RELEASED && s.el->r == NULL)
         goto out;
-    GO(settle_record(&s, &made, f));
+    GO(settle_record(&s, st, &made, f));
     record_anchor(&anchor, &s.el->m->election, &s.el->r->id);
     printf(made ? "ceremony record written\n" : "ceremony record checked\n");
     GO(print_fingerprint(stdout, "Key (trust anchor: election and ceremony record)", &anchor));

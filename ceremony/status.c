@@ -10,25 +10,31 @@ const char *stage_name(enum stage s)
     return (size_t)s < sizeof name / sizeof name[0] ? name[s] : "unknown";
 }
 
-/* The roster that trustees signed; if there are several, the first one good, and a flag. */
-static err_t find_roster(struct status *s, const struct manifest *m, const struct board *b, struct group *g)
+/* The roster that trustees signed; if there are several, the first one good, and a flag. Only who has a seat in
+ * a roster can sign it. */
+static err_t find_roster(struct status *s, const struct manifest *m, const struct board *b, struct group *g,
+                         const hash_t *ceremony)
 {
-    for (size_t i = 0; i < b->entry_count; i++) {
+    struct roster *r = malloc(sizeof *r);
+    err_t err = r != NULL ? OK : ERR_MEMORY;
+    for (size_t i = 0; i < b->entry_count && err == OK; i++) {
         const struct entry *e = b->entry[i];
-        if (e->kind == ENTRY_ENROLL)
-            s->enrolled++;
-        if (e->kind != ENTRY_ROSTER)
+        s->enrolled += e->kind == ENTRY_ENROLL;
+        if (e->kind != ENTRY_ROSTER || (ceremony != NULL && hash_cmp(&e->ceremony, ceremony) != 0) ||
+            (s->has_roster && hash_cmp(&s->roster.ceremony, &e->ceremony) == 0))
             continue;
-        if (s->has_roster) {
-            s->rosters_differ |= hash_cmp(&s->roster.ceremony, &e->ceremony) != 0;
+        err_t one = roster_signed_by(r, m, b, g, &e->author, NULL);
+        if (err_class(one) == CLASS_SYSTEM)
+            err = one;
+        if (one != OK || roster_seat(r, &e->author) == 0 || (ceremony != NULL && hash_cmp(&r->ceremony, ceremony) != 0))
             continue;
-        }
-        err_t err = roster_signed_by(&s->roster, m, b, g, &e->author, NULL);
-        if (err_class(err) == CLASS_SYSTEM)
-            return err;
-        s->has_roster = err == OK;
+        s->rosters_differ |= s->has_roster;
+        if (!s->has_roster)
+            s->roster = *r;
+        s->has_roster = 1;
     }
-    return OK;
+    free(r);
+    return err;
 }
 
 static void count_entries(struct status *s, const struct board *b)
@@ -66,13 +72,18 @@ static err_t read_deals(struct status *s, const struct board *b, struct group *g
     return OK;
 }
 
+/* Seats that say they confirmed. */
 static size_t confirmations(const struct board *b, const struct cut *c, const struct roster *r)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < b->entry_count; i++)
-        count += b->entry[i]->kind == ENTRY_CONFIRM && hash_cmp(&b->entry[i]->subject, &c->hash) == 0 &&
-                 hash_cmp(&b->entry[i]->ceremony, &r->ceremony) == 0;
-    return count;
+    uint32_t who = 0;
+    for (size_t i = 0; i < b->entry_count; i++) {
+        const struct entry *e = b->entry[i];
+        uint32_t seat = roster_seat(r, &e->author);
+        if (e->kind == ENTRY_CONFIRM && seat != 0 && hash_cmp(&e->subject, &c->hash) == 0 &&
+            hash_cmp(&e->ceremony, &r->ceremony) == 0)
+            who |= UINT32_C(1) << (seat - 1);
+    }
+    return (size_t)__builtin_popcount(who);
 }
 
 static err_t find_cut(struct status *s, const struct board *b)
@@ -140,11 +151,17 @@ static enum stage stage_of(const struct status *s, const struct manifest *m)
 err_t status_read(struct status **out, const struct manifest *m, const struct board *b, struct group *g,
                   struct fault *f)
 {
+    return status_read_of(out, m, b, g, NULL, f);
+}
+
+err_t status_read_of(struct status **out, const struct manifest *m, const struct board *b, struct group *g,
+                     const hash_t *ceremony, struct fault *f)
+{
     *out = NULL;
     struct status *s = calloc(1, sizeof *s);
     if (s == NULL)
         return fault_set(f, ERR_MEMORY, "status");
-    err_t e = find_roster(s, m, b, g);
+    err_t e = find_roster(s, m, b, g, ceremony);
     if (e == OK && s->has_roster) {
         count_entries(s, b);
         e = read_deals(s, b, g);

@@ -35,7 +35,10 @@ struct status {
     err_t cut_error;        /* cut_outcome's verdict */
 };
 
-/* Reads the board. On OK freed with status_free. */
+/* Reads the board. On OK freed with status_free. ceremony: the one whose roster the trustee signed; NULL looks for
+ * any, which on a board with entries of outsiders may be theirs. */
+MUST err_t status_read_of(struct status **out, const struct manifest *m, const struct board *b, struct group *g,
+                          const hash_t *ceremony, struct fault *f);
 MUST err_t status_read(struct status **out, const struct manifest *m, const struct board *b, struct group *g,
                        struct fault *f);
 void status_free(struct status *s);

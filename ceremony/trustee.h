@@ -57,7 +57,8 @@ MUST err_t reveal_make(struct trustee *t, const struct roster *r, size_t *count,
 MUST err_t cut_sign(struct trustee *t, const struct roster *r, const struct cut *cut, struct fault *f);
 
 /* Checks everything, rebuilds the share, proves it, decrypts the test. ERR_SHARE if a share is bad and
- * no complaint was made. */
+ * no complaint was made; ERR_REFUSED if the cut calls seats absent that dealt and this trustee did not sign it;
+ * ERR_DONE if another cut that was confirmed before released the key. */
 MUST err_t confirm_make(struct trustee *t, const struct roster *r, const struct cut *cut, struct fault *f);
 
 /* The share of this seat, rebuilt from board and token: *secret is secret memory, freed with secret_free.

@@ -112,6 +112,19 @@ static err_t prove_and_post(struct trustee *t, const struct roster *r, const str
     return trustee_post(t, NULL, ENTRY_CONFIRM, &r->ceremony, &cut->hash, &st, &ev, f);
 }
 
+/* A cut may give no share to seats that dealt and did nothing wrong, because somebody called them absent. Whoever
+ * wants a few holders could do so; hence each trustee has to have signed this very cut. */
+static err_t agreed_to_absences(struct trustee *t, const struct roster *r, const struct cut *cut,
+                                const struct outcome *oc, struct fault *f)
+{
+    const struct entry *own;
+    if ((cut->absent & oc->qual & ~oc->voided) == 0)
+        return OK;
+    TRY(board_find(t->b, &own, NULL, ENTRY_CUT, &r->ceremony, &t->identity, &cut->hash));
+    return own != NULL ? OK : fault_set(f, ERR_REFUSED, "the cut gives no share to seats that dealt: if that is right, "
+                                        "sign the same cut first");
+}
+
 err_t confirm_make(struct trustee *t, const struct roster *r, const struct cut *cut, struct fault *f)
 {
     struct outcome *oc = NULL;
@@ -133,6 +146,7 @@ err_t confirm_make(struct trustee *t, const struct roster *r, const struct cut *
         goto out;
     }
     GO(not_released(t, r, cut, f));
+    GO(agreed_to_absences(t, r, cut, oc, f));
     if (confirm_check(&D, &before, t->b, r, cut, oc, seat, t->g, NULL) == OK)
         goto out; /* repeated */
     GO(secret_alloc((void **)&secret, sizeof *secret));

@@ -480,6 +480,10 @@ static void test_stalled_confirmation(void **state)
     world_reopen(w);
     assert_int_equal(record_make(&r, &bytes, &w->m, w->party[0].b, &f), ERR_EARLY);
     world_cut(w, bit(4));
+    /* A seat that dealt is called absent: everybody has to say so. */
+    assert_int_equal(confirm_make(&world_seat(w, 2)->t, w->roster, &w->cut, &f), ERR_REFUSED);
+    for (uint32_t j = 1; j <= 3; j++)
+        assert_int_equal(cut_sign(&world_seat(w, j)->t, w->roster, &w->cut, &f), OK);
     world_confirm(w, ALL);
     world_record(w);
     hash_t id = w->record->id;
