@@ -1,73 +1,82 @@
 /* conclave: what a trustee does, as verbs. */
-#include <stdio.h>
 #include <string.h>
 
 #include "appliance/session.h"
 #include "ceremony/base/secret.h"
 #include "hsm/hsm.h"
+#include "tally/verb.h"
 
-static const struct {
-    const char *name, *about;
-    verb_fn *run;
-} verbs[] = {
-    {"token", "list, probe or initialise tokens", verb_token},
-    {"election", "check an election's files", verb_election},
-    {"enroll", "visit 1: make keys and enrol", verb_enroll},
-    {"roster", "visit 2: compare who takes part, and sign it", verb_roster},
-    {"deal", "visit 2: deal shares of the key", verb_deal},
-    {"complain", "visit 3: complain about bad shares, if any", verb_complain},
-    {"reveal", "answer complaints", verb_reveal},
-    {"cut", "visit 3: fix what is on the board", verb_cut},
-    {"confirm", "visit 3: rebuild and prove your share", verb_confirm},
-    {"status", "who has done what, and what comes next", verb_status},
-    {"fingerprint", "words and QR codes to compare", verb_fingerprint},
-    {"merge", "copy entries from another board", verb_merge},
-    {"drill", "prove that your share is still there", verb_drill},
-    {"decrypt", "decryption night: verify, sign the plan, decrypt", verb_decrypt},
-    {"retire", "destroy your part of the key", verb_retire},
-    {"show", "show any file in readable form", verb_show_file},
-    {"rehearse", "a whole election on this machine with throw-away tokens", verb_rehearse},
+static const struct verb verbs[] = {
+    {"token list", "", "list tokens that can be seen, with their URIs", NULL, verb_token_list},
+    {"token probe", "", "try whether a token can do all that a ceremony needs",
+     "Tries it on the token, for real, and cleans up.", verb_token_probe},
+    {"token init", "", "give a new token its label and PINs", "Destroys what is on it.", verb_token_init},
+    {"election check", "", "check an election's files",
+     "Reads manifest.json and jurisdictions.csv strictly, warns, and shows the election's words.",
+     verb_election_check},
+    {"enroll", "", "visit 1: make keys and enrol",
+     "Makes your two keys in the token and a seed sealed to them, and signs your enrolment.\n"
+     "You promise: this token is mine, and I will take part with it. Repeating it changes nothing.",
+     verb_enroll},
+    {"roster", "", "visit 2: compare who takes part, and sign it",
+     "Shows who takes part, in which seat, and the roster's words. You read the words aloud with the\n"
+     "others and type them: by that you sign that all of you saw the same roster.",
+     verb_roster},
+    {"deal", "", "visit 2: deal shares of the key",
+     "Opens your contribution to the key and seals a share of it to every trustee's token. The token is\n"
+     "bound to this roster from now on.",
+     verb_deal},
+    {"complain", "", "visit 3: complain about bad shares, if any",
+     "Opens every share sealed to you and signs a complaint about each dealer whose share is bad.",
+     verb_complain},
+    {"reveal", "", "answer complaints",
+     "Answers complaints about your deal: the share concerned becomes public, so that all can judge it.",
+     verb_reveal},
+    {"cut", "", "visit 3: fix what is on the board",
+     "Fixes what is on the board: deals, complaints, reveals, and who is absent. The key follows from it.",
+     verb_cut},
+    {"confirm", "", "visit 3: rebuild and prove your share",
+     "Checks every deal, opens your shares, rebuilds your share of the key, proves it and decrypts a test.",
+     verb_confirm},
+    {"status", "", "who has done what, and what comes next",
+     "Shows who has done what and what comes next. Writes record.cbor once the key is released.",
+     verb_status},
+    {"fingerprint", "", "words and QR codes to compare",
+     "Shows the words of election, roster, key and plan, to be read aloud and compared.", verb_fingerprint},
+    {"merge", "FROM", "copy entries from another board",
+     "Copies every good entry of the board FROM into this one. Nothing is overwritten or removed.",
+     verb_merge},
+    {"drill", "", "prove that your share is still there",
+     "Proves that your share can be rebuilt today, on a challenge that somebody else has chosen.",
+     verb_drill},
+    {"decrypt", "", "decryption night: verify, sign the plan, decrypt",
+     "Verifies every ballot and the plan's rules on this machine, shows what would be decrypted, and after\n"
+     "you typed the plan's words lets your token take part. A token signs one plan.",
+     verb_decrypt},
+    {"retire", "", "destroy your part of the key",
+     "Signs that you retire, and destroys the ceremony key in your token. Your share is gone for ever.",
+     verb_retire},
+    {"show", "FILE...", "print any file of an election for people", NULL, verb_show},
+    {"rehearse", "", "a whole election on this machine with throw-away tokens",
+     "Plays a whole election on this machine: nine throw-away tokens, key ceremony, voting, aggregation,\n"
+     "decryption, publication, verification. Every party is a process of its own.",
+     verb_rehearse},
 };
-#define VERB_COUNT (sizeof verbs / sizeof verbs[0])
-
-static int usage(FILE *out, int status)
-{
-    fprintf(out, "conclave: an election key that no one machine ever has\n\nusage: conclave VERB [--help] ...\n\n");
-    for (size_t i = 0; i < VERB_COUNT; i++)
-        fprintf(out, "  %-12s %s\n", verbs[i].name, verbs[i].about);
-    return status;
-}
-
-/* 0 done; 1 refused or failed; 2 wrong command line. */
-static int report(err_t e, struct fault *f)
-{
-    char text[2048];
-    if (e == OK && fflush(stdout) != 0)
-        e = fault_set(f, ERR_IO, "standard output");
-    if (e == OK)
-        return 0;
-    if (f->err != e) /* set by nobody, or about something that was handled */
-        fault_set(f, e, "%s", "");
-    fault_text(text, sizeof text, f);
-    fprintf(stderr, "conclave: %s\n", text);
-    return e == ERR_USAGE ? 2 : 1;
-}
 
 int main(int argc, char **argv)
 {
+    static const struct verb_program program = {
+        .name = "conclave",
+        .about = "an election key that no one machine ever has",
+        .verb = verbs,
+        .count = sizeof verbs / sizeof verbs[0],
+    };
     struct fault f;
     fault_clear(&f);
     if (argc >= 2 && strcmp(argv[1], "token-process") == 0)
         return hsm_server_main(HSM_SERVER_FD);
     err_t e = secret_init();
     if (e != OK)
-        return report(e, &f);
-    if (argc < 2)
-        return usage(stderr, 2);
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
-        return usage(stdout, 0);
-    for (size_t i = 0; i < VERB_COUNT; i++)
-        if (strcmp(argv[1], verbs[i].name) == 0)
-            return report(verbs[i].run(argc - 1, argv + 1, &f), &f);
-    return usage(stderr, 2);
+        return verb_report(&program, stderr, e, &f);
+    return verb_main(&program, argc, argv);
 }

@@ -464,44 +464,33 @@ static const char *find_module(void)
     return NULL;
 }
 
-err_t verb_rehearse(int argc, char **argv, struct fault *f)
+err_t verb_rehearse(struct verb_run *v, int argc, char **argv)
 {
+    struct fault *f = &v->fault;
     const char *dir = NULL, *precincts = NULL, *ballots = NULL, *seed = NULL, *module = NULL, *n = NULL, *t = NULL;
     struct rehearsal r = {.out = stdout, .started = rehearse_clock()};
-    struct arg spec[] = {{"dir", "DIR", "where everything goes (default build/rehearsal)", &dir, NULL},
-                         {"precincts", "N", "default 24", &precincts, NULL},
-                         {"ballots", "N", "in each precinct, default 25", &ballots, NULL},
-                         {"seed", "N", "decides how the made-up voters vote; never the cryptography", &seed, NULL},
-                         {"trustees", "N", "default 9", &n, NULL},
-                         {"threshold", "T", "default 5", &t, NULL},
-                         {"import", "FILE", "real results in the MEDSL layout, instead of made-up voters", &r.import, NULL},
-                         {"module", "FILE", "SoftHSM2's PKCS#11 module", &module, NULL},
+    struct arg spec[] = {{"dir", ARG_TEXT, &dir, "DIR", "where everything goes (default build/rehearsal)", 0},
+                         {"precincts", ARG_TEXT, &precincts, "N", "default 24", 0},
+                         {"ballots", ARG_TEXT, &ballots, "N", "in each precinct, default 25", 0},
+                         {"seed", ARG_TEXT, &seed, "N", "decides how the made-up voters vote; never the cryptography", 0},
+                         {"trustees", ARG_TEXT, &n, "N", "default 9", 0},
+                         {"threshold", ARG_TEXT, &t, "T", "default 5", 0},
+                         {"import", ARG_TEXT, &r.import, "FILE", "real results in the MEDSL layout, instead of made-up voters", 0},
+                         {"module", ARG_TEXT, &module, "FILE", "SoftHSM2's PKCS#11 module", 0},
                          {0}};
     char self[4096], real[4096];
     uint64_t n64 = 9, t64 = 5;
-    size_t count;
-    int help;
-    TRY(args_parse(argc, argv, spec, NULL, 0, &count, &help, f));
-    if (help) {
-        args_help(stdout, "conclave", "rehearse [--dir DIR] [--precincts N] [--ballots N] [--seed N]",
-                  "Plays a whole election on this machine: nine throw-away tokens, key ceremony, voting, aggregation,\n"
-                  "decryption, publication, verification. Every party is a process of its own.",
-                  spec);
+    TRY(verb_options(v, argc, argv, spec, NULL));
+    if (v->help_shown)
         return OK;
-    }
     r.precincts = 24;
     r.ballots = 25;
     r.seed = 1;
-    if (precincts != NULL)
-        TRY(args_number(&r.precincts, precincts, "precincts", 1, 99999, f));
-    if (ballots != NULL)
-        TRY(args_number(&r.ballots, ballots, "ballots", 1, 100000, f));
-    if (seed != NULL)
-        TRY(args_number(&r.seed, seed, "seed", 0, 1000000000, f));
-    if (n != NULL)
-        TRY(args_number(&n64, n, "trustees", 2, TRUSTEES_MAX, f));
-    if (t != NULL)
-        TRY(args_number(&t64, t, "threshold", 2, n64, f));
+    TRY(args_number(&r.precincts, precincts, "precincts", 1, 99999, f));
+    TRY(args_number(&r.ballots, ballots, "ballots", 1, 100000, f));
+    TRY(args_number(&r.seed, seed, "seed", 0, 1000000000, f));
+    TRY(args_number(&n64, n, "trustees", 2, TRUSTEES_MAX, f));
+    TRY(args_number(&t64, t, "threshold", 2, n64, f));
     r.n = (uint32_t)n64;
     r.t = (uint32_t)t64;
     r.module = module != NULL ? module : find_module();

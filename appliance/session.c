@@ -7,8 +7,6 @@
 
 static err_t fill(struct session *s, const struct common *c, int need_record, FILE *err, struct fault *f)
 {
-    if (c->board == NULL)
-        return fault_set(f, ERR_USAGE, "--board is missing");
     TRY(bundle_election_load(&s->el, c->board, need_record, f));
     TRY(board_open(&s->b, c->board, &s->el->m->election, f));
     TRY(group_new(&s->g));
@@ -35,7 +33,7 @@ err_t session_open(struct session *s, const struct common *c, int need_record, F
 err_t session_open_token(struct session *s, const struct common *c, int need_record, FILE *err, struct fault *f)
 {
     if (c->token == NULL)
-        return fault_set(f, ERR_USAGE, "--token is missing");
+        return fault_set(f, ERR_USAGE, "--token URI is required");
     TRY(session_open(s, c, need_record, err, f));
     struct hsm_options opt = {.program = "/proc/self/exe", .pin = hsm_pin_prompt, .last_try = c->last_try};
     err_t e = hsm_open(&s->t.ks, c->token, &opt, f);

@@ -7,18 +7,21 @@
 #include "ceremony/status.h"
 #include "ceremony/trustee.h"
 #include "tally/bundle.h"
-#include "ui/args.h"
+#include "ui/verb.h"
 #include "ui/words.h"
 
-/* Options that all verbs have. */
+/* Options that all verbs have; which of the first two are required, 0 or 1. */
 struct common {
     const char *board, *token;
     int last_try;
 };
-#define COMMON_ARGS(c)                                                                                     \
-    {"board", "DIR", "the board: a directory, on removable media for example", &(c)->board, NULL},         \
-        {"token", "URI", "the token, pkcs11:... (RFC 7512)", &(c)->token, NULL},                           \
-        {"last-try", NULL, "spend the last PIN try before the token locks", NULL, &(c)->last_try}
+#define COMMON_ARGS(c, needs_board, needs_token)                                                             \
+    {"board",    ARG_TEXT, &(c)->board, "DIR", "the board: a directory, on removable media for example",     \
+     needs_board},                                                                                           \
+        {"token", ARG_TEXT, &(c)->token, "URI", "the token, pkcs11:... (RFC 7512)", needs_token},            \
+    {                                                                                                        \
+        "last-try", ARG_FLAG, &(c)->last_try, NULL, "spend the last PIN try before the token locks", 0       \
+    }
 
 struct session {
     struct bundle_election *el;
@@ -29,14 +32,15 @@ struct session {
 };
 
 /* Opens the board and the election on it; need_record as in bundle.h. Refused entries are listed on err. */
-MUST err_t session_open(struct session *s, const struct common *c, int need_record, FILE *err, struct fault *f);
+MUST err_t session_open(struct session *s, const struct common *c, int need_record, FILE *err,
+                        struct fault *f);
 /* Opens the token too. */
 MUST err_t session_open_token(struct session *s, const struct common *c, int need_record, FILE *err,
                               struct fault *f);
 void session_close(struct session *s);
 
-/* The roster that counts here: the one this token signed, or else the one that trustees signed, or else what the
- * enrolments on the board make. */
+/* The roster that counts here: the one this token signed, or else the one that trustees signed, or else what
+ * the enrolments on the board make. */
 MUST err_t session_roster(struct session *s, struct roster *out, struct fault *f);
 
 /* A fingerprint: title, hex in groups, words. */
@@ -46,10 +50,9 @@ void seats_text(char out[128], uint32_t seats);
 /* "1,4" to bits; ERR_USAGE. */
 MUST err_t seats_parse(uint32_t *out, const char *text, uint32_t n, struct fault *f);
 
-/* A verb: returns what main reports. */
-typedef err_t verb_fn(int argc, char **argv, struct fault *f);
-verb_fn verb_token, verb_election, verb_enroll, verb_roster, verb_deal, verb_complain, verb_reveal, verb_cut,
-    verb_confirm, verb_status, verb_drill, verb_decrypt, verb_retire, verb_show_file, verb_rehearse, verb_merge,
-    verb_fingerprint;
+typedef err_t verb_fn(struct verb_run *v, int argc, char **argv);
+verb_fn verb_token_list, verb_token_probe, verb_token_init, verb_election_check, verb_enroll, verb_roster,
+    verb_deal, verb_complain, verb_reveal, verb_cut, verb_confirm, verb_status, verb_fingerprint, verb_merge,
+    verb_drill, verb_decrypt, verb_retire, verb_rehearse;
 
 #endif

@@ -18,27 +18,19 @@ static err_t begin(struct session *s, const struct common *c, struct roster *r, 
     return e;
 }
 
-err_t verb_enroll(int argc, char **argv, struct fault *f)
+err_t verb_enroll(struct verb_run *v, int argc, char **argv)
 {
+    struct fault *f = &v->fault;
     struct common c = {0};
     const char *name = NULL, *organisation = NULL;
-    struct arg spec[] = {COMMON_ARGS(&c),
-                         {"name", "NAME", "your name, as it will stand in the record", &name, NULL},
-                         {"organisation", "NAME", "your organisation", &organisation, NULL},
+    struct arg spec[] = {COMMON_ARGS(&c, 1, 1),
+                         {"name", ARG_TEXT, &name, "NAME", "your name, as it will stand in the record", 1},
+                         {"organisation", ARG_TEXT, &organisation, "NAME", "your organisation", 1},
                          {0}};
-    size_t count;
-    int help;
     struct session s;
-    TRY(args_parse(argc, argv, spec, NULL, 0, &count, &help, f));
-    if (help) {
-        args_help(stdout, "conclave", "enroll --board DIR --token URI --name NAME --organisation NAME",
-                  "Makes your two keys in the token and a seed sealed to them, and signs your enrolment.\n"
-                  "You promise: this token is mine, and I will take part with it. Repeating it changes nothing.",
-                  spec);
+    TRY(verb_options(v, argc, argv, spec, NULL));
+    if (v->help_shown)
         return OK;
-    }
-    if (name == NULL || organisation == NULL)
-        return fault_set(f, ERR_USAGE, "--name and --organisation are needed");
     TRY(session_open_token(&s, &c, 0, stderr, f));
     err_t e = enroll_make(&s.t, name, organisation, f);
     if (e == OK) {
@@ -73,27 +65,21 @@ static err_t print_roster(const struct roster *r)
     return e;
 }
 
-err_t verb_roster(int argc, char **argv, struct fault *f)
+err_t verb_roster(struct verb_run *v, int argc, char **argv)
 {
+    struct fault *f = &v->fault;
     struct common c = {0};
     const char *leave_out = NULL;
-    struct arg spec[] = {COMMON_ARGS(&c),
-                         {"leave-out", "IDS", "enrolments that were given up, full hex ids separated by comma",
-                          &leave_out, NULL},
+    struct arg spec[] = {COMMON_ARGS(&c, 1, 1),
+                         {"leave-out", ARG_TEXT, &leave_out, "IDS", "enrolments that were given up, full hex ids separated by comma", 0},
                          {0}};
-    size_t count, left = 0;
-    int help;
+    size_t left = 0;
     struct session s;
     struct roster r;
     hash_t out[TRUSTEES_MAX];
-    TRY(args_parse(argc, argv, spec, NULL, 0, &count, &help, f));
-    if (help) {
-        args_help(stdout, "conclave", "roster --board DIR --token URI",
-                  "Shows who takes part, in which seat, and the roster's words. You read the words aloud with the\n"
-                  "others and type them: by that you sign that all of you saw the same roster.",
-                  spec);
+    TRY(verb_options(v, argc, argv, spec, NULL));
+    if (v->help_shown)
         return OK;
-    }
     for (const char *p = leave_out; p != NULL && *p != '\0' && left < TRUSTEES_MAX; p += p[64] == ',' ? 65 : 64) {
         char hex[65];
         snprintf(hex, sizeof hex, "%.64s", p);
@@ -128,18 +114,15 @@ out:
 }
 
 /* Verbs that only need board, token and roster. */
-static err_t simple(int argc, char **argv, const char *usage, const char *about,
-                    err_t (*run)(struct session *s, const struct roster *r, struct fault *f), struct fault *f)
+static err_t simple(struct verb_run *v, int argc, char **argv,
+                    err_t (*run)(struct session *s, const struct roster *r, struct fault *f))
 {
+    struct fault *f = &v->fault;
     struct common c = {0};
-    struct arg spec[] = {COMMON_ARGS(&c), {0}};
-    size_t count;
-    int help;
-    TRY(args_parse(argc, argv, spec, NULL, 0, &count, &help, f));
-    if (help) {
-        args_help(stdout, "conclave", usage, about, spec);
+    struct arg spec[] = {COMMON_ARGS(&c, 1, 1), {0}};
+    TRY(verb_options(v, argc, argv, spec, NULL));
+    if (v->help_shown)
         return OK;
-    }
     struct roster *r = malloc(sizeof *r);
     if (r == NULL)
         return fault_set(f, ERR_MEMORY, "roster");
@@ -160,12 +143,9 @@ static err_t run_deal(struct session *s, const struct roster *r, struct fault *f
     return OK;
 }
 
-err_t verb_deal(int argc, char **argv, struct fault *f)
+err_t verb_deal(struct verb_run *v, int argc, char **argv)
 {
-    return simple(argc, argv, "deal --board DIR --token URI",
-                  "Opens your contribution to the key and seals a share of it to every trustee's token. The token is\n"
-                  "bound to this roster from now on.",
-                  run_deal, f);
+    return simple(v, argc, argv, run_deal);
 }
 
 static err_t run_reveal(struct session *s, const struct roster *r, struct fault *f)
@@ -179,33 +159,26 @@ static err_t run_reveal(struct session *s, const struct roster *r, struct fault 
     return OK;
 }
 
-err_t verb_reveal(int argc, char **argv, struct fault *f)
+err_t verb_reveal(struct verb_run *v, int argc, char **argv)
 {
-    return simple(argc, argv, "reveal --board DIR --token URI",
-                  "Answers complaints about your deal: the share concerned becomes public, so that all can judge it.",
-                  run_reveal, f);
+    return simple(v, argc, argv, run_reveal);
 }
 
-err_t verb_complain(int argc, char **argv, struct fault *f)
+err_t verb_complain(struct verb_run *v, int argc, char **argv)
 {
+    struct fault *f = &v->fault;
     struct common c = {0};
     int include_missing = 0;
-    struct arg spec[] = {COMMON_ARGS(&c),
-                         {"missing", NULL, "complain also about shares whose ciphertext never arrived", NULL,
-                          &include_missing},
+    struct arg spec[] = {COMMON_ARGS(&c, 1, 1),
+                         {"missing", ARG_FLAG, &include_missing, NULL, "complain also about shares whose ciphertext never arrived", 0},
                          {0}};
-    size_t count;
-    int help;
     struct session s;
     struct roster r;
     uint32_t bad, missing;
     char text[128];
-    TRY(args_parse(argc, argv, spec, NULL, 0, &count, &help, f));
-    if (help) {
-        args_help(stdout, "conclave", "complain --board DIR --token URI [--missing]",
-                  "Opens every share sealed to you and signs a complaint about each dealer whose share is bad.", spec);
+    TRY(verb_options(v, argc, argv, spec, NULL));
+    if (v->help_shown)
         return OK;
-    }
     TRY(begin(&s, &c, &r, f));
     err_t e;
     GO(shares_check(&s.t, &r, &bad, &missing, f));
@@ -242,29 +215,23 @@ static err_t absent_named(struct session *s, const struct roster *r, uint32_t ab
     return OK;
 }
 
-err_t verb_cut(int argc, char **argv, struct fault *f)
+err_t verb_cut(struct verb_run *v, int argc, char **argv)
 {
+    struct fault *f = &v->fault;
     struct common c = {0};
     const char *absent_text = NULL;
-    struct arg spec[] = {COMMON_ARGS(&c),
-                         {"absent", "SEATS", "seats that are missing, such as 3,7; they will hold no share", &absent_text,
-                          NULL},
+    struct arg spec[] = {COMMON_ARGS(&c, 1, 1),
+                         {"absent", ARG_TEXT, &absent_text, "SEATS", "seats that are missing, such as 3,7; they will hold no share", 0},
                          {0}};
-    size_t count;
-    int help;
     struct session s;
     struct roster r;
     uint32_t absent = 0;
     struct cut cut = {0};
     struct outcome *oc = NULL;
     char text[128];
-    TRY(args_parse(argc, argv, spec, NULL, 0, &count, &help, f));
-    if (help) {
-        args_help(stdout, "conclave", "cut --board DIR --token URI [--absent SEATS]",
-                  "Fixes what is on the board: deals, complaints, reveals, and who is absent. The key follows from it.",
-                  spec);
+    TRY(verb_options(v, argc, argv, spec, NULL));
+    if (v->help_shown)
         return OK;
-    }
     TRY(begin(&s, &c, &r, f));
     err_t e = OK;
     if (absent_text != NULL)
@@ -301,9 +268,7 @@ static err_t run_confirm(struct session *s, const struct roster *r, struct fault
     return e;
 }
 
-err_t verb_confirm(int argc, char **argv, struct fault *f)
+err_t verb_confirm(struct verb_run *v, int argc, char **argv)
 {
-    return simple(argc, argv, "confirm --board DIR --token URI",
-                  "Checks every deal, opens your shares, rebuilds your share of the key, proves it and decrypts a test.",
-                  run_confirm, f);
+    return simple(v, argc, argv, run_confirm);
 }

@@ -158,28 +158,20 @@ out:
     return e;
 }
 
-err_t verb_decrypt(int argc, char **argv, struct fault *f)
+err_t verb_decrypt(struct verb_run *v, int argc, char **argv)
 {
+    struct fault *f = &v->fault;
     struct decrypt_args a = {0};
-    struct arg spec[] = {COMMON_ARGS(&a.c),
-                         {"plan", "FILE", "the decryption plan", &a.plan, NULL},
-                         {"exports", "DIR", "all exports of the precincts, complete with ballots", &a.exports, NULL},
-                         {"work", "DIR", "where this machine keeps what it verified", &a.work, NULL},
-                         {"supersedes", "FILE", "the earlier plan that this one replaces", &a.supersedes, NULL},
+    struct arg spec[] = {COMMON_ARGS(&a.c, 1, 1),
+                         {"plan", ARG_TEXT, &a.plan, "FILE", "the decryption plan", 1},
+                         {"exports", ARG_TEXT, &a.exports, "DIR", "all exports of the precincts, complete with ballots", 1},
+                         {"work", ARG_TEXT, &a.work, "DIR", "where this machine keeps what it verified", 1},
+                         {"supersedes", ARG_TEXT, &a.supersedes, "FILE", "the earlier plan that this one replaces", 0},
                          {0}};
-    size_t count;
-    int help;
     struct session s;
-    TRY(args_parse(argc, argv, spec, NULL, 0, &count, &help, f));
-    if (help) {
-        args_help(stdout, "conclave", "decrypt --board DIR --token URI --plan FILE --exports DIR --work DIR",
-                  "Verifies every ballot and the plan's rules on this machine, shows what would be decrypted, and after\n"
-                  "you typed the plan's words lets your token take part. A token signs one plan.",
-                  spec);
+    TRY(verb_options(v, argc, argv, spec, NULL));
+    if (v->help_shown)
         return OK;
-    }
-    if (a.plan == NULL || a.exports == NULL || a.work == NULL)
-        return fault_set(f, ERR_USAGE, "--plan, --exports and --work are needed");
     TRY(session_open_token(&s, &a.c, 1, stderr, f));
     err_t e = run_decrypt(&s, &a, f);
     session_close(&s);
@@ -211,27 +203,21 @@ static err_t check_drills(struct session *s, const hash_t *challenge, struct fau
     return OK;
 }
 
-err_t verb_drill(int argc, char **argv, struct fault *f)
+err_t verb_drill(struct verb_run *v, int argc, char **argv)
 {
+    struct fault *f = &v->fault;
     struct common c = {0};
     const char *text = NULL;
     int only_check = 0;
-    struct arg spec[] = {COMMON_ARGS(&c),
-                         {"challenge", "TEXT", "fresh words of another trustee, or of a public beacon", &text, NULL},
-                         {"check", NULL, "only check the drills on the board; needs no token", NULL, &only_check},
+    struct arg spec[] = {COMMON_ARGS(&c, 1, 0),
+                         {"challenge", ARG_TEXT, &text, "TEXT", "fresh words of another trustee, or of a public beacon", 1},
+                         {"check", ARG_FLAG, &only_check, NULL, "only check the drills on the board; needs no token", 0},
                          {0}};
-    size_t count;
-    int help;
     struct session s;
     hash_t challenge;
-    TRY(args_parse(argc, argv, spec, NULL, 0, &count, &help, f));
-    if (help) {
-        args_help(stdout, "conclave", "drill --board DIR --token URI --challenge TEXT [--check]",
-                  "Proves that your share can be rebuilt today, on a challenge that somebody else has chosen.", spec);
+    TRY(verb_options(v, argc, argv, spec, NULL));
+    if (v->help_shown)
         return OK;
-    }
-    if (text == NULL || text[0] == '\0')
-        return fault_set(f, ERR_USAGE, "--challenge is missing");
     struct cbor_out o = CBOR_OUT_INIT;
     cbor_put_array(&o, 2);
     cbor_put_text(&o, "conclave/challenge");
@@ -254,20 +240,16 @@ err_t verb_drill(int argc, char **argv, struct fault *f)
 
 /* --- retire --- */
 
-err_t verb_retire(int argc, char **argv, struct fault *f)
+err_t verb_retire(struct verb_run *v, int argc, char **argv)
 {
+    struct fault *f = &v->fault;
     struct common c = {0};
-    struct arg spec[] = {COMMON_ARGS(&c), {0}};
-    size_t count;
-    int help;
+    struct arg spec[] = {COMMON_ARGS(&c, 1, 1), {0}};
     struct session s;
     hash_t anchor;
-    TRY(args_parse(argc, argv, spec, NULL, 0, &count, &help, f));
-    if (help) {
-        args_help(stdout, "conclave", "retire --board DIR --token URI",
-                  "Signs that you retire, and destroys the ceremony key in your token. Your share is gone for ever.", spec);
+    TRY(verb_options(v, argc, argv, spec, NULL));
+    if (v->help_shown)
         return OK;
-    }
     TRY(session_open_token(&s, &c, 1, stderr, f));
     err_t e = trustee_find(&s.t, f);
     if (e == ERR_MISSING && retire_again(&s.t, s.el->r, NULL) == OK) {

@@ -15,22 +15,15 @@ static void print_warning(void *ctx, const char *sentence)
     fprintf(ctx, "warning: %s\n", sentence);
 }
 
-err_t verb_election(int argc, char **argv, struct fault *f)
+err_t verb_election_check(struct verb_run *v, int argc, char **argv)
 {
+    struct fault *f = &v->fault;
     struct common c = {0};
-    struct arg spec[] = {COMMON_ARGS(&c), {0}};
-    const char *what[1];
-    size_t count;
-    int help;
+    struct arg spec[] = {COMMON_ARGS(&c, 1, 0), {0}};
     struct session s;
-    TRY(args_parse(argc, argv, spec, what, 1, &count, &help, f));
-    if (help) {
-        args_help(stdout, "conclave", "election check --board DIR",
-                  "Reads manifest.json and jurisdictions.csv strictly, warns, and shows the election's words.", spec);
+    TRY(verb_options(v, argc, argv, spec, NULL));
+    if (v->help_shown)
         return OK;
-    }
-    if (count != 1 || strcmp(what[0], "check") != 0)
-        return fault_set(f, ERR_USAGE, "election check --board DIR");
     TRY(session_open(&s, &c, 0, stderr, f));
     const struct manifest *m = s.el->m;
     printf("%s, %s\n", m->title, m->date);
@@ -120,21 +113,18 @@ static const char *next_step(const struct status *st)
     return "";
 }
 
-err_t verb_status(int argc, char **argv, struct fault *f)
+err_t verb_status(struct verb_run *v, int argc, char **argv)
 {
+    struct fault *f = &v->fault;
     struct common c = {0};
-    struct arg spec[] = {COMMON_ARGS(&c), {0}};
-    size_t count;
-    int help, made = 0;
+    struct arg spec[] = {COMMON_ARGS(&c, 1, 0), {0}};
+    int made = 0;
     struct session s;
     struct status *st = NULL;
     hash_t anchor;
-    TRY(args_parse(argc, argv, spec, NULL, 0, &count, &help, f));
-    if (help) {
-        args_help(stdout, "conclave", "status --board DIR",
-                  "Shows who has done what and what comes next. Writes record.cbor once the key is released.", spec);
+    TRY(verb_options(v, argc, argv, spec, NULL));
+    if (v->help_shown)
         return OK;
-    }
     TRY(session_open(&s, &c, 0, stderr, f));
     err_t e;
     GO(status_read(&st, s.el->m, s.b, s.g, f));
@@ -184,25 +174,21 @@ static err_t anchor_qr(const struct session *s)
     return e;
 }
 
-err_t verb_fingerprint(int argc, char **argv, struct fault *f)
+err_t verb_fingerprint(struct verb_run *v, int argc, char **argv)
 {
+    struct fault *f = &v->fault;
     struct common c = {0};
     const char *plan_file = NULL;
     int qr = 0;
-    struct arg spec[] = {COMMON_ARGS(&c),
-                         {"plan", "FILE", "also of this decryption plan", &plan_file, NULL},
-                         {"qr", NULL, "the key's fingerprint as a QR code too", NULL, &qr},
+    struct arg spec[] = {COMMON_ARGS(&c, 1, 0),
+                         {"plan", ARG_TEXT, &plan_file, "FILE", "also of this decryption plan", 0},
+                         {"qr", ARG_FLAG, &qr, NULL, "the key's fingerprint as a QR code too", 0},
                          {0}};
-    size_t count;
-    int help;
     struct session s;
     struct roster *r = NULL;
-    TRY(args_parse(argc, argv, spec, NULL, 0, &count, &help, f));
-    if (help) {
-        args_help(stdout, "conclave", "fingerprint --board DIR [--plan FILE] [--qr]",
-                  "Shows the words of election, roster, key and plan, to be read aloud and compared.", spec);
+    TRY(verb_options(v, argc, argv, spec, NULL));
+    if (v->help_shown)
         return OK;
-    }
     TRY(session_open(&s, &c, 0, stderr, f));
     err_t e;
     GO(print_fingerprint(stdout, "Election", &s.el->m->election));
@@ -231,24 +217,22 @@ out:
 
 /* --- merging --- */
 
-err_t verb_merge(int argc, char **argv, struct fault *f)
+err_t verb_merge(struct verb_run *v, int argc, char **argv)
 {
+    struct fault *f = &v->fault;
     struct common c = {0};
-    struct arg spec[] = {COMMON_ARGS(&c), {0}};
-    const char *from[1];
-    size_t count;
-    int help;
+    struct arg spec[] = {COMMON_ARGS(&c, 1, 0), {0}};
+    struct arg_list from = {.count = 0};
     struct session s;
     struct merge_report rep;
-    TRY(args_parse(argc, argv, spec, from, 1, &count, &help, f));
-    if (help || count != 1) {
-        args_help(help ? stdout : stderr, "conclave", "merge --board DIR FROM",
-                  "Copies every good entry of the board FROM into this one. Nothing is overwritten or removed.", spec);
-        return help ? OK : fault_set(f, ERR_USAGE, "name the board to merge from");
-    }
+    TRY(verb_options(v, argc, argv, spec, &from));
+    if (v->help_shown)
+        return OK;
+    if (from.count != 1)
+        return fault_set(f, ERR_USAGE, "name the board to merge from");
     TRY(session_open(&s, &c, 0, stderr, f));
     size_t before = s.b->refused_count;
-    err_t e = board_merge(s.b, from[0], &rep, f);
+    err_t e = board_merge(s.b, from.item[0], &rep, f);
     for (size_t i = before; i < s.b->refused_count; i++) {
         char text[2048];
         fault_text(text, sizeof text, &s.b->refused[i].fault);

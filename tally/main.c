@@ -1,6 +1,4 @@
 /* conclave-tally: what tally officials run. A table of verbs; each has --help. */
-#include <signal.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "ceremony/base/secret.h"
@@ -45,8 +43,6 @@ static const struct verb verbs[] = {
      verb_show},
 };
 
-#define VERB_COUNT (sizeof verbs / sizeof verbs[0])
-
 static volatile sig_atomic_t stop; /* set by signals; read by long jobs */
 
 static void on_signal(int number)
@@ -70,81 +66,20 @@ static void watch_signals(void)
     sigaction(SIGPIPE, &action, NULL);
 }
 
-static void usage(FILE *out)
-{
-    fprintf(out, "conclave-tally: ballots, aggregation, decryption plan, result, bundle\n\nusage: "
-                 "conclave-tally VERB [OPTIONS]\n\n");
-    for (size_t i = 0; i < VERB_COUNT; i++)
-        fprintf(out, "  %-18s %s\n", verbs[i].name, verbs[i].summary);
-    fprintf(
-        out,
-        "\nconclave-tally VERB --help says more. Exit status: 0 done, 1 refused or failed, 2 wrong use.\n");
-}
-
-/* How many words of argv the name takes, or 0 if it is another verb. */
-static int matches(const struct verb *v, int argc, char **argv)
-{
-    const char *space = strchr(v->name, ' ');
-    if (space == NULL)
-        return argc >= 1 && strcmp(argv[0], v->name) == 0;
-    size_t first = (size_t)(space - v->name);
-    if (argc < 2 || strlen(argv[0]) != first || strncmp(argv[0], v->name, first) != 0)
-        return 0;
-    return strcmp(argv[1], space + 1) == 0 ? 2 : 0;
-}
-
-/* "precinct --help" and "precinct" alone list the verbs of that family. */
-static int family_help(int argc, char **argv, FILE *out)
-{
-    int found = 0;
-    size_t len = strlen(argv[0]);
-    for (size_t i = 0; i < VERB_COUNT; i++) {
-        if (strncmp(verbs[i].name, argv[0], len) != 0 || verbs[i].name[len] != ' ')
-            continue;
-        fprintf(out, "  conclave-tally %-18s %s\n", verbs[i].name, verbs[i].summary);
-        found = 1;
-    }
-    return found && argc > 1 && strcmp(argv[1], "--help") == 0;
-}
-
-static int run(const struct verb *verb, int argc, char **argv)
-{
-    struct verb_run v = {.verb = verb, .out = stdout, .err = stderr, .stop = &stop};
-    fault_clear(&v.fault);
-    err_t e = verb->run(&v, argc, argv);
-    if (e == OK && fflush(stdout) != 0)
-        e = fault_set(&v.fault, ERR_IO, "writing to standard output failed");
-    if (e == OK)
-        return 0;
-    if (v.fault.err != e)
-        fault_set(&v.fault, e, "%s", "");
-    verb_print_fault(&v, &v.fault);
-    return e == ERR_USAGE ? 2 : 1;
-}
-
 int main(int argc, char **argv)
 {
+    static const struct verb_program program = {
+        .name = "conclave-tally",
+        .about = "ballots, aggregation, decryption plan, result, bundle",
+        .verb = verbs,
+        .count = sizeof verbs / sizeof verbs[0],
+        .stop = &stop,
+    };
+    struct fault f;
+    fault_clear(&f);
     err_t e = secret_init();
-    if (e != OK) {
-        fprintf(stderr, "conclave-tally: %s [%s]\n", err_meaning(e), err_name(e));
-        return 1;
-    }
-    if (argc < 2) {
-        usage(stderr);
-        return 2;
-    }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
-        usage(stdout);
-        return 0;
-    }
+    if (e != OK)
+        return verb_report(&program, stderr, e, &f);
     watch_signals();
-    for (size_t i = 0; i < VERB_COUNT; i++) {
-        int words = matches(&verbs[i], argc - 1, argv + 1);
-        if (words > 0)
-            return run(&verbs[i], argc - 1 - words, argv + 1 + words);
-    }
-    if (family_help(argc - 1, argv + 1, stderr))
-        return 0;
-    fprintf(stderr, "conclave-tally: there is no such verb; conclave-tally --help lists them [ERR_USAGE]\n");
-    return 2;
+    return verb_main(&program, argc, argv);
 }

@@ -1,63 +1,14 @@
-/* The verbs of conclave-tally: table, options, and what they share. Only main.c and verb_*.c print.
- *
- * A verb reads its options with verb_options, works through the library, and returns an error with v->fault
- * filled; main prints it and sets the exit status: 0 done, 1 refused or failed, 2 wrong use. */
+/* The verbs of conclave-tally (ui/verb.h), and what they share. Only main.c and verb_*.c print. */
 #ifndef TALLY_VERB_H
 #define TALLY_VERB_H
-
-#include <signal.h>
-#include <stdio.h>
 
 #include "tally/bundle.h"
 #include "tally/signkey.h"
 #include "ui/progress.h"
-
-struct verb;
-
-struct verb_run {
-    const struct verb *verb;
-    FILE *out, *err;
-    const volatile sig_atomic_t *stop; /* not 0: end at the next safe place */
-    struct fault fault;
-    int help_shown; /* --help was given: the verb returns OK at once */
-};
-
-struct verb {
-    const char *name;      /* "precinct cast": one or two words */
-    const char *arguments; /* what follows the options, for the usage line */
-    const char *summary;   /* one line */
-    const char *text;      /* more, or NULL */
-    err_t (*run)(struct verb_run *v, int argc, char **argv);
-};
-
-/* --- options: --name value, --name=value, --flag; "--" ends them --- */
-
-enum verb_option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_LIST };
-
-#define VERB_LIST_MAX 1024
-struct verb_list {
-    const char *item[VERB_LIST_MAX];
-    size_t count;
-};
-
-struct verb_option {
-    const char *name; /* without -- */
-    enum verb_option_kind kind;
-    void *to;          /* const char **, int *, struct verb_list * */
-    const char *value; /* name of the value in the help; NULL for flags */
-    const char *help;
-    int required;
-};
-
-/* argv[0] is the first word after the verb's name. Other words go to rest (may be NULL: none allowed).
- * ERR_USAGE for anything unknown, doubled, empty or left out. */
-MUST err_t verb_options(struct verb_run *v, int argc, char **argv, const struct verb_option *option,
-                        size_t count, struct verb_list *rest);
+#include "ui/verb.h"
 
 /* --- shared by verbs --- */
 
-/* Number 0..max in decimal digits. ERR_USAGE naming the option. */
-MUST err_t verb_number(struct verb_run *v, uint64_t *out, const char *text, uint64_t max, const char *option);
 /* 64 hex digits. ERR_USAGE. */
 MUST err_t verb_hash(struct verb_run *v, hash_t *out, const char *text, const char *option);
 /* Index of a lowest-level place. ERR_UNKNOWN. */
@@ -73,9 +24,6 @@ MUST err_t verb_key_open(struct verb_run *v, struct signkey **out, const char *p
                          const char *passphrase_file, int none);
 /* "NAME  words" and the hex below. */
 void verb_print_fingerprint(struct verb_run *v, const char *name, const hash_t *h);
-/* One line on err: the whole fault. */
-void verb_print_fault(struct verb_run *v, const struct fault *f);
-int verb_stopped(const struct verb_run *v);
 
 /* --- a file of ballots: CBOR sequence (RFC 8742) of byte strings --- */
 

@@ -82,7 +82,7 @@ static void print_aggregate(struct verb_run *v, const struct aggregate_result *r
     verb_print_fingerprint(v, "root", &r->root);
 }
 
-static err_t read_corrections(struct verb_run *v, hash_t **out, const struct verb_list *list)
+static err_t read_corrections(struct verb_run *v, hash_t **out, const struct arg_list *list)
 {
     *out = calloc(list->count ? list->count : 1, sizeof **out);
     if (*out == NULL)
@@ -98,34 +98,34 @@ static err_t read_corrections(struct verb_run *v, hash_t **out, const struct ver
 err_t verb_aggregate(struct verb_run *v, int argc, char **argv)
 {
     const char *board = NULL, *exports = NULL, *work = NULL, *records = NULL, *threads = NULL;
-    struct verb_list accept = {.count = 0};
+    struct arg_list accept = {.count = 0};
     int all_corrections = 0, verbose = 0;
-    const struct verb_option options[] = {
-        {"board", OPTION_TEXT, &board, "DIR", "manifest, jurisdictions and record of the election", 1},
-        {"exports", OPTION_TEXT, &exports, "DIR", "precinct exports, any file names", 1},
-        {"work", OPTION_TEXT, &work, "DIR", "index of what was verified here", 1},
-        {"records", OPTION_TEXT, &records, "DIR", "records to write (default WORK/records)", 0},
-        {"accept-corrections", OPTION_FLAG, &all_corrections, NULL, "take every correction", 0},
-        {"accept", OPTION_LIST, &accept, "HEX", "take the correction with this message id; can be repeated",
+    const struct arg options[] = {
+        {"board", ARG_TEXT, &board, "DIR", "manifest, jurisdictions and record of the election", 1},
+        {"exports", ARG_TEXT, &exports, "DIR", "precinct exports, any file names", 1},
+        {"work", ARG_TEXT, &work, "DIR", "index of what was verified here", 1},
+        {"records", ARG_TEXT, &records, "DIR", "records to write (default WORK/records)", 0},
+        {"accept-corrections", ARG_FLAG, &all_corrections, NULL, "take every correction", 0},
+        {"accept", ARG_LIST, &accept, "HEX", "take the correction with this message id; can be repeated",
          0},
-        {"threads", OPTION_TEXT, &threads, "N", "default: one for each processor", 0},
-        {"verbose", OPTION_FLAG, &verbose, NULL, "a line for each export and record", 0},
+        {"threads", ARG_TEXT, &threads, "N", "default: one for each processor", 0},
+        {"verbose", ARG_FLAG, &verbose, NULL, "a line for each export and record", 0},
+        {0},
     };
     char records_path[BUNDLE_PATH_MAX];
     struct bundle_election *be = NULL;
     hash_t *correction = NULL;
     uint64_t thread_count = 0;
-    TRY(verb_options(v, argc, argv, options, sizeof options / sizeof options[0], NULL));
+    TRY(verb_options(v, argc, argv, options, NULL));
     if (v->help_shown)
         return OK;
-    if (threads != NULL)
-        TRY(verb_number(v, &thread_count, threads, 1024, "threads"));
+    TRY(args_number(&thread_count, threads, "threads", 0, 1024, &v->fault));
     TRY(verb_path(v, records_path, records, work, BUNDLE_RECORDS, "records"));
     struct watch w = {.v = v, .all = verbose};
     struct aggregate_report report = {&w, on_event};
     struct aggregate_result result;
     err_t e = OK;
-    progress_init(&w.progress, v->err, v->stop);
+    progress_init(&w.progress, v->err, v->program->stop);
     GO(read_corrections(v, &correction, &accept));
     GO(bundle_election_load(&be, board, 1, &v->fault));
     struct aggregate_options how = {all_corrections, correction, accept.count, (int)thread_count};
@@ -155,12 +155,13 @@ static err_t older_plan(struct verb_run *v, const struct bundle_election *be, st
 err_t verb_plan(struct verb_run *v, int argc, char **argv)
 {
     const char *board = NULL, *work = NULL, *records = NULL, *out = NULL, *supersedes = NULL;
-    const struct verb_option options[] = {
-        {"board", OPTION_TEXT, &board, "DIR", "manifest, jurisdictions and record of the election", 1},
-        {"work", OPTION_TEXT, &work, "DIR", "where records are and the plan goes", 0},
-        {"records", OPTION_TEXT, &records, "DIR", "default WORK/records", 0},
-        {"out", OPTION_TEXT, &out, "FILE", "default WORK/plan.cbor; never overwritten", 0},
-        {"supersedes", OPTION_TEXT, &supersedes, "FILE", "an earlier plan that this one replaces", 0},
+    const struct arg options[] = {
+        {"board", ARG_TEXT, &board, "DIR", "manifest, jurisdictions and record of the election", 1},
+        {"work", ARG_TEXT, &work, "DIR", "where records are and the plan goes", 0},
+        {"records", ARG_TEXT, &records, "DIR", "default WORK/records", 0},
+        {"out", ARG_TEXT, &out, "FILE", "default WORK/plan.cbor; never overwritten", 0},
+        {"supersedes", ARG_TEXT, &supersedes, "FILE", "an earlier plan that this one replaces", 0},
+        {0},
     };
     char records_path[BUNDLE_PATH_MAX], out_path[BUNDLE_PATH_MAX];
     struct bundle_election *be = NULL;
@@ -168,7 +169,7 @@ err_t verb_plan(struct verb_run *v, int argc, char **argv)
     struct cbor_out bytes = CBOR_OUT_INIT;
     struct node_provider nodes;
     hash_t id;
-    TRY(verb_options(v, argc, argv, options, sizeof options / sizeof options[0], NULL));
+    TRY(verb_options(v, argc, argv, options, NULL));
     if (v->help_shown)
         return OK;
     TRY(verb_path(v, records_path, records, work, BUNDLE_RECORDS, "records"));
@@ -265,7 +266,7 @@ static err_t combine_and_write(struct verb_run *v, const struct bundle_election 
     struct cbor_out bytes = CBOR_OUT_INIT;
     struct progress progress;
     err_t e = OK;
-    progress_init(&progress, v->err, v->stop);
+    progress_init(&progress, v->err, v->program->stop);
     GO(plan_targets(&target, &be->ctx, plan));
     GO(existing_result(v, &before, out_path, &plan->id));
     struct combine_options options = {before ? before->partial : NULL, before ? before->partial_count : 0,
@@ -290,17 +291,18 @@ out:
 err_t verb_combine(struct verb_run *v, int argc, char **argv)
 {
     const char *board = NULL, *work = NULL, *plan_file = NULL, *out = NULL;
-    const struct verb_option options[] = {
-        {"board", OPTION_TEXT, &board, "DIR", "the board with the partial decryptions", 1},
-        {"work", OPTION_TEXT, &work, "DIR", "where the plan is and the result goes", 0},
-        {"plan", OPTION_TEXT, &plan_file, "FILE", "default WORK/plan.cbor", 0},
-        {"out", OPTION_TEXT, &out, "FILE", "default WORK/result.cbor", 0},
+    const struct arg options[] = {
+        {"board", ARG_TEXT, &board, "DIR", "the board with the partial decryptions", 1},
+        {"work", ARG_TEXT, &work, "DIR", "where the plan is and the result goes", 0},
+        {"plan", ARG_TEXT, &plan_file, "FILE", "default WORK/plan.cbor", 0},
+        {"out", ARG_TEXT, &out, "FILE", "default WORK/result.cbor", 0},
+        {0},
     };
     char plan_path[BUNDLE_PATH_MAX], out_path[BUNDLE_PATH_MAX];
     struct bundle_election *be = NULL;
     struct board *b = NULL;
     struct plan *plan = NULL;
-    TRY(verb_options(v, argc, argv, options, sizeof options / sizeof options[0], NULL));
+    TRY(verb_options(v, argc, argv, options, NULL));
     if (v->help_shown)
         return OK;
     TRY(verb_path(v, plan_path, plan_file, work, BUNDLE_PLAN, "plan"));
@@ -326,19 +328,20 @@ err_t verb_publish(struct verb_run *v, int argc, char **argv)
 {
     struct publish_paths p = {0};
     const char *work = NULL, *records = NULL, *plan = NULL, *result = NULL;
-    const struct verb_option options[] = {
-        {"board", OPTION_TEXT, &p.board, "DIR", "the board", 1},
-        {"exports", OPTION_TEXT, &p.exports, "DIR", "the precinct exports", 1},
-        {"work", OPTION_TEXT, &work, "DIR", "where records, plan and result are", 0},
-        {"records", OPTION_TEXT, &records, "DIR", "default WORK/records", 0},
-        {"plan", OPTION_TEXT, &plan, "FILE", "default WORK/plan.cbor", 0},
-        {"result", OPTION_TEXT, &result, "FILE", "default WORK/result.cbor", 0},
-        {"out", OPTION_TEXT, &p.out, "DIR", "the bundle to make; never overwritten", 1},
+    const struct arg options[] = {
+        {"board", ARG_TEXT, &p.board, "DIR", "the board", 1},
+        {"exports", ARG_TEXT, &p.exports, "DIR", "the precinct exports", 1},
+        {"work", ARG_TEXT, &work, "DIR", "where records, plan and result are", 0},
+        {"records", ARG_TEXT, &records, "DIR", "default WORK/records", 0},
+        {"plan", ARG_TEXT, &plan, "FILE", "default WORK/plan.cbor", 0},
+        {"result", ARG_TEXT, &result, "FILE", "default WORK/result.cbor", 0},
+        {"out", ARG_TEXT, &p.out, "DIR", "the bundle to make; never overwritten", 1},
+        {0},
     };
     char records_path[BUNDLE_PATH_MAX], plan_path[BUNDLE_PATH_MAX], result_path[BUNDLE_PATH_MAX];
     struct publish_report report;
     struct progress progress;
-    TRY(verb_options(v, argc, argv, options, sizeof options / sizeof options[0], NULL));
+    TRY(verb_options(v, argc, argv, options, NULL));
     if (v->help_shown)
         return OK;
     TRY(verb_path(v, records_path, records, work, BUNDLE_RECORDS, "records"));
@@ -347,7 +350,7 @@ err_t verb_publish(struct verb_run *v, int argc, char **argv)
     p.records = records_path;
     p.plan = plan_path;
     p.result = result_path;
-    progress_init(&progress, v->err, v->stop);
+    progress_init(&progress, v->err, v->program->stop);
     err_t e = publish(&report, &p, progress_step, &progress, &v->fault);
     progress_end(&progress);
     if (e != OK)

@@ -54,7 +54,7 @@ static err_t make_random(struct job *j, uint64_t count, uint64_t seed, uint64_t 
     err_t e = simulate_totals_new(&totals, j->be->m);
     if (e != OK)
         return fault_set(&j->v->fault, e, "totals");
-    progress_init(&progress, j->v->err, j->v->stop);
+    progress_init(&progress, j->v->err, j->v->program->stop);
     e = simulate_ballots(&j->be->ctx, j->place, seed, first, count, totals, sink, j,
                          progress.is_terminal ? progress_step : NULL, &progress, &j->v->fault);
     progress_end(&progress);
@@ -116,7 +116,7 @@ static err_t ballot_add(struct job *j, struct ballot_maker *mk, const char *styl
     return OK;
 }
 
-static err_t make_chosen(struct job *j, const char *style, const struct verb_list *select)
+static err_t make_chosen(struct job *j, const char *style, const struct arg_list *select)
 {
     struct ballot_maker *mk = NULL;
     struct choice *choice = calloc(select->count ? select->count : 1, sizeof *choice);
@@ -218,29 +218,27 @@ err_t verb_ballot_make(struct verb_run *v, int argc, char **argv)
 {
     const char *board = NULL, *place = NULL, *style = NULL, *out = NULL, *random = NULL, *seed = NULL,
                *first = NULL, *votes = NULL;
-    struct verb_list select = {.count = 0};
-    const struct verb_option options[] = {
-        {"board", OPTION_TEXT, &board, "DIR", "manifest, jurisdictions and record of the election", 1},
-        {"place", OPTION_TEXT, &place, "PLACE", "place of the lowest level", 1},
-        {"out", OPTION_TEXT, &out, "FILE", "ballots, as a CBOR sequence; never overwritten", 1},
-        {"style", OPTION_TEXT, &style, "STYLE", "ballot style; not needed if the place has one only", 0},
-        {"select", OPTION_LIST, &select, "CONTEST=OPTION,...", "choices of one ballot; can be repeated", 0},
-        {"votes", OPTION_TEXT, &votes, "FILE",
+    struct arg_list select = {.count = 0};
+    const struct arg options[] = {
+        {"board", ARG_TEXT, &board, "DIR", "manifest, jurisdictions and record of the election", 1},
+        {"place", ARG_TEXT, &place, "PLACE", "place of the lowest level", 1},
+        {"out", ARG_TEXT, &out, "FILE", "ballots, as a CBOR sequence; never overwritten", 1},
+        {"style", ARG_TEXT, &style, "STYLE", "ballot style; not needed if the place has one only", 0},
+        {"select", ARG_LIST, &select, "CONTEST=OPTION,...", "choices of one ballot; can be repeated", 0},
+        {"votes", ARG_TEXT, &votes, "FILE",
          "JSON: [{\"style\": S, \"votes\": {CONTEST: [OPTION, ...]}}, ...]", 0},
-        {"random", OPTION_TEXT, &random, "COUNT", "so many made-up voters", 0},
-        {"seed", OPTION_TEXT, &seed, "N", "decides how they vote (default 1)", 0},
-        {"first", OPTION_TEXT, &first, "N", "number of the first voter (default 0)", 0},
+        {"random", ARG_TEXT, &random, "COUNT", "so many made-up voters", 0},
+        {"seed", ARG_TEXT, &seed, "N", "decides how they vote (default 1)", 0},
+        {"first", ARG_TEXT, &first, "N", "number of the first voter (default 0)", 0},
+        {0},
     };
-    TRY(verb_options(v, argc, argv, options, sizeof options / sizeof options[0], NULL));
+    TRY(verb_options(v, argc, argv, options, NULL));
     if (v->help_shown)
         return OK;
     uint64_t count = 0, seed_number = 1, first_number = 0;
-    if (random != NULL)
-        TRY(verb_number(v, &count, random, BALLOT_COUNT_MAX, "random"));
-    if (seed != NULL)
-        TRY(verb_number(v, &seed_number, seed, INT64_MAX, "seed"));
-    if (first != NULL)
-        TRY(verb_number(v, &first_number, first, BALLOT_COUNT_MAX, "first"));
+    TRY(args_number(&count, random, "random", 0, BALLOT_COUNT_MAX, &v->fault));
+    TRY(args_number(&seed_number, seed, "seed", 0, INT64_MAX, &v->fault));
+    TRY(args_number(&first_number, first, "first", 0, BALLOT_COUNT_MAX, &v->fault));
     if ((random != NULL) + (votes != NULL) + (select.count > 0) > 1)
         return fault_set(&v->fault, ERR_USAGE, "one of --random, --votes and --select");
     struct job j = {.v = v};

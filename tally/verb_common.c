@@ -8,122 +8,7 @@
 #include "ui/prompt.h"
 #include "ui/words.h"
 
-/* --- options --- */
-
-static void print_help(struct verb_run *v, const struct verb_option *option, size_t count)
-{
-    fprintf(v->out, "%s\n\nusage: conclave-tally %s%s %s\n", v->verb->summary, v->verb->name,
-            count ? " [OPTIONS]" : "", v->verb->arguments);
-    if (v->verb->text != NULL)
-        fprintf(v->out, "\n%s\n", v->verb->text);
-    if (count > 0)
-        fprintf(v->out, "\n");
-    for (size_t i = 0; i < count; i++) {
-        char left[64];
-        snprintf(left, sizeof left, "--%s%s%s", option[i].name, option[i].value ? " " : "",
-                 option[i].value ? option[i].value : "");
-        fprintf(v->out, "  %-28s %s%s\n", left, option[i].help, option[i].required ? " (required)" : "");
-    }
-    fprintf(v->out, "  %-28s %s\n", "--help", "this text");
-    v->help_shown = 1;
-}
-
-static err_t list_add(struct verb_run *v, struct verb_list *list, const char *text)
-{
-    if (list->count == VERB_LIST_MAX)
-        return fault_set(&v->fault, ERR_USAGE, "more than %d of one kind", VERB_LIST_MAX);
-    list->item[list->count++] = text;
-    return OK;
-}
-
-static err_t option_set(struct verb_run *v, const struct verb_option *o, const char *value)
-{
-    if (o->kind == OPTION_FLAG) {
-        *(int *)o->to = 1;
-        return value == NULL ? OK : fault_set(&v->fault, ERR_USAGE, "--%s takes no value", o->name);
-    }
-    if (value == NULL || *value == 0)
-        return fault_set(&v->fault, ERR_USAGE, "--%s needs a value", o->name);
-    if (o->kind == OPTION_LIST)
-        return list_add(v, o->to, value);
-    if (*(const char **)o->to != NULL)
-        return fault_set(&v->fault, ERR_USAGE, "--%s is there twice", o->name);
-    *(const char **)o->to = value;
-    return OK;
-}
-
-static const struct verb_option *option_find(const struct verb_option *option, size_t count, const char *name,
-                                             size_t len)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strlen(option[i].name) == len && strncmp(option[i].name, name, len) == 0)
-            return &option[i];
-    return NULL;
-}
-
-static err_t check_required(struct verb_run *v, const struct verb_option *option, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const struct verb_option *o = &option[i];
-        int given = o->kind == OPTION_TEXT   ? *(const char **)o->to != NULL
-                    : o->kind == OPTION_LIST ? ((struct verb_list *)o->to)->count > 0
-                                             : 1;
-        if (o->required && !given)
-            return fault_set(&v->fault, ERR_USAGE, "--%s %s is required", o->name, o->value);
-    }
-    return OK;
-}
-
-err_t verb_options(struct verb_run *v, int argc, char **argv, const struct verb_option *option, size_t count,
-                   struct verb_list *rest)
-{
-    int ended = 0;
-    for (int i = 0; i < argc; i++) {
-        const char *word = argv[i];
-        if (ended || word[0] != '-' || word[1] == 0) {
-            if (rest == NULL)
-                return fault_set(&v->fault, ERR_USAGE, "there is a word too many: argument %d", i + 1);
-            TRY(list_add(v, rest, word));
-            continue;
-        }
-        if (strcmp(word, "--") == 0) {
-            ended = 1;
-            continue;
-        }
-        if (strcmp(word, "--help") == 0) {
-            print_help(v, option, count);
-            return OK;
-        }
-        const char *value = strchr(word, '=');
-        size_t len = value ? (size_t)(value - word) : strlen(word);
-        const struct verb_option *o =
-            len > 2 && word[1] == '-' ? option_find(option, count, word + 2, len - 2) : NULL;
-        if (o == NULL)
-            return fault_set(&v->fault, ERR_USAGE, "argument %d is not an option of this verb", i + 1);
-        if (value != NULL)
-            value++;
-        else if (o->kind != OPTION_FLAG && i + 1 < argc)
-            value = argv[++i];
-        TRY(option_set(v, o, value));
-    }
-    return check_required(v, option, count);
-}
-
 /* --- values --- */
-
-err_t verb_number(struct verb_run *v, uint64_t *out, const char *text, uint64_t max, const char *option)
-{
-    uint64_t n = 0;
-    size_t i = 0;
-    *out = 0;
-    for (; text[i] >= '0' && text[i] <= '9' && i < 19; i++)
-        n = n * 10 + (uint64_t)(text[i] - '0');
-    if (i == 0 || text[i] != 0 || n > max)
-        return fault_set(&v->fault, ERR_USAGE, "--%s: a number from 0 to %llu", option,
-                         (unsigned long long)max);
-    *out = n;
-    return OK;
-}
 
 err_t verb_hash(struct verb_run *v, hash_t *out, const char *text, const char *option)
 {
@@ -210,18 +95,6 @@ void verb_print_fingerprint(struct verb_run *v, const char *name, const hash_t *
     if (words_put(words, &words_en, h) == OK)
         fprintf(v->out, "%s words  %s\n", name, words);
     fprintf(v->out, "%s hex    %s\n", name, hex);
-}
-
-void verb_print_fault(struct verb_run *v, const struct fault *f)
-{
-    char text[2048];
-    fault_text(text, sizeof text, f);
-    fprintf(v->err, "conclave-tally: %s\n", text);
-}
-
-int verb_stopped(const struct verb_run *v)
-{
-    return v->stop != NULL && *v->stop != 0;
 }
 
 /* --- ballots in a file --- */

@@ -4,7 +4,7 @@
 #include "tally/import.h"
 #include "tally/verb.h"
 
-static err_t one_file(struct verb_run *v, const struct verb_list *files)
+static err_t one_file(struct verb_run *v, const struct arg_list *files)
 {
     return files->count == 1 ? OK : fault_set(&v->fault, ERR_USAGE, "one file of precinct results is wanted");
 }
@@ -24,32 +24,30 @@ err_t verb_import_prepare(struct verb_run *v, int argc, char **argv)
 {
     const char *out = NULL, *key = NULL, *title = NULL, *date = NULL, *n = NULL, *t = NULL, *minimum = NULL;
     int rehearsal = 0, by_county = 0, skip_local = 0;
-    struct verb_list files = {.count = 0};
-    const struct verb_option options[] = {
-        {"out", OPTION_TEXT, &out, "DIR", "board to begin: manifest.json and jurisdictions.csv", 1},
-        {"key", OPTION_TEXT, &key, "FILE", "key that will sign the exports (key new)", 1},
-        {"title", OPTION_TEXT, &title, "TEXT", "default: made from the file", 0},
-        {"date", OPTION_TEXT, &date, "DATE", "YYYY-MM-DD; default: the latest in the file", 0},
-        {"trustees", OPTION_TEXT, &n, "N", "default 9", 0},
-        {"threshold", OPTION_TEXT, &t, "T", "default 5", 0},
-        {"minimum", OPTION_TEXT, &minimum, "N", "votes below which a place is not decrypted (default 1)", 0},
-        {"rehearsal", OPTION_FLAG, &rehearsal, NULL, "tokens may all be of one model", 0},
-        {"local-by-county", OPTION_FLAG, &by_county, NULL, "local contests are distinct in each county", 0},
-        {"skip-local", OPTION_FLAG, &skip_local, NULL, "leave local contests out", 0},
+    struct arg_list files = {.count = 0};
+    const struct arg options[] = {
+        {"out", ARG_TEXT, &out, "DIR", "board to begin: manifest.json and jurisdictions.csv", 1},
+        {"key", ARG_TEXT, &key, "FILE", "key that will sign the exports (key new)", 1},
+        {"title", ARG_TEXT, &title, "TEXT", "default: made from the file", 0},
+        {"date", ARG_TEXT, &date, "DATE", "YYYY-MM-DD; default: the latest in the file", 0},
+        {"trustees", ARG_TEXT, &n, "N", "default 9", 0},
+        {"threshold", ARG_TEXT, &t, "T", "default 5", 0},
+        {"minimum", ARG_TEXT, &minimum, "N", "votes below which a place is not decrypted (default 1)", 0},
+        {"rehearsal", ARG_FLAG, &rehearsal, NULL, "tokens may all be of one model", 0},
+        {"local-by-county", ARG_FLAG, &by_county, NULL, "local contests are distinct in each county", 0},
+        {"skip-local", ARG_FLAG, &skip_local, NULL, "leave local contests out", 0},
+        {0},
     };
     struct import_options how = {.title = NULL};
     struct import_summary summary;
     uint64_t n_number = 9, t_number = 5, minimum_number = 1;
-    TRY(verb_options(v, argc, argv, options, sizeof options / sizeof options[0], &files));
+    TRY(verb_options(v, argc, argv, options, &files));
     if (v->help_shown)
         return OK;
     TRY(one_file(v, &files));
-    if (n != NULL)
-        TRY(verb_number(v, &n_number, n, TRUSTEES_MAX, "trustees"));
-    if (t != NULL)
-        TRY(verb_number(v, &t_number, t, TRUSTEES_MAX, "threshold"));
-    if (minimum != NULL)
-        TRY(verb_number(v, &minimum_number, minimum, UINT32_MAX, "minimum"));
+    TRY(args_number(&n_number, n, "trustees", 0, TRUSTEES_MAX, &v->fault));
+    TRY(args_number(&t_number, t, "threshold", 0, TRUSTEES_MAX, &v->fault));
+    TRY(args_number(&minimum_number, minimum, "minimum", 0, UINT32_MAX, &v->fault));
     how.title = title;
     how.date = date;
     how.n = (uint32_t)n_number;
@@ -72,18 +70,19 @@ err_t verb_import_encrypt(struct verb_run *v, int argc, char **argv)
 {
     const char *board = NULL, *out = NULL, *key = NULL, *passphrase = NULL, *hours = NULL, *threads = NULL;
     int none = 0, by_county = 0, skip_local = 0;
-    struct verb_list files = {.count = 0};
-    const struct verb_option options[] = {
-        {"board", OPTION_TEXT, &board, "DIR", "the board, with the ceremony record", 1},
-        {"exports", OPTION_TEXT, &out, "DIR", "where the exports go; can be interrupted and run again", 1},
-        {"key", OPTION_TEXT, &key, "FILE", "the key that the jurisdictions name", 1},
-        {"passphrase-file", OPTION_TEXT, &passphrase, "FILE", "passphrase of the key; otherwise asked for",
+    struct arg_list files = {.count = 0};
+    const struct arg options[] = {
+        {"board", ARG_TEXT, &board, "DIR", "the board, with the ceremony record", 1},
+        {"exports", ARG_TEXT, &out, "DIR", "where the exports go; can be interrupted and run again", 1},
+        {"key", ARG_TEXT, &key, "FILE", "the key that the jurisdictions name", 1},
+        {"passphrase-file", ARG_TEXT, &passphrase, "FILE", "passphrase of the key; otherwise asked for",
          0},
-        {"no-passphrase", OPTION_FLAG, &none, NULL, "the key has none", 0},
-        {"time", OPTION_TEXT, &hours, "HOURS", "hours since 1970, UTC; default: now", 0},
-        {"threads", OPTION_TEXT, &threads, "N", "default: one for each processor", 0},
-        {"local-by-county", OPTION_FLAG, &by_county, NULL, "as in import prepare", 0},
-        {"skip-local", OPTION_FLAG, &skip_local, NULL, "as in import prepare", 0},
+        {"no-passphrase", ARG_FLAG, &none, NULL, "the key has none", 0},
+        {"time", ARG_TEXT, &hours, "HOURS", "hours since 1970, UTC; default: now", 0},
+        {"threads", ARG_TEXT, &threads, "N", "default: one for each processor", 0},
+        {"local-by-county", ARG_FLAG, &by_county, NULL, "as in import prepare", 0},
+        {"skip-local", ARG_FLAG, &skip_local, NULL, "as in import prepare", 0},
+        {0},
     };
     struct bundle_election *be = NULL;
     struct signkey *signkey = NULL;
@@ -91,17 +90,15 @@ err_t verb_import_encrypt(struct verb_run *v, int argc, char **argv)
     struct import_progress watch = {&progress, step};
     struct import_encrypted made;
     uint64_t now = (uint64_t)time(NULL) / 3600, thread_count = 0;
-    TRY(verb_options(v, argc, argv, options, sizeof options / sizeof options[0], &files));
+    TRY(verb_options(v, argc, argv, options, &files));
     if (v->help_shown)
         return OK;
     TRY(one_file(v, &files));
-    if (hours != NULL)
-        TRY(verb_number(v, &now, hours, UINT32_MAX, "time"));
-    if (threads != NULL)
-        TRY(verb_number(v, &thread_count, threads, 1024, "threads"));
+    TRY(args_number(&now, hours, "time", 0, UINT32_MAX, &v->fault));
+    TRY(args_number(&thread_count, threads, "threads", 0, 1024, &v->fault));
     struct medsl_rules rules = {by_county, skip_local};
     err_t e = OK;
-    progress_init(&progress, v->err, v->stop);
+    progress_init(&progress, v->err, v->program->stop);
     GO(bundle_election_load(&be, board, 1, &v->fault));
     GO(verb_key_open(v, &signkey, key, passphrase, none));
     GO(import_encrypt(&made, files.item[0], &rules, &be->ctx, out, signkey_signer(signkey), now,

@@ -12,15 +12,16 @@ err_t verb_key_new(struct verb_run *v, int argc, char **argv)
 {
     const char *out = NULL, *file = NULL;
     int none = 0, high = 0, rehearsal = 0;
-    const struct verb_option options[] = {
-        {"out", OPTION_TEXT, &out, "FILE", "key file to make; never overwritten", 1},
-        {"passphrase-file", OPTION_TEXT, &file, "FILE", "passphrase on its first line; otherwise asked for",
+    const struct arg options[] = {
+        {"out", ARG_TEXT, &out, "FILE", "key file to make; never overwritten", 1},
+        {"passphrase-file", ARG_TEXT, &file, "FILE", "passphrase on its first line; otherwise asked for",
          0},
-        {"high", OPTION_FLAG, &high, NULL, "1 GiB of memory to open it, instead of 256 MiB", 0},
-        {"rehearsal", OPTION_FLAG, &rehearsal, NULL, "quick to open; not for elections", 0},
-        {"no-passphrase", OPTION_FLAG, &none, NULL, "empty passphrase; implies --rehearsal", 0},
+        {"high", ARG_FLAG, &high, NULL, "1 GiB of memory to open it, instead of 256 MiB", 0},
+        {"rehearsal", ARG_FLAG, &rehearsal, NULL, "quick to open; not for elections", 0},
+        {"no-passphrase", ARG_FLAG, &none, NULL, "empty passphrase; implies --rehearsal", 0},
+        {0},
     };
-    TRY(verb_options(v, argc, argv, options, sizeof options / sizeof options[0], NULL));
+    TRY(verb_options(v, argc, argv, options, NULL));
     if (v->help_shown)
         return OK;
     char *secret;
@@ -37,8 +38,9 @@ err_t verb_key_new(struct verb_run *v, int argc, char **argv)
 
 err_t verb_key_show(struct verb_run *v, int argc, char **argv)
 {
-    struct verb_list files = {.count = 0};
-    TRY(verb_options(v, argc, argv, NULL, 0, &files));
+    struct arg_list files = {.count = 0};
+    const struct arg options[] = {{0}};
+    TRY(verb_options(v, argc, argv, options, &files));
     if (v->help_shown)
         return OK;
     if (files.count != 1)

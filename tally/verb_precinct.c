@@ -14,11 +14,9 @@ struct precinct_options {
 };
 
 #define PRECINCT_OPTIONS(o)                                                                                  \
-    {"board", OPTION_TEXT, &(o).board, "DIR", "manifest, jurisdictions and record of the election", 1},      \
-        {"place", OPTION_TEXT, &(o).place, "PLACE", "this precinct", 1},                                     \
-    {                                                                                                        \
-        "journal", OPTION_TEXT, &(o).journal, "FILE", "its journal", 1                                       \
-    }
+    {"board", ARG_TEXT, &(o).board, "DIR", "manifest, jurisdictions and record of the election", 1},         \
+        {"place", ARG_TEXT, &(o).place, "PLACE", "this precinct", 1},                                        \
+        {"journal", ARG_TEXT, &(o).journal, "FILE", "its journal", 1}
 
 struct node_open {
     struct bundle_election *be;
@@ -61,9 +59,9 @@ static void print_status(struct verb_run *v, const struct node_open *n)
 static err_t open_and_report(struct verb_run *v, int argc, char **argv, int create)
 {
     struct precinct_options o = {0};
-    const struct verb_option options[] = {PRECINCT_OPTIONS(o)};
+    const struct arg options[] = {PRECINCT_OPTIONS(o), {0}};
     struct node_open n;
-    TRY(verb_options(v, argc, argv, options, sizeof options / sizeof options[0], NULL));
+    TRY(verb_options(v, argc, argv, options, NULL));
     if (v->help_shown)
         return OK;
     err_t e = node_open(&n, v, &o, create);
@@ -190,10 +188,10 @@ static err_t cast_from(struct verb_run *v, const struct node_open *n, FILE *in)
 err_t verb_precinct_cast(struct verb_run *v, int argc, char **argv)
 {
     struct precinct_options o = {0};
-    struct verb_list files = {.count = 0};
-    const struct verb_option options[] = {PRECINCT_OPTIONS(o)};
+    struct arg_list files = {.count = 0};
+    const struct arg options[] = {PRECINCT_OPTIONS(o), {0}};
     struct node_open n;
-    TRY(verb_options(v, argc, argv, options, sizeof options / sizeof options[0], &files));
+    TRY(verb_options(v, argc, argv, options, &files));
     if (v->help_shown)
         return OK;
     if (files.count > 1)
@@ -220,25 +218,25 @@ err_t verb_precinct_close(struct verb_run *v, int argc, char **argv)
     struct precinct_options o = {0};
     const char *key = NULL, *out = NULL, *passphrase = NULL, *hours = NULL;
     int none = 0;
-    const struct verb_option options[] = {
+    const struct arg options[] = {
         PRECINCT_OPTIONS(o),
-        {"key", OPTION_TEXT, &key, "FILE", "signing key of this place", 1},
-        {"export", OPTION_TEXT, &out, "FILE", "export to write; never overwritten", 1},
-        {"passphrase-file", OPTION_TEXT, &passphrase, "FILE", "passphrase of the key; otherwise asked for",
+        {"key", ARG_TEXT, &key, "FILE", "signing key of this place", 1},
+        {"export", ARG_TEXT, &out, "FILE", "export to write; never overwritten", 1},
+        {"passphrase-file", ARG_TEXT, &passphrase, "FILE", "passphrase of the key; otherwise asked for",
          0},
-        {"no-passphrase", OPTION_FLAG, &none, NULL, "the key has none", 0},
-        {"time", OPTION_TEXT, &hours, "HOURS", "hours since 1970, UTC; default: now", 0},
+        {"no-passphrase", ARG_FLAG, &none, NULL, "the key has none", 0},
+        {"time", ARG_TEXT, &hours, "HOURS", "hours since 1970, UTC; default: now", 0},
+        {0},
     };
     struct node_open n = {0};
     struct signkey *signkey = NULL;
     uint64_t now = (uint64_t)time(NULL) / 3600;
     hash_t id;
     char hex[2 * HASH_LEN + 1];
-    TRY(verb_options(v, argc, argv, options, sizeof options / sizeof options[0], NULL));
+    TRY(verb_options(v, argc, argv, options, NULL));
     if (v->help_shown)
         return OK;
-    if (hours != NULL)
-        TRY(verb_number(v, &now, hours, UINT32_MAX, "time"));
+    TRY(args_number(&now, hours, "time", 0, UINT32_MAX, &v->fault));
     err_t e = OK;
     GO(node_open(&n, v, &o, 0));
     GO(verb_key_open(v, &signkey, key, passphrase, none));
@@ -254,9 +252,9 @@ out:
 err_t verb_precinct_correct(struct verb_run *v, int argc, char **argv)
 {
     struct precinct_options o = {0};
-    const struct verb_option options[] = {PRECINCT_OPTIONS(o)};
+    const struct arg options[] = {PRECINCT_OPTIONS(o), {0}};
     struct node_open n;
-    TRY(verb_options(v, argc, argv, options, sizeof options / sizeof options[0], NULL));
+    TRY(verb_options(v, argc, argv, options, NULL));
     if (v->help_shown)
         return OK;
     err_t e = node_open(&n, v, &o, 0);
@@ -272,11 +270,14 @@ err_t verb_precinct_remove(struct verb_run *v, int argc, char **argv)
 {
     struct precinct_options o = {0};
     const char *ballot = NULL;
-    const struct verb_option options[] = {PRECINCT_OPTIONS(o),
-                                          {"ballot", OPTION_TEXT, &ballot, "HEX", "ballot id", 1}};
+    const struct arg options[] = {
+        PRECINCT_OPTIONS(o),
+        {"ballot", ARG_TEXT, &ballot, "HEX", "ballot id", 1},
+        {0},
+    };
     struct node_open n;
     hash_t id;
-    TRY(verb_options(v, argc, argv, options, sizeof options / sizeof options[0], NULL));
+    TRY(verb_options(v, argc, argv, options, NULL));
     if (v->help_shown)
         return OK;
     TRY(verb_hash(v, &id, ballot, "ballot"));
@@ -313,16 +314,17 @@ err_t verb_precinct_receipt(struct verb_run *v, int argc, char **argv)
 {
     struct precinct_options o = {0};
     const char *ballot = NULL, *out = NULL;
-    const struct verb_option options[] = {
+    const struct arg options[] = {
         PRECINCT_OPTIONS(o),
-        {"ballot", OPTION_TEXT, &ballot, "HEX", "ballot id", 1},
-        {"out", OPTION_TEXT, &out, "FILE", "receipt as a file, instead of a QR code", 0},
+        {"ballot", ARG_TEXT, &ballot, "HEX", "ballot id", 1},
+        {"out", ARG_TEXT, &out, "FILE", "receipt as a file, instead of a QR code", 0},
+        {0},
     };
     struct node_open n = {0};
     struct receipt receipt;
     struct cbor_out bytes = CBOR_OUT_INIT;
     hash_t id;
-    TRY(verb_options(v, argc, argv, options, sizeof options / sizeof options[0], NULL));
+    TRY(verb_options(v, argc, argv, options, NULL));
     if (v->help_shown)
         return OK;
     TRY(verb_hash(v, &id, ballot, "ballot"));

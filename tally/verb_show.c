@@ -165,13 +165,14 @@ err_t verb_show(struct verb_run *v, int argc, char **argv)
 {
     const char *board = NULL;
     int full = 0;
-    struct verb_list files = {.count = 0};
-    const struct verb_option options[] = {
-        {"board", OPTION_TEXT, &board, "DIR",
+    struct arg_list files = {.count = 0};
+    const struct arg options[] = {
+        {"board", ARG_TEXT, &board, "DIR",
          "election that the files belong to: they are checked against it", 0},
-        {"full", OPTION_FLAG, &full, NULL, "long lists and byte strings whole", 0},
+        {"full", ARG_FLAG, &full, NULL, "long lists and byte strings whole", 0},
+        {0},
     };
-    TRY(verb_options(v, argc, argv, options, sizeof options / sizeof options[0], &files));
+    TRY(verb_options(v, argc, argv, options, &files));
     if (v->help_shown)
         return OK;
     if (files.count == 0)

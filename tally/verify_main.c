@@ -15,7 +15,6 @@
 #include "ui/qr_read.h"
 #include "ui/qrtext.h"
 
-#define INPUTS_MAX 1024
 #define TEXT_FILE_MAX ((size_t)8 << 20)
 
 static const char usage[] = "BUNDLE | QR-TEXT... | PICTURE... [--election WORDS|HEX]";
@@ -209,16 +208,17 @@ static int work(struct inputs *in, struct verify_options *o, int json, int quiet
 
 int main(int argc, char **argv)
 {
-    const char *given[INPUTS_MAX], *anchor = NULL, *key = NULL, *threads = NULL;
+    const char *anchor = NULL, *key = NULL, *threads = NULL;
     int json = 0, quiet = 0, help = 0;
-    size_t count = 0;
+    struct arg_list given = {.count = 0};
     const struct arg spec[] = {
-        {"election", "WORDS|HEX", "the anchor of the real election, from a source that you trust", &anchor, NULL},
-        {"key", "WORDS|HEX", "result proofs: the words of the joint key", &key, NULL},
-        {"threads", "N", "processors to use; all if left out", &threads, NULL},
-        {"json", NULL, "the report as JSON (docs/spec/verify-json.md)", NULL, &json},
-        {"quiet", NULL, "only what did not pass, and the verdict", NULL, &quiet},
-        {NULL, NULL, NULL, NULL, NULL}};
+        {"election", ARG_TEXT, &anchor, "WORDS|HEX", "anchor of the real election, from a source that you trust", 0},
+        {"key", ARG_TEXT, &key, "WORDS|HEX", "result proofs: the words of the joint key", 0},
+        {"threads", ARG_TEXT, &threads, "N", "processors to use; all if left out", 0},
+        {"json", ARG_FLAG, &json, NULL, "the report as JSON (docs/spec/verify-json.md)", 0},
+        {"quiet", ARG_FLAG, &quiet, NULL, "only what did not pass, and the verdict", 0},
+        {0},
+    };
     struct inputs in = {0};
     struct fault f;
     uint64_t n = 0;
@@ -227,17 +227,18 @@ int main(int argc, char **argv)
     if (e != OK)
         return complain((fault_set(&f, e, "starting"), &f));
     watch_signals();
-    e = args_parse(argc, argv, spec, given, INPUTS_MAX, &count, &help, &f);
+    e = args_parse(argc - 1, argv + 1, spec, &given, &help, &f);
     if (e == OK && help) {
-        args_help(stdout, "conclave-verify", usage, about, spec);
+        printf("usage: conclave-verify %s\n\n%s\n\n", usage, about);
+        args_print(stdout, spec);
         return VERIFY_EXIT_GOOD;
     }
-    if (e == OK && threads != NULL)
+    if (e == OK)
         e = args_number(&n, threads, "threads", 1, 1024, &f);
-    if (e == OK && count == 0)
+    if (e == OK && given.count == 0)
         e = fault_set(&f, ERR_USAGE, "what is to be verified? see --help");
-    for (size_t i = 0; i < count && e == OK; i++)
-        e = add_input(&in, given[i], &f);
+    for (size_t i = 0; i < given.count && e == OK; i++)
+        e = add_input(&in, given.item[i], &f);
     int status = VERIFY_EXIT_GOOD;
     if (e != OK) {
         if (f.err == OK)

@@ -1,8 +1,30 @@
 #include "ui/args.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+
+static err_t list_add(struct arg_list *list, const char *text, struct fault *f)
+{
+    if (list->count == ARG_LIST_MAX)
+        return fault_set(f, ERR_USAGE, "more than %d of one kind", ARG_LIST_MAX);
+    list->item[list->count++] = text;
+    return OK;
+}
+
+static err_t set(const struct arg *a, const char *value, struct fault *f)
+{
+    if (a->kind == ARG_FLAG) {
+        *(int *)a->to = 1;
+        return value == NULL ? OK : fault_set(f, ERR_USAGE, "--%s takes no value", a->name);
+    }
+    if (value == NULL || *value == '\0')
+        return fault_set(f, ERR_USAGE, "--%s needs a value", a->name);
+    if (a->kind == ARG_LIST)
+        return list_add(a->to, value, f);
+    if (*(const char **)a->to != NULL)
+        return fault_set(f, ERR_USAGE, "--%s is there twice", a->name);
+    *(const char **)a->to = value;
+    return OK;
+}
 
 static const struct arg *find(const struct arg *spec, const char *name, size_t len)
 {
@@ -15,71 +37,77 @@ static const struct arg *find(const struct arg *spec, const char *name, size_t l
 /* Takes the option at argv[*i], and the value behind it. */
 static err_t take(int argc, char **argv, int *i, const struct arg *spec, struct fault *f)
 {
-    const char *name = argv[*i] + 2, *equals = strchr(name, '=');
-    size_t len = equals != NULL ? (size_t)(equals - name) : strlen(name);
-    const struct arg *a = find(spec, name, len);
+    const char *word = argv[*i], *value = strchr(word, '=');
+    size_t len = value != NULL ? (size_t)(value - word) : strlen(word);
+    const struct arg *a = len > 2 && word[1] == '-' ? find(spec, word + 2, len - 2) : NULL;
     if (a == NULL)
-        return fault_set(f, ERR_USAGE, "unknown option --%.*s", (int)(len < 60 ? len : 60), name);
-    if (a->flag != NULL) {
-        if (equals != NULL)
-            return fault_set(f, ERR_USAGE, "--%s takes no value", a->name);
-        *a->flag = 1;
-        return OK;
+        return fault_set(f, ERR_USAGE, "argument %d is not an option of this command", *i + 1);
+    if (value != NULL)
+        value++;
+    else if (a->kind != ARG_FLAG && *i + 1 < argc)
+        value = argv[++*i];
+    return set(a, value, f);
+}
+
+static err_t check_required(const struct arg *a, struct fault *f)
+{
+    for (; a->name != NULL; a++) {
+        int given = a->kind == ARG_TEXT   ? *(const char **)a->to != NULL
+                    : a->kind == ARG_LIST ? ((struct arg_list *)a->to)->count > 0
+                                          : *(int *)a->to;
+        if (a->required && !given)
+            return fault_set(f, ERR_USAGE, "--%s%s%s is required", a->name, a->value != NULL ? " " : "",
+                             a->value != NULL ? a->value : "");
     }
-    if (*a->value != NULL)
-        return fault_set(f, ERR_USAGE, "--%s is given twice", a->name);
-    if (equals != NULL)
-        *a->value = equals + 1;
-    else if (*i + 1 < argc)
-        *a->value = argv[++*i];
-    else
-        return fault_set(f, ERR_USAGE, "--%s needs a value", a->name);
     return OK;
 }
 
-err_t args_parse(int argc, char **argv, const struct arg *spec, const char **positional, size_t max, size_t *count,
-                 int *help, struct fault *f)
+err_t args_parse(int argc, char **argv, const struct arg *spec, struct arg_list *rest, int *help,
+                 struct fault *f)
 {
-    *count = 0;
+    int ended = 0;
     *help = 0;
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (strcmp(argv[i], "--help") == 0)
-            *help = 1;
-    for (int i = 1, only_positional = 0; i < argc && !*help; i++) {
-        if (!only_positional && strcmp(argv[i], "--") == 0) {
-            only_positional = 1;
-        } else if (!only_positional && strncmp(argv[i], "--", 2) == 0) {
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        *help |= strcmp(argv[i], "--help") == 0;
+    if (*help)
+        return OK;
+    for (int i = 0; i < argc; i++) {
+        if (!ended && strcmp(argv[i], "--") == 0)
+            ended = 1;
+        else if (!ended && argv[i][0] == '-' && argv[i][1] != '\0')
             TRY(take(argc, argv, &i, spec, f));
-        } else {
-            if (*count == max)
-                return fault_set(f, ERR_USAGE, "one argument too many: %.60s", argv[i]);
-            positional[(*count)++] = argv[i];
-        }
+        else if (rest != NULL)
+            TRY(list_add(rest, argv[i], f));
+        else
+            return fault_set(f, ERR_USAGE, "there is a word too many: argument %d", i + 1);
     }
-    return OK;
+    return check_required(spec, f);
 }
 
-void args_help(FILE *out, const char *program, const char *usage, const char *about, const struct arg *spec)
+void args_print(FILE *out, const struct arg *spec)
 {
-    fprintf(out, "usage: %s %s\n\n%s\n", program, usage, about);
-    if (spec->name != NULL)
-        fprintf(out, "\n");
     for (; spec->name != NULL; spec++) {
         char left[64];
-        snprintf(left, sizeof left, "--%s%s%s", spec->name, spec->metavar != NULL ? " " : "",
-                 spec->metavar != NULL ? spec->metavar : "");
-        fprintf(out, "  %-26s %s\n", left, spec->help);
+        snprintf(left, sizeof left, "--%s%s%s", spec->name, spec->value != NULL ? " " : "",
+                 spec->value != NULL ? spec->value : "");
+        fprintf(out, "  %-28s %s%s\n", left, spec->help, spec->required ? " (required)" : "");
     }
+    fprintf(out, "  %-28s %s\n", "--help", "this text");
 }
 
-err_t args_number(uint64_t *out, const char *text, const char *name, uint64_t min, uint64_t max, struct fault *f)
+err_t args_number(uint64_t *out, const char *text, const char *name, uint64_t min, uint64_t max,
+                  struct fault *f)
 {
-    char *end;
-    errno = 0;
-    unsigned long long v = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || v < min || v > max)
+    uint64_t n = 0;
+    size_t i = 0;
+    if (text == NULL)
+        return OK;
+    *out = 0;
+    for (; text[i] >= '0' && text[i] <= '9' && i < 19; i++)
+        n = n * 10 + (uint64_t)(text[i] - '0');
+    if (i == 0 || text[i] != '\0' || n < min || n > max)
         return fault_set(f, ERR_USAGE, "--%s takes a number from %llu to %llu", name, (unsigned long long)min,
                          (unsigned long long)max);
-    *out = v;
+    *out = n;
     return OK;
 }

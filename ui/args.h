@@ -1,5 +1,6 @@
-/* Command lines: a verb is a table of options. Long options only, "--name value" or "--name=value"; "--" ends
- * them. What is not known is refused. Nothing secret is ever an argument. */
+/* Options of a command line, as a table: --name value, --name=value, --flag. Long options only; "--" ends
+ * them, "-" is a word like others. What is not known, doubled or empty is refused, and not repeated in the
+ * error. Nothing secret is ever an argument. */
 #ifndef UI_ARGS_H
 #define UI_ARGS_H
 
@@ -7,23 +8,34 @@
 
 #include "ceremony/base/err.h"
 
-struct arg {
-    const char *name;   /* without dashes; NULL ends the table */
-    const char *metavar; /* "DIR", or NULL for a flag */
-    const char *help;
-    const char **value; /* where the text goes; or */
-    int *flag;          /* set to 1 */
+enum arg_kind { ARG_TEXT, ARG_FLAG, ARG_LIST };
+
+#define ARG_LIST_MAX 1024
+struct arg_list {
+    const char *item[ARG_LIST_MAX];
+    size_t count;
 };
 
-/* Fills values, flags and up to max positional arguments. argv[0] is the verb and is skipped. ERR_USAGE names what is
- * wrong. *help is set when --help is among them, and nothing else is checked then. */
-MUST err_t args_parse(int argc, char **argv, const struct arg *spec, const char **positional, size_t max,
-                      size_t *count, int *help, struct fault *f);
+struct arg {
+    const char *name; /* without --; NULL ends the table */
+    enum arg_kind kind;
+    void *to;          /* const char ** (NULL before), int *, struct arg_list * */
+    const char *value; /* name of the value in the help; NULL for flags */
+    const char *help;
+    int required;
+};
 
-/* "usage: PROGRAM VERB ..." with a sentence and the table of options. */
-void args_help(FILE *out, const char *program, const char *usage, const char *about, const struct arg *spec);
+/* Fills what the table names. argv[0] is the first word after program and verb. Other words go to rest, which
+ * may be NULL: none is allowed. *help is 1 when --help is among the words; then nothing else is read.
+ * ERR_USAGE. */
+MUST err_t args_parse(int argc, char **argv, const struct arg *spec, struct arg_list *rest, int *help,
+                      struct fault *f);
 
-/* Decimal number within min..max. ERR_USAGE names the option. */
-MUST err_t args_number(uint64_t *out, const char *text, const char *name, uint64_t min, uint64_t max, struct fault *f);
+/* One line for each option of the table, and one for --help. */
+void args_print(FILE *out, const struct arg *spec);
+
+/* text as a decimal number min..max; *out stays what it is if text is NULL. ERR_USAGE naming the option. */
+MUST err_t args_number(uint64_t *out, const char *text, const char *name, uint64_t min, uint64_t max,
+                       struct fault *f);
 
 #endif

@@ -31,6 +31,7 @@ static struct fault fault;
 static err_t call(struct whole *w, verb_fn *verb, const char *words)
 {
     static const struct verb about = {"verb", "", "summary", NULL, NULL};
+    static const struct verb_program program = {.name = "program"};
     char text[4096], arg[64][300], *argv[64], *save = NULL;
     size_t len;
     int argc = 0;
@@ -47,7 +48,7 @@ static err_t call(struct whole *w, verb_fn *verb, const char *words)
     FILE *out = open_memstream(&printed, &len), *err = fopen("/dev/null", "w");
     assert_non_null(out);
     assert_non_null(err);
-    struct verb_run v = {.verb = &about, .out = out, .err = err};
+    struct verb_run v = {.program = &program, .verb = &about, .out = out, .err = err};
     fault_clear(&v.fault);
     err_t e = verb(&v, argc, argv);
     fclose(out);
