@@ -29,20 +29,34 @@ static size_t position(const struct board *b, const hash_t *id, int *found)
     return low;
 }
 
-static err_t insert(struct board *b, struct entry *e, int *taken)
+/* Room for one more entry. */
+static err_t make_room(struct board *b)
 {
-    int found;
-    size_t at = position(b, &e->id, &found);
-    *taken = 0;
-    if (found)
-        return OK;
     struct entry **p = realloc(b->entry, (b->entry_count + 1) * sizeof *p);
     if (p == NULL)
         return ERR_MEMORY;
     b->entry = p;
+    return OK;
+}
+
+/* After make_room; an entry of this id is not in the set. */
+static void place(struct board *b, struct entry *e)
+{
+    int found;
+    size_t at = position(b, &e->id, &found);
+    struct entry **p = b->entry;
     memmove(p + at + 1, p + at, (b->entry_count - at) * sizeof *p);
     p[at] = e;
     b->entry_count++;
+}
+
+static err_t insert(struct board *b, struct entry *e, int *taken)
+{
+    *taken = 0;
+    if (board_entry(b, &e->id) != NULL)
+        return OK;
+    TRY(make_room(b));
+    place(b, e);
     *taken = 1;
     return OK;
 }
@@ -98,10 +112,11 @@ static err_t load_entry(struct entry **out, const char *path, const char *name, 
     return OK;
 }
 
-/* Memory and disk end the reading; anything wrong with the file is noted and passed over. */
+/* Memory and the own disk end the reading: what is signed next must not rest on half a board. Anything wrong with a
+ * file is noted and passed over, on another's medium also that it cannot be read. */
 static int is_fatal(err_t e)
 {
-    return e == ERR_MEMORY;
+    return err_class(e) == CLASS_SYSTEM;
 }
 
 static err_t read_one(void *ctx, const char *name, struct fault *f)
@@ -116,7 +131,7 @@ static err_t read_one(void *ctx, const char *name, struct fault *f)
     err_t err = load_entry(&e, path, name, &r->board->election, &why);
     if (err != OK) {
         r->report.refused++;
-        if (is_fatal(err)) {
+        if (is_fatal(err) && !(r->copy && err == ERR_IO)) {
             if (f != NULL)
                 *f = why;
             return err;
@@ -187,20 +202,28 @@ err_t board_add(struct board *b, struct entry *e, int *taken, struct fault *f)
     *taken = 0;
     if (board_entry(b, &e->id) != NULL)
         return OK;
+    TRY(make_room(b)); /* what is written must not be missing in the set */
     TRY(file_path(dir, sizeof dir, b->dir, "entries"));
     TRY(file_mkdir(dir, f));
     entry_file_name(name, e);
     TRY(file_path(path, sizeof path, dir, name));
     /* Another signature over the same message may be there under this name: it is the same entry. */
     err_t err = file_write(path, e->bytes, e->bytes_len, FILE_NEW, f);
-    if (err == ERR_EXISTS && load_entry(&there, path, name, &b->election, NULL) == OK) {
+    if (err == ERR_EXISTS) {
+        err = load_entry(&there, path, name, &b->election, NULL);
         entry_free(there);
-        err = OK;
-    } else if (err == ERR_EXISTS) {
-        TRY(put_aside(path, f));
-        err = file_write(path, e->bytes, e->bytes_len, FILE_NEW, f);
+        if (is_fatal(err))
+            return fault_set(f, err, "board entry");
+        if (err != OK) {
+            TRY(put_aside(path, f));
+            err = file_write(path, e->bytes, e->bytes_len, FILE_NEW, f);
+        }
     }
-    return err != OK ? err : insert(b, e, taken);
+    if (err != OK)
+        return err;
+    place(b, e);
+    *taken = 1;
+    return OK;
 }
 
 static err_t merge_detached(void *ctx, const char *name, struct fault *f)
@@ -223,6 +246,8 @@ static err_t merge_detached(void *ctx, const char *name, struct fault *f)
             free(data);
         }
     }
+    if (is_fatal(e) && e != ERR_IO)
+        return fault_set(f, e, "detached ciphertext");
     if (e != OK) {
         r->report.refused++;
         return refuse(r->board, path, &why);

@@ -117,6 +117,10 @@ err_t confirm_check(point_t *D, const struct entry **used, const struct board *b
             hash_cmp(&x->subject, &c->hash) != 0 || !point_equal(&x->author, &who->identity))
             continue;
         err_t tried = check_entry(D, x, r, c, oc, seat, g, &why);
+        if (err_class(tried) == CLASS_SYSTEM) {
+            memset(D, 0, sizeof *D);
+            return fault_set(f, tried, "checking the confirmation of seat %u", seat);
+        }
         if (tried == OK)
             *used = x;
         if (first == NULL && f != NULL)

@@ -84,14 +84,19 @@ static int adds(const struct list *in, const struct entry *e, const struct roste
 }
 
 /* A deal that was repeated: keep the entry whose proof is good. */
-static void better_deal(const struct entry **have, const struct entry *e, const struct roster *r, struct group *g)
+static err_t better_deal(const struct entry **have, const struct entry *e, const struct roster *r, struct group *g)
 {
     struct deal d;
-    if (deal_check(&d, *have, r, g, NULL) != OK && deal_check(&d, e, r, g, NULL) == OK)
+    err_t err = deal_check(&d, *have, r, g, NULL);
+    if (err == OK || err_class(err) == CLASS_SYSTEM)
+        return err;
+    err = deal_check(&d, e, r, g, NULL);
+    if (err == OK)
         *have = e;
+    return err_class(err) == CLASS_SYSTEM ? err : OK;
 }
 
-static void gather(struct list *in, const struct board *b, const struct roster *r, struct group *g)
+static err_t gather(struct list *in, const struct board *b, const struct roster *r, struct group *g)
 {
     static const enum entry_kind order[] = {ENTRY_DEAL, ENTRY_COMPLAINT, ENTRY_REVEAL};
     for (size_t k = 0; k < 3; k++)
@@ -103,8 +108,9 @@ static void gather(struct list *in, const struct board *b, const struct roster *
             if (adds(in, e, r, &same))
                 in->entry[in->count++] = e;
             else if (e->kind == ENTRY_DEAL && same < in->count)
-                better_deal(&in->entry[same], e, r, g);
+                TRY(better_deal(&in->entry[same], e, r, g));
         }
+    return OK;
 }
 
 static int by_id(const void *a, const void *b)
@@ -123,8 +129,9 @@ err_t cut_make(struct cut *out, const struct board *b, const struct roster *r, u
     in.entry = calloc(b->entry_count + 1, sizeof *in.entry);
     c.entry = calloc(b->entry_count + 1, sizeof *c.entry);
     err_t e = in.entry == NULL || c.entry == NULL ? fault_set(f, ERR_MEMORY, "cut") : group_new(&g);
+    if (e == OK)
+        e = gather(&in, b, r, g);
     if (e == OK) {
-        gather(&in, b, r, g);
         for (size_t i = 0; i < in.count; i++)
             c.entry[c.entry_count++] = in.entry[i]->id;
         qsort(c.entry, c.entry_count, sizeof *c.entry, by_id);

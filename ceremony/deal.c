@@ -96,6 +96,8 @@ err_t deal_of_seat(struct deal *out, const struct board *b, const struct roster 
         /* Repetitions differ in their proofs only; one good proof is enough. */
         if (first == NULL || e != OK)
             e = deal_check(out, x, r, g, f);
+        if (err_class(e) == CLASS_SYSTEM)
+            return e;
         first = x;
     }
     if (first == NULL)
@@ -182,6 +184,12 @@ err_t complaint_parse(hash_t *deal, const struct entry *e)
     return ERR_FORMAT;
 }
 
+/* A failure of this machine is nobody's fault. */
+static err_t as_share(err_t e)
+{
+    return e == OK || err_class(e) == CLASS_SYSTEM ? e : ERR_SHARE;
+}
+
 /* Everything after parsing; share is public now, so nothing here is secret. */
 static err_t reveal_open(scalar_t *share, const struct roster *r, const struct deal *d, uint32_t complainer,
                          const scalar_t *eph, const uint8_t enc[65], const uint8_t ct[48], struct group *g)
@@ -192,14 +200,15 @@ static err_t reveal_open(scalar_t *share, const struct roster *r, const struct d
     if (scalar_is_zero(eph))
         return ERR_SHARE;
     TRY(point_mul_base(g, &from_eph, eph));
-    if (point_compress(g, &from_enc, enc) != OK || !point_equal(&from_eph, &from_enc))
+    TRY(as_share(point_compress(g, &from_enc, enc)));
+    if (!point_equal(&from_eph, &from_enc))
         return ERR_SHARE;
     TRY(hpke_dh(g, dh, eph, recipient));
     struct cbor_out info = CBOR_OUT_INIT;
     share_info(&info, r, d, complainer);
     err_t e = info.err;
-    if (e == OK && hpke_open(g, share->b, enc, ct, 48, recipient, dh, info.data, info.len) != OK)
-        e = ERR_SHARE;
+    if (e == OK)
+        e = as_share(hpke_open(g, share->b, enc, ct, 48, recipient, dh, info.data, info.len));
     cbor_out_free(&info);
     if (e != OK || scalar_check(share) != OK)
         return e != OK ? e : ERR_SHARE;
@@ -235,7 +244,7 @@ err_t reveal_check(scalar_t *share, const struct entry *e, const struct roster *
         return OK;
     memset(share, 0, sizeof *share);
     if (err_class(err) == CLASS_SYSTEM)
-        return err;
+        return fault_set(f, err, "checking the reveal for seat %u", complainer);
     fault_set(f, ERR_SHARE, "the reveal for seat %u does not fit", complainer);
     return fault_who(f, ERR_SHARE, "seat %u, %s", d->seat, r->seat[d->seat - 1].name);
 }

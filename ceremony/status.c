@@ -96,12 +96,17 @@ static err_t find_cut(struct status *s, const struct board *b)
             roster_seat(&s->roster, &e->author) == 0)
             continue;
         err_t err = cut_parse(&c, e, &s->roster, NULL);
-        if (err == ERR_MEMORY)
+        if (err_class(err) == CLASS_SYSTEM)
             return err;
         if (err != OK)
             continue;
         size_t count = confirmations(b, &c, &s->roster);
-        if (cut_covers(&c, b, &s->roster, NULL) == OK && (!s->has_cut || count > best)) {
+        err = cut_covers(&c, b, &s->roster, NULL);
+        if (err_class(err) == CLASS_SYSTEM) {
+            cut_free(&c);
+            return err;
+        }
+        if (err == OK && (!s->has_cut || count > best)) {
             cut_free(&s->cut);
             s->cut = c;
             s->has_cut = 1;
@@ -126,6 +131,8 @@ static err_t read_confirmations(struct status *s, const struct manifest *m, cons
         if (!(s->outcome.holders >> (j - 1) & 1))
             continue;
         x->confirm_error = confirm_check(&D, &used, b, r, &s->cut, &s->outcome, j, g, NULL);
+        if (err_class(x->confirm_error) == CLASS_SYSTEM)
+            return x->confirm_error;
         x->confirmed = x->confirm_error == OK;
     }
     return OK;

@@ -45,21 +45,25 @@ struct search {
     size_t keys;
 };
 
-/* The enrolment that a key signed; if it signed several, the one in the roster that it signed. */
-static const struct entry *enrolment_of(const struct trustee *t, const point_t *identity)
+/* The enrolment that a key signed; if it signed several, the one in the roster that it signed. *out NULL: none. */
+static err_t enrolment_of(const struct entry **out, const struct trustee *t, const point_t *identity)
 {
-    const struct entry *e = NULL;
-    if (board_find(t->b, &e, NULL, ENTRY_ENROLL, NULL, identity, NULL) == OK && e == NULL)
-        return NULL;
+    *out = NULL;
+    if (board_find(t->b, out, NULL, ENTRY_ENROLL, NULL, identity, NULL) == OK && *out == NULL)
+        return OK;
     struct roster *r = malloc(sizeof *r);
-    if (r != NULL && roster_signed_by(r, t->m, t->b, t->g, identity, NULL) == OK) {
+    err_t e = r == NULL ? ERR_MEMORY : roster_signed_by(r, t->m, t->b, t->g, identity, NULL);
+    if (e == OK) {
         uint32_t seat = roster_seat(r, identity);
         if (seat != 0)
-            e = board_entry(t->b, &r->seat[seat - 1].id);
-    } else if (board_find(t->b, &e, NULL, ENTRY_ENROLL, NULL, identity, NULL) != OK) {
-        e = NULL;
+            *out = board_entry(t->b, &r->seat[seat - 1].id);
+    } else if (board_find(t->b, out, NULL, ENTRY_ENROLL, NULL, identity, NULL) != OK) {
+        *out = NULL;
     }
     free(r);
+    if (err_class(e) != CLASS_SYSTEM)
+        return OK;
+    *out = NULL;
     return e;
 }
 
@@ -77,7 +81,9 @@ static err_t try_label(void *ctx, const struct key_label *label)
         return OK;
     if (err != OK)
         return err;
-    e = enrolment_of(t, &identity);
+    err = enrolment_of(&e, t, &identity);
+    if (err != OK)
+        return fault_set(s->f, err, "looking for the own enrolment");
     if (e != NULL) {
         t->label = *label;
         t->identity = identity;
@@ -284,10 +290,14 @@ static err_t enroll_with_keys(struct trustee *t, const char *name, const char *o
 err_t enroll_make(struct trustee *t, const char *name, const char *organisation, struct fault *f)
 {
     struct token_info info;
-    if (name[0] == '\0' || strlen(name) > TEXT_TITLE_MAX || strlen(organisation) > TEXT_TITLE_MAX ||
-        text_check(name, strlen(name)) != OK || text_check(organisation, strlen(organisation)) != OK)
-        return fault_set(f, ERR_TEXT, "name and organisation: 1 to %d printable characters", TEXT_TITLE_MAX);
-    err_t e = trustee_find(t, f);
+    err_t e = name[0] == '\0' || strlen(name) > TEXT_TITLE_MAX || strlen(organisation) > TEXT_TITLE_MAX ? ERR_TEXT : OK;
+    if (e == OK)
+        e = text_check(name, strlen(name));
+    if (e == OK)
+        e = text_check(organisation, strlen(organisation));
+    if (e != OK)
+        return fault_set(f, e, "name and organisation: 1 to %d printable characters", TEXT_TITLE_MAX);
+    e = trustee_find(t, f);
     if (e == OK)
         return OK; /* repeated */
     if (e != ERR_MISSING)

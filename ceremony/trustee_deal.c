@@ -209,8 +209,13 @@ err_t shares_check(struct trustee *t, const struct roster *r, uint32_t *bad, uin
     err_t e = OK;
     for (uint32_t i = 1; i <= r->n && e == OK; i++) {
         struct deal d;
-        if (deal_of_seat(&d, t->b, r, t->g, i, NULL, 0, NULL) != OK)
-            continue; /* no public deal: counted by the cut, not by complaints */
+        e = deal_of_seat(&d, t->b, r, t->g, i, NULL, 0, NULL);
+        if (err_class(e) == CLASS_SYSTEM)
+            break;
+        if (e != OK) { /* no public deal: counted by the cut, not by complaints */
+            e = OK;
+            continue;
+        }
         e = trustee_share_of(t, s, r, &d, seat, f);
         if (e == ERR_MISSING)
             *missing |= UINT32_C(1) << (i - 1);

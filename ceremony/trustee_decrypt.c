@@ -154,7 +154,10 @@ static err_t signed_retirement(void *ctx, const struct key_label *label)
             TRY(err);
             signed_now = 1;
         }
-        x->found = ecdsa_verify_var(&e->author, &x->r->id, signature) == OK;
+        err_t verdict = ecdsa_verify_var(&e->author, &x->r->id, signature);
+        if (err_class(verdict) == CLASS_SYSTEM)
+            return fault_set(x->f, verdict, "looking for the own retirement");
+        x->found = verdict == OK;
     }
     return x->found ? ks->ops->retire(ks->ctx, label, x->f) : OK; /* in case the first time was cut short */
 }

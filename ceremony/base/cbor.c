@@ -365,8 +365,9 @@ void cbor_get_text(struct cbor_in *in, char *out, size_t max)
 {
     size_t at = in->pos, n;
     const uint8_t *p = get_string(in, ITEM_TEXT, 0, max, &n);
-    if (p != NULL && text_check((const char *)p, n) != OK)
-        in_fail(in, ERR_TEXT, at);
+    err_t e = p != NULL ? text_check((const char *)p, n) : OK;
+    if (e != OK)
+        in_fail(in, e, at);
     if (in->err != OK)
         n = 0;
     if (n > 0)

@@ -8,6 +8,8 @@
 #include <openssl/core_names.h>
 #include <string.h>
 
+#include "ceremony/base/openssl.h"
+
 #define COSE_SIGN1_TAG 18
 #define PAYLOAD_MAX ((size_t)1 << 28)
 
@@ -162,18 +164,21 @@ err_t ecdsa_verify_var(const pubkey_t *key, const hash_t *digest, const uint8_t 
 {
     if (key->b[0] != 2 && key->b[0] != 3)
         return ERR_POINT;
+    openssl_begin();
     EVP_PKEY *pkey = public_key(key);
     if (pkey == NULL)
-        return ERR_POINT;
+        return openssl_point_error();
     uint8_t *der;
-    int der_len = der_signature(&der, signature);
+    int der_len = der_signature(&der, signature), verdict = -1;
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(pkey, NULL);
-    int good = der_len > 0 && ctx != NULL && EVP_PKEY_verify_init(ctx) == 1 &&
-               EVP_PKEY_verify(ctx, der, (size_t)der_len, digest->b, HASH_LEN) == 1;
+    /* 1 good, 0 wrong; below 0 it could not be found out, and there is only memory that can be missing. */
+    if (der_len > 0 && ctx != NULL && EVP_PKEY_verify_init(ctx) == 1)
+        verdict = EVP_PKEY_verify(ctx, der, (size_t)der_len, digest->b, HASH_LEN);
     EVP_PKEY_CTX_free(ctx);
     OPENSSL_free(der);
     EVP_PKEY_free(pkey);
-    return good ? OK : ERR_SIGNATURE;
+    openssl_begin();
+    return verdict == 1 ? OK : verdict == 0 ? ERR_SIGNATURE : ERR_MEMORY;
 }
 
 err_t cose_verify(const struct cose *m, const pubkey_t *key, struct fault *f)

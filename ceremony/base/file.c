@@ -23,8 +23,8 @@ static err_t open_regular(int *fd, const char *path, struct stat *st, struct fau
     if (fstat(*fd, st) != 0 || !S_ISREG(st->st_mode)) {
         close(*fd);
         *fd = -1;
-        fault_set(f, ERR_IO, "not a regular file");
-        return fault_file(f, ERR_IO, path);
+        fault_set(f, ERR_FORMAT, "not a regular file");
+        return fault_file(f, ERR_FORMAT, path);
     }
     return OK;
 }
@@ -185,6 +185,7 @@ static err_t same_content(const char *a, const char *b, struct fault *f)
 err_t file_writer_commit(struct file_writer *w, enum file_mode mode, struct fault *f)
 {
     err_t e = OK;
+    int made = 0;
     int bad = fflush(w->stream) != 0 || fsync(fileno(w->stream)) != 0;
     if (fclose(w->stream) != 0 || bad)
         e = io_error(f, ERR_IO, w->path, "cannot write");
@@ -202,12 +203,16 @@ err_t file_writer_commit(struct file_writer *w, enum file_mode mode, struct faul
             if (r == 0)
                 w->temp[0] = '\0';
         }
+        made = r == 0;
         if (r != 0)
             e = errno == EEXIST ? same_content(w->path, w->temp, f)
                                 : io_error(f, ERR_IO, w->path, "cannot put in place");
     }
-    if (e == OK && sync_dir(w->path) != OK)
+    if (e == OK && sync_dir(w->path) != OK) {
         e = io_error(f, ERR_IO, w->path, "cannot sync the directory");
+        if (made) /* who is told that writing failed must not find it written */
+            unlink(w->path);
+    }
     file_writer_abandon(w);
     return e;
 }

@@ -12,7 +12,7 @@
 #include "ceremony/base/hash.h"
 
 /* *out: malloc'ed content with a NUL behind, *len without it; freed by the caller with free().
- * ERR_MISSING, ERR_LIMIT (over max bytes), ERR_IO. Refuses anything but regular files. */
+ * ERR_MISSING, ERR_LIMIT (over max bytes), ERR_IO. Anything but a regular file: ERR_FORMAT. */
 MUST err_t file_read(uint8_t **out, size_t *len, const char *path, size_t max, struct fault *f);
 
 enum file_mode {

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/base/openssl.h"
 #include "ceremony/base/secret.h"
 
 _Static_assert(GMP_NUMB_BITS == 64 && sizeof(mp_limb_t) == 8, "limbs of 64 bits are assumed");
@@ -237,11 +238,8 @@ int point_equal(const point_t *a, const point_t *b)
 /* OpenSSL checks that coordinates are below p and that the point is on the curve. */
 static err_t read_octets(struct group *g, EC_POINT *out, const uint8_t *in, size_t len)
 {
-    if (EC_POINT_oct2point(g->curve, out, in, len, g->ctx) == 1)
-        return OK;
-    err_t e = ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE ? ERR_MEMORY : ERR_POINT;
-    ERR_clear_error();
-    return e;
+    openssl_begin();
+    return EC_POINT_oct2point(g->curve, out, in, len, g->ctx) == 1 ? OK : openssl_point_error();
 }
 
 static err_t read_point(struct group *g, EC_POINT *out, const point_t *p)

@@ -44,9 +44,9 @@ static void test_write_read(void **state)
     assert_err(file_read(&data, &len, in_dir("a"), 3, &f), ERR_LIMIT);
     assert_null(data);
     assert_err(file_read(&data, &len, in_dir("none"), 3, &f), ERR_MISSING);
-    assert_err(file_read(&data, &len, dir, 3, &f), ERR_IO);
+    assert_err(file_read(&data, &len, dir, 3, &f), ERR_FORMAT);
     assert_int_equal(mkfifo(in_dir("fifo"), 0600), 0);
-    assert_err(file_read(&data, &len, in_dir("fifo"), 3, &f), ERR_IO); /* and does not hang */
+    assert_err(file_read(&data, &len, in_dir("fifo"), 3, &f), ERR_FORMAT); /* and does not hang */
 }
 
 static err_t collect(void *ctx, const char *name, struct fault *f)
