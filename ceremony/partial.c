@@ -167,7 +167,7 @@ err_t partial_parse(struct partial **out, const struct entry *entry, const struc
 out:
     partial_free(p);
     group_free(g);
-    return fault_who(f, e, "seat %u, %s", seat, r->seat[seat - 1].name);
+    return seat == 0 ? e : fault_who(f, e, "seat %u, %s", seat, r->seat[seat - 1].name);
 }
 
 err_t partial_verify_var(const struct partial *p, const struct record *r, const struct target *target,

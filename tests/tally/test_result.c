@@ -162,6 +162,24 @@ static void a_good_proof_beside_a_bad_one_counts(void **state)
     combination_free(c);
 }
 
+/* Anybody can sign an entry that looks like a partial decryption. */
+static void a_stranger_is_no_seat(void **state)
+{
+    struct shares *s = *state;
+    struct record *r = s->x->r;
+    struct partial *p;
+    struct fault f;
+    const struct entry *e;
+    shares_post(s, 1, &s->plan, 0);
+    assert_int_equal(board_find(s->b, &e, NULL, ENTRY_PARTIAL, &r->ceremony, &r->seat[0].identity, &s->plan), OK);
+    struct entry copy = *e;
+    copy.author = r->Y;
+    fault_clear(&f);
+    assert_int_equal(partial_parse(&p, &copy, r, &s->plan, s->target, s->count, &f), ERR_ELECTION);
+    assert_null(p);
+    assert_string_equal(f.who, "");
+}
+
 static void a_result_keeps_its_partials(void **state)
 {
     struct shares *s = *state;
@@ -401,6 +419,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bad_ones_are_named_and_left_out, setup, teardown),
         cmocka_unit_test_setup_teardown(equivocation_leaves_out_its_author, setup, teardown),
         cmocka_unit_test_setup_teardown(a_good_proof_beside_a_bad_one_counts, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_stranger_is_no_seat, setup, teardown),
         cmocka_unit_test_setup_teardown(a_result_keeps_its_partials, setup, teardown),
         cmocka_unit_test_setup_teardown(impossible_counts_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(result_is_read_strictly, setup, teardown),
