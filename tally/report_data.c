@@ -165,6 +165,11 @@ err_t report_gather_var(struct report_data **out, const struct election_context 
     err_t e = ERR_BUG;
     if (combination->result == NULL || combination->result->row_count != plan->unit_count)
         goto out;
+    for (size_t i = 0; i < plan->unit_count; i++) /* a result from a file may have any rows */
+        if (combination->result->row[i].count != plan->unit[i].option_count) {
+            e = fault_set(f, ERR_MISMATCH, "row %zu of the result is not unit %zu of the plan", i + 1, i + 1);
+            goto out;
+        }
     d->in.ctx = ctx;
     d->in.plan = plan;
     d->in.result = combination->result;
