@@ -148,28 +148,11 @@ out:
 
 /* --- fingerprints --- */
 
-static err_t print_qr(const void *message, size_t len)
-{
-    struct qrtext parts;
-    struct fault f;
-    TRY(qrtext_split(&parts, QRTEXT_CEREMONY, message, len));
-    err_t e = OK;
-    for (size_t i = 0; i < parts.count && e == OK; i++) {
-        char *drawing;
-        e = qr_draw_utf8(&drawing, parts.part[i], QR_ANSI, &f);
-        if (e == OK)
-            printf("%s%s\n", drawing, parts.part[i]);
-        free(drawing);
-    }
-    qrtext_free(&parts);
-    return e;
-}
-
-static err_t anchor_qr(const struct session *s)
+static err_t anchor_qr(const struct session *s, struct fault *f)
 {
     struct cbor_out o = CBOR_OUT_INIT;
     anchor_write(&o, &s->el->m->election, &s->el->r->id);
-    err_t e = o.err != OK ? o.err : print_qr(o.data, o.len);
+    err_t e = o.err != OK ? o.err : qr_print(stdout, QRTEXT_CEREMONY, o.data, o.len, f);
     cbor_out_free(&o);
     return e;
 }
@@ -201,7 +184,7 @@ err_t verb_fingerprint(struct verb_run *v, int argc, char **argv)
         record_anchor(&anchor, &s.el->m->election, &s.el->r->id);
         GO(print_fingerprint(stdout, "Key (trust anchor: election and ceremony record)", &anchor));
         if (qr)
-            GO(anchor_qr(&s));
+            GO(anchor_qr(&s, f));
     }
     if (plan_file != NULL) {
         struct plan *p;

@@ -292,24 +292,6 @@ err_t verb_precinct_remove(struct verb_run *v, int argc, char **argv)
 
 /* --- receipt --- */
 
-static err_t print_codes(struct verb_run *v, const struct cbor_out *bytes)
-{
-    struct qrtext texts;
-    char *drawing = NULL;
-    err_t e = qrtext_split(&texts, QRTEXT_RECEIPT, bytes->data, bytes->len);
-    if (e != OK)
-        return fault_set(&v->fault, e, "the receipt as QR code");
-    for (size_t i = 0; i < texts.count && e == OK; i++) {
-        e = qr_draw_utf8(&drawing, texts.part[i], QR_ANSI, &v->fault);
-        if (e == OK)
-            fprintf(v->out, "%s%s\n", drawing, texts.part[i]);
-        free(drawing);
-        drawing = NULL;
-    }
-    qrtext_free(&texts);
-    return e;
-}
-
 err_t verb_precinct_receipt(struct verb_run *v, int argc, char **argv)
 {
     struct precinct_options o = {0};
@@ -335,7 +317,7 @@ err_t verb_precinct_receipt(struct verb_run *v, int argc, char **argv)
     if (out != NULL)
         GO(file_write(out, bytes.data, bytes.len, FILE_NEW, &v->fault));
     else
-        GO(print_codes(v, &bytes));
+        GO(qr_print(v->out, QRTEXT_RECEIPT, bytes.data, bytes.len, &v->fault));
     if (receipt.size == 0)
         fprintf(v->out, "taken and on disk; its batch is not complete yet, ask again later for the proof\n");
 out:

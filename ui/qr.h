@@ -6,6 +6,8 @@
 #ifndef UI_QR_H
 #define UI_QR_H
 
+#include <stdio.h>
+
 #include "ceremony/base/err.h"
 #include "ui/image.h"
 
@@ -43,6 +45,10 @@ MUST err_t qr_draw_svg(char **out, const char *text, struct fault *f);
 
 /* A picture, scale 1..64; freed by gray_free. As qr_draw_utf8. */
 MUST err_t qr_draw_gray(struct gray *out, const char *text, size_t scale, struct fault *f);
+
+/* Writes a message (ui/qrtext.h) as codes for a terminal, each with its text below. Errors as qrtext_split and
+ * qr_draw_utf8. */
+MUST err_t qr_print(FILE *out, char kind, const void *message, size_t len, struct fault *f);
 
 /* Columns and rows of characters that qr_draw_utf8 needs for text; errors as qr_make. */
 MUST err_t qr_terminal_size(size_t *columns, size_t *rows, const char *text, struct fault *f);
