@@ -259,7 +259,7 @@ out:
 static err_t run_confirm(struct session *s, const struct roster *r, struct fault *f)
 {
     struct status *st;
-    TRY(status_read_of(&st, s->el->m, s->b, s->g, &r->ceremony, f));
+    TRY(status_read_of(&st, s->el->m, s->b, s->g, &r->ceremony, &s->t.identity, f));
     err_t e = st->has_cut ? confirm_make(&s->t, r, &st->cut, f)
                           : fault_set(f, ERR_EARLY, "no cut on this board contains all of its entries: run cut first");
     if (e == OK)

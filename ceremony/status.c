@@ -86,49 +86,19 @@ static size_t confirmations(const struct board *b, const struct cut *c, const st
     return (size_t)__builtin_popcount(who);
 }
 
-static err_t find_cut(struct status *s, const struct board *b)
-{
-    size_t best = 0;
-    for (size_t i = 0; i < b->entry_count; i++) {
-        const struct entry *e = b->entry[i];
-        struct cut c;
-        if (e->kind != ENTRY_CUT || hash_cmp(&e->ceremony, &s->roster.ceremony) != 0 ||
-            roster_seat(&s->roster, &e->author) == 0)
-            continue;
-        err_t err = cut_parse(&c, e, &s->roster, NULL);
-        if (err_class(err) == CLASS_SYSTEM)
-            return err;
-        if (err != OK)
-            continue;
-        size_t count = confirmations(b, &c, &s->roster);
-        err = cut_covers(&c, b, &s->roster, NULL);
-        if (err_class(err) == CLASS_SYSTEM) {
-            cut_free(&c);
-            return err;
-        }
-        if (err == OK && (!s->has_cut || count > best)) {
-            cut_free(&s->cut);
-            s->cut = c;
-            s->has_cut = 1;
-            best = count;
-        } else {
-            cut_free(&c);
-        }
-    }
-    return OK;
-}
-
 static err_t read_confirmations(struct status *s, const struct manifest *m, const struct board *b, struct group *g)
 {
     const struct roster *r = &s->roster;
     s->cut_error = cut_outcome(&s->outcome, m, b, r, &s->cut, g, NULL);
     if (err_class(s->cut_error) == CLASS_SYSTEM)
         return s->cut_error;
-    for (uint32_t j = 1; j <= r->n && s->cut_error == OK; j++) {
+    for (uint32_t j = 1; j <= r->n; j++) {
         point_t D;
         const struct entry *used;
         struct status_seat *x = &s->seat[j - 1];
-        if (!(s->outcome.holders >> (j - 1) & 1))
+        x->confirmed = 0;
+        x->confirm_error = OK;
+        if (s->cut_error != OK || !(s->outcome.holders >> (j - 1) & 1))
             continue;
         x->confirm_error = confirm_check(&D, &used, b, r, &s->cut, &s->outcome, j, g, NULL);
         if (err_class(x->confirm_error) == CLASS_SYSTEM)
@@ -138,31 +108,110 @@ static err_t read_confirmations(struct status *s, const struct manifest *m, cons
     return OK;
 }
 
+static int all_confirmed(const struct status *s)
+{
+    for (uint32_t j = 0; j < s->roster.n; j++)
+        if ((s->outcome.holders >> j & 1) && !s->seat[j].confirmed)
+            return 0;
+    return s->cut_error == OK;
+}
+
+/* Does it call seats absent that dealt? Only those who agreed should be led to such a cut. */
+static int calls_dealers_absent(const struct cut *c, const struct board *b, const struct roster *r)
+{
+    for (size_t i = 0; i < c->entry_count; i++) {
+        const struct entry *e = board_entry(b, &c->entry[i]);
+        uint32_t seat = e != NULL && e->kind == ENTRY_DEAL ? roster_seat(r, &e->author) : 0;
+        if (seat != 0 && c->absent >> (seat - 1) & 1)
+            return 1;
+    }
+    return 0;
+}
+
+/* How good a cut is to go on with: one that released the key, then what the trustee signed (of several the one
+ * that calls most seats absent, which is the later), then without seats called absent, then by confirmations. */
+static err_t rank_cut(struct status *s, unsigned *rank, const struct manifest *m, const struct board *b,
+                      struct group *g, const point_t *self)
+{
+    const struct entry *own = NULL;
+    const struct roster *r = &s->roster;
+    size_t said = confirmations(b, &s->cut, r);
+    unsigned absent = (unsigned)__builtin_popcount(s->cut.absent);
+    *rank = 0;
+    if (said >= r->t) { /* enough to look at the proofs */
+        TRY(read_confirmations(s, m, b, g));
+        if (all_confirmed(s)) {
+            /* the order of record.h */
+            *rank = 10000 + (unsigned)s->cut.entry_count * (TRUSTEES_MAX + 1) + TRUSTEES_MAX -
+                    (unsigned)__builtin_popcount(s->outcome.holders);
+            return OK;
+        }
+    }
+    if (cut_covers(&s->cut, b, r, NULL) != OK)
+        return OK;
+    if (self != NULL && board_find(b, &own, NULL, ENTRY_CUT, &r->ceremony, self, &s->cut.hash) == OK && own != NULL)
+        *rank = 1000 + absent;
+    else
+        *rank = 1 + (calls_dealers_absent(&s->cut, b, r) ? 0 : 100) + (unsigned)said;
+    return OK;
+}
+
+/* Leaves the best cut in s, and the confirmations of it. */
+static err_t find_cut(struct status *s, const struct manifest *m, const struct board *b, struct group *g,
+                      const point_t *self)
+{
+    unsigned best_rank = 0;
+    struct cut best = {0};
+    err_t err = OK;
+    for (size_t i = 0; i < b->entry_count && err == OK; i++) {
+        const struct entry *e = b->entry[i];
+        unsigned rank;
+        if (e->kind != ENTRY_CUT || hash_cmp(&e->ceremony, &s->roster.ceremony) != 0 ||
+            roster_seat(&s->roster, &e->author) == 0)
+            continue;
+        err_t parsed = cut_parse(&s->cut, e, &s->roster, NULL);
+        if (err_class(parsed) == CLASS_SYSTEM)
+            err = parsed;
+        if (parsed != OK)
+            continue;
+        err = rank_cut(s, &rank, m, b, g, self);
+        if (err == OK && rank > best_rank) {
+            struct cut worse = best;
+            best = s->cut;
+            s->cut = worse;
+            best_rank = rank;
+        }
+        cut_free(&s->cut);
+    }
+    s->cut = best;
+    s->has_cut = best_rank > 0;
+    if (err == OK && s->has_cut)
+        err = read_confirmations(s, m, b, g);
+    return err;
+}
+
 static enum stage stage_of(const struct status *s, const struct manifest *m)
 {
     if (!s->has_roster)
         return s->enrolled < m->n ? STAGE_ENROLL : STAGE_ROSTER;
-    uint32_t dealt = 0, confirmed = 0, open = 0;
+    uint32_t dealt = 0, open = 0;
     for (uint32_t j = 0; j < m->n; j++) {
         dealt += s->seat[j].dealt;
-        confirmed += s->seat[j].confirmed;
         open += s->seat[j].complaints != 0;
     }
     if (!s->has_cut)
         return open > 0 ? STAGE_COMPLAIN : dealt < m->n ? STAGE_DEAL : STAGE_CUT;
-    if (s->cut_error == OK && confirmed == (uint32_t)__builtin_popcount(s->outcome.holders))
-        return STAGE_RELEASED;
-    return STAGE_CONFIRM;
+    return all_confirmed(s) ? STAGE_RELEASED : STAGE_CONFIRM;
 }
 
 err_t status_read(struct status **out, const struct manifest *m, const struct board *b, struct group *g,
                   struct fault *f)
 {
-    return status_read_of(out, m, b, g, NULL, f);
+    return status_read_of(out, m, b, g, NULL, NULL, f);
 }
 
 err_t status_read_of(struct status **out, const struct manifest *m, const struct board *b, struct group *g,
-                     const hash_t *ceremony, struct fault *f)
+                     const hash_t *ceremony, const point_t *self, struct fault *f)
 {
     *out = NULL;
     struct status *s = calloc(1, sizeof *s);
@@ -173,9 +222,7 @@ err_t status_read_of(struct status **out, const struct manifest *m, const struct
         count_entries(s, b);
         e = read_deals(s, b, g);
         if (e == OK)
-            e = find_cut(s, b);
-        if (e == OK && s->has_cut)
-            e = read_confirmations(s, m, b, g);
+            e = find_cut(s, m, b, g, self);
     }
     if (e != OK) {
         status_free(s);
