@@ -80,7 +80,7 @@ $(OUT)/.deps: Makefile
 # --- tests ---
 
 TEST_SUPPORT := $(OUT)/lib/tests-support.a
-$(TEST_SUPPORT): $(call objs,$(wildcard tests/support/*.c))
+$(TEST_SUPPORT): $(call objs,$(wildcard tests/support/*.c) $(filter-out %/mutate.c,$(wildcard tests/mutants/*.c)))
 	@mkdir -p $(@D)
 	@rm -f $@
 	ar rcs $@ $^
@@ -103,6 +103,18 @@ $(MOCK_P11): tests/mock_p11/mock.c hsm/rv.c hsm/rv.h | $(OUT)/.deps
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -fPIC -shared -o $@ $(filter %.c,$^) -ldl
 $(OUT)/tests/hsm/test_hsm $(OUT)/tests/hsm/test_mock: | $(MOCK_P11)
+
+# --- fault injection: tests/faults/inject.c wraps what it makes fail ---
+
+comma := ,
+FAULT_TESTS := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/faults/test_*.c))
+FAULT_CALLS := __gmp_set_memory_functions sodium_malloc sodium_free mlock read __read_chk write open opendir fopen \
+	fdopen fread __fread_chk fwrite fflush fclose fsync syncfs link rename renameat2 mkostemp mkdir fchmod
+ifdef SAN
+FAULT_CALLS += malloc calloc realloc
+endif
+$(FAULT_TESTS): $(OUT)/obj/tests/faults/inject.o
+$(FAULT_TESTS): LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,$(FAULT_CALLS))
 
 tests: $(TESTS)
 
