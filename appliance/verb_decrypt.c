@@ -107,27 +107,27 @@ static err_t print_plan(const struct session *s, const struct plan *p)
 
 struct decrypt_args {
     struct common c;
-    const char *plan, *exports, *work, *supersedes;
+    const char *plan, *exports, *work;
+    struct arg_list supersedes; /* back to the first plan */
 };
 
-static err_t load_older(struct session *s, struct plan **older, const struct decrypt_args *a, const struct plan *p,
-                        struct fault *f)
+/* This token, or another, may have decrypted every plan before this one. */
+static err_t check_older(const struct session *s, const struct decrypt_args *a, const struct plan *p, struct fault *f)
 {
-    *older = NULL;
-    if (a->supersedes == NULL) {
-        if (p->has_supersedes)
-            return fault_set(f, ERR_MISSING, "this plan supersedes another one: name it with --supersedes");
-        return OK;
-    }
-    TRY(plan_load_var(older, &s->el->ctx, a->supersedes, f));
-    return plan_supersede_check(*older, p, &s->el->ctx, on_violation, stderr, f);
+    struct plan_set older;
+    if (a->supersedes.count == 0 && p->has_supersedes)
+        return fault_set(f, ERR_MISSING, "this plan supersedes another one: name it, and all before it, with --supersedes");
+    TRY(plan_set_load_var(&older, &s->el->ctx, a->supersedes.item, a->supersedes.count, f));
+    err_t e = plan_supersede_all(older.plan, older.count, p, &s->el->ctx, on_violation, stderr, f);
+    plan_set_free(&older);
+    return e;
 }
 
-static err_t sign_and_decrypt(struct session *s, const struct plan *p, const struct plan *older, struct fault *f)
+static err_t sign_and_decrypt(struct session *s, const struct plan *p, struct fault *f)
 {
     struct target *target;
     TRY(plan_targets(&target, &s->el->ctx, p));
-    err_t e = plan_sign(&s->t, s->el->r, &p->id, older != NULL ? &older->id : NULL, f);
+    err_t e = plan_sign(&s->t, s->el->r, &p->id, p->has_supersedes ? &p->supersedes : NULL, f);
     if (e == OK) {
         printf("plan signed\n");
         e = decrypt_make(&s->t, s->el->r, &p->id, target, p->unit_count, f);
@@ -140,20 +140,19 @@ static err_t sign_and_decrypt(struct session *s, const struct plan *p, const str
 
 static err_t run_decrypt(struct session *s, const struct decrypt_args *a, struct fault *f)
 {
-    struct plan *p = NULL, *older = NULL;
+    struct plan *p = NULL;
     err_t e;
     GO(record_check(s->el->r, s->el->m, s->b, f));
     GO(plan_load_var(&p, &s->el->ctx, a->plan, f));
-    GO(load_older(s, &older, a, p, f));
+    GO(check_older(s, a, p, f));
     GO(verify_plan(s, p, a->exports, a->work, f));
     GO(trustee_find(&s->t, f)); /* the token, only now */
     printf("%s\n", s->el->m->title);
     GO(print_plan(s, p));
     GO(print_fingerprint(stdout, "Decryption plan", &p->id));
     GO(prompt_words(stdin, stdout, "Compare the plan's words aloud, then type them to decrypt: ", &words_en, &p->id, f));
-    GO(sign_and_decrypt(s, p, older, f));
+    GO(sign_and_decrypt(s, p, f));
 out:
-    plan_free(older);
     plan_free(p);
     return e;
 }
@@ -166,7 +165,7 @@ err_t verb_decrypt(struct verb_run *v, int argc, char **argv)
                          {"plan", ARG_TEXT, &a.plan, "FILE", "the decryption plan", 1},
                          {"exports", ARG_TEXT, &a.exports, "DIR", "all exports of the precincts, complete with ballots", 1},
                          {"work", ARG_TEXT, &a.work, "DIR", "where this machine keeps what it verified", 1},
-                         {"supersedes", ARG_TEXT, &a.supersedes, "FILE", "the earlier plan that this one replaces", 0},
+                         {"supersedes", ARG_LIST, &a.supersedes, "FILE", "every plan before this one, back to the first; can be repeated", 0},
                          {0}};
     struct session s;
     TRY(verb_options(v, argc, argv, spec, NULL));

@@ -182,6 +182,30 @@ err_t plan_load_var(struct plan **out, const struct election_context *ctx, const
     return e == OK ? OK : fault_file(f, e, path);
 }
 
+void plan_set_free(struct plan_set *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        plan_free(s->plan[i]);
+    free(s->plan);
+    *s = (struct plan_set){0};
+}
+
+err_t plan_set_load_var(struct plan_set *out, const struct election_context *ctx, const char *const *path,
+                        size_t count, struct fault *f)
+{
+    err_t e = OK;
+    *out = (struct plan_set){.plan = calloc(count ? count : 1, sizeof *out->plan)};
+    if (!out->plan)
+        return fault_set(f, ERR_MEMORY, "reading plans");
+    for (size_t i = 0; i < count && e == OK; i++) {
+        e = plan_load_var(&out->plan[i], ctx, path[i], f);
+        out->count += e == OK;
+    }
+    if (e != OK)
+        plan_set_free(out);
+    return e;
+}
+
 /* --- targets --- */
 
 void plan_targets_free(struct target *t, size_t count)

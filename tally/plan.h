@@ -45,11 +45,13 @@ struct plan {
 MUST err_t plan_make(struct cbor_out *out, hash_t *id, const struct election_context *ctx,
                      const struct node_provider *nodes, const hash_t *supersedes, struct fault *f);
 
-/* The same for a plan that supersedes one from which there may be partial decryptions: shows nothing that
- * together with the older one would be about too few ballots, even if it could be shown alone. ERR_MINIMUM
- * if that cannot be kept (plan_supersede_check says where); such changes are counted by hand. */
+/* The same for a plan that supersedes older[0], from which there may be partial decryptions, and from those that
+ * it superseded (all of them, back to the first; count >= 1): shows nothing that together with the older ones
+ * would be about too few ballots, even if it could be shown alone. ERR_MINIMUM if that cannot be kept
+ * (plan_supersede_all says where); such changes are counted by hand. ERR_MISSING if one is not there. */
 MUST err_t plan_make_after(struct cbor_out *out, hash_t *id, const struct election_context *ctx,
-                           const struct node_provider *nodes, const struct plan *older, struct fault *f);
+                           const struct node_provider *nodes, struct plan *const *older, size_t count,
+                           struct fault *f);
 
 /* Strict reading: form, election, known names, points. The rules are plan_check's. Freed with plan_free. */
 MUST err_t plan_parse_var(struct plan **out, const struct election_context *ctx, const uint8_t *data,
@@ -57,6 +59,15 @@ MUST err_t plan_parse_var(struct plan **out, const struct election_context *ctx,
 MUST err_t plan_load_var(struct plan **out, const struct election_context *ctx, const char *path,
                          struct fault *f);
 void plan_free(struct plan *p);
+
+/* Several plans from files. Freed with plan_set_free, which also takes an empty one. */
+struct plan_set {
+    struct plan **plan;
+    size_t count;
+};
+MUST err_t plan_set_load_var(struct plan_set *out, const struct election_context *ctx, const char *const *path,
+                             size_t count, struct fault *f);
+void plan_set_free(struct plan_set *s);
 /* SHA-256(CBOR ["conclave/plan-id", bstr of plan.cbor]). */
 MUST err_t plan_hash(hash_t *out, const uint8_t *data, size_t len);
 
@@ -92,7 +103,14 @@ MUST err_t plan_check(const struct plan *p, const struct election_context *ctx,
                       const struct node_provider *nodes,
                       plan_report_fn *report, void *report_ctx, struct fault *f);
 
-/* The rules between two plans that were both, or may both have been, used for a partial decryption. */
+/* The rules between a plan and all those before it from which there may be partial decryptions: the one that it
+ * supersedes and whatever that one superseded, back to the first, in any order. Two changes that are each large
+ * enough can add up to one ballot, so comparing with the last one only is not enough. More plans than these
+ * are compared, too. ERR_MISSING if one of the chain is not among them. */
+MUST err_t plan_supersede_all(struct plan *const *older, size_t count, const struct plan *newer,
+                              const struct election_context *ctx, plan_report_fn *report, void *report_ctx,
+                              struct fault *f);
+/* The same for a plan that supersedes one that superseded none. */
 MUST err_t plan_supersede_check(const struct plan *older, const struct plan *newer,
                                 const struct election_context *ctx, plan_report_fn *report, void *report_ctx,
                                 struct fault *f);

@@ -340,10 +340,10 @@ out:
     return e;
 }
 
-/* older: to be kept to, or NULL. */
+/* older: to be kept to; the first one is superseded. */
 static err_t make(struct cbor_out *out, hash_t *id, const struct election_context *ctx,
-                  const struct node_provider *nodes, const hash_t *supersedes, const struct plan *older,
-                  struct fault *f)
+                  const struct node_provider *nodes, const hash_t *supersedes, struct plan *const *older,
+                  size_t older_count, struct fault *f)
 {
     struct make k = {.ctx = ctx};
     struct cbor_out o = CBOR_OUT_INIT;
@@ -367,8 +367,8 @@ static err_t make(struct cbor_out *out, hash_t *id, const struct election_contex
         goto out;
     for (uint32_t c = 0; c < ctx->m->contest_count; c++)
         choose(&k, c);
-    if (older)
-        GO(keep_to(&k, older));
+    for (size_t i = 0; i < older_count; i++)
+        GO(keep_to(&k, older[i]));
     GO(put_plan(&o, &k, &root, supersedes, f));
     if (id)
         GO(plan_hash(id, o.data, o.len));
@@ -385,19 +385,20 @@ out:
 err_t plan_make(struct cbor_out *out, hash_t *id, const struct election_context *ctx,
                 const struct node_provider *nodes, const hash_t *supersedes, struct fault *f)
 {
-    return make(out, id, ctx, nodes, supersedes, NULL, f);
+    return make(out, id, ctx, nodes, supersedes, NULL, 0, f);
 }
 
 err_t plan_make_after(struct cbor_out *out, hash_t *id, const struct election_context *ctx,
-                      const struct node_provider *nodes, const struct plan *older, struct fault *f)
+                      const struct node_provider *nodes, struct plan *const *older, size_t count,
+                      struct fault *f)
 {
     struct cbor_out bytes = CBOR_OUT_INIT;
     struct plan *p = NULL;
     err_t e;
 
-    GO(make(&bytes, id, ctx, nodes, &older->id, older, f));
+    GO(make(&bytes, id, ctx, nodes, &older[0]->id, older, count, f));
     GO(plan_parse_var(&p, ctx, bytes.data, bytes.len, f));
-    GO(plan_supersede_check(older, p, ctx, NULL, NULL, f));
+    GO(plan_supersede_all(older, count, p, ctx, NULL, NULL, f));
     cbor_put_raw(out, bytes.data, bytes.len);
     e = out->err;
 out:

@@ -242,27 +242,23 @@ static void check_mixed(struct pair *k)
     }
 }
 
-static void check_hash(struct pair *k, const struct plan *older, const struct plan *newer)
+static void check_hash(struct plan_reporter *rep, const struct plan *newer)
 {
     struct fault f = {0};
-    if (newer->has_supersedes && hash_cmp(&newer->supersedes, &older->id) == 0)
-        return;
     fault_set(&f, plan_rule_error("supersede-hash"), "supersede-hash: the new plan names %s",
               newer->has_supersedes ? "another plan" : "none that it supersedes");
-    plan_violated(&k->rep, "supersede-hash", &f);
+    plan_violated(rep, "supersede-hash", &f);
 }
 
-err_t plan_supersede_check(const struct plan *older, const struct plan *newer,
-                           const struct election_context *ctx,
-                           plan_report_fn *report, void *report_ctx, struct fault *f)
+/* Every rule but the hash. */
+static err_t check_pair(const struct plan *older, const struct plan *newer, const struct election_context *ctx,
+                        struct plan_reporter *rep)
 {
-    struct pair k = {.ctx = ctx, .rep = {report, report_ctx, {0}}};
+    struct pair k = {.ctx = ctx, .rep = *rep};
     const struct plan *plan[2] = {older, newer};
     size_t n = places_count(ctx->places);
     err_t e = OK;
 
-    if (f)
-        fault_clear(f);
     k.leader = malloc((n ? n : 1) * sizeof *k.leader);
     if (!k.leader) {
         e = ERR_MEMORY;
@@ -271,17 +267,71 @@ err_t plan_supersede_check(const struct plan *older, const struct plan *newer,
     memset(k.leader, 0xff, n * sizeof *k.leader);
     GO(merge(&k, plan));
     link_units(&k);
-    check_hash(&k, older, newer);
     check_change(&k);
     GO(check_remainder(&k));
     check_mixed(&k);
-    e = k.rep.first.err;
-    if (e != OK && f)
-        *f = k.rep.first;
+    *rep = k.rep;
 out:
     free(k.leader);
     free(k.merged);
+    return e;
+}
+
+/* The plan of this hash among the older ones, or NULL. */
+static const struct plan *find_plan(struct plan *const *older, size_t count, const hash_t *id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (hash_cmp(&older[i]->id, id) == 0)
+            return older[i];
+    return NULL;
+}
+
+/* Whoever signs a plan may have decrypted any of those before it, back to the first. */
+static err_t check_chain(struct plan *const *older, size_t count, const struct plan *newer,
+                         struct fault *f)
+{
+    const struct plan *at = newer;
+    for (size_t steps = 0; at->has_supersedes && steps <= count; steps++) {
+        const struct plan *before = find_plan(older, count, &at->supersedes);
+        char hex[2 * HASH_LEN + 1];
+        if (before == NULL) {
+            hex_put(hex, at->supersedes.b, HASH_LEN);
+            return fault_set(f, ERR_MISSING, "plan %.16s, which %s supersedes, is not here", hex,
+                             at == newer ? "this plan" : "an earlier one");
+        }
+        at = before;
+    }
+    return OK;
+}
+
+err_t plan_supersede_all(struct plan *const *older, size_t count, const struct plan *newer,
+                         const struct election_context *ctx, plan_report_fn *report, void *report_ctx,
+                         struct fault *f)
+{
+    struct plan_reporter rep = {report, report_ctx, {0}};
+    err_t e = OK;
+
+    if (f)
+        fault_clear(f);
+    if (count > 0 && (!newer->has_supersedes || find_plan(older, count, &newer->supersedes) == NULL))
+        check_hash(&rep, newer);
+    else
+        TRY(check_chain(older, count, newer, f));
+    for (size_t i = 0; i < count; i++)
+        GO(check_pair(older[i], newer, ctx, &rep));
+    e = rep.first.err;
+    if (e != OK && f)
+        *f = rep.first;
+out:
     if (e != OK && f && f->err == OK)
         fault_set(f, e, "comparing two plans");
     return e;
+}
+
+err_t plan_supersede_check(const struct plan *older, const struct plan *newer,
+                           const struct election_context *ctx, plan_report_fn *report, void *report_ctx,
+                           struct fault *f)
+{
+    struct plan *const one = (struct plan *)(uintptr_t)older; /* only read */
+    return plan_supersede_all(&one, 1, newer, ctx, report, report_ctx, f);
 }

@@ -145,27 +145,23 @@ out:
 
 /* --- plan --- */
 
-static err_t older_plan(struct verb_run *v, const struct bundle_election *be, struct plan **older,
-                        const char *path)
-{
-    *older = NULL;
-    return path == NULL ? OK : plan_load_var(older, &be->ctx, path, &v->fault);
-}
-
 err_t verb_plan(struct verb_run *v, int argc, char **argv)
 {
-    const char *board = NULL, *work = NULL, *records = NULL, *out = NULL, *supersedes = NULL;
+    const char *board = NULL, *work = NULL, *records = NULL, *out = NULL;
+    struct arg_list supersedes = {.count = 0};
     const struct arg options[] = {
         {"board", ARG_TEXT, &board, "DIR", "manifest, jurisdictions and record of the election", 1},
         {"work", ARG_TEXT, &work, "DIR", "where records are and the plan goes", 0},
         {"records", ARG_TEXT, &records, "DIR", "default WORK/records", 0},
         {"out", ARG_TEXT, &out, "FILE", "default WORK/plan.cbor; never overwritten", 0},
-        {"supersedes", ARG_TEXT, &supersedes, "FILE", "an earlier plan that this one replaces", 0},
+        {"supersedes", ARG_LIST, &supersedes, "FILE",
+         "the plan that this one replaces; then the one that it replaced, back to the first", 0},
         {0},
     };
     char records_path[BUNDLE_PATH_MAX], out_path[BUNDLE_PATH_MAX];
     struct bundle_election *be = NULL;
-    struct plan *older = NULL, *plan = NULL;
+    struct plan_set older = {0};
+    struct plan *plan = NULL;
     struct cbor_out bytes = CBOR_OUT_INIT;
     struct node_provider nodes;
     hash_t id;
@@ -177,22 +173,21 @@ err_t verb_plan(struct verb_run *v, int argc, char **argv)
     node_provider_dir(&nodes, records_path);
     err_t e = OK;
     GO(bundle_election_load(&be, board, 1, &v->fault));
-    GO(older_plan(v, be, &older, supersedes));
-    if (older != NULL)
-        GO(plan_make_after(&bytes, &id, &be->ctx, &nodes, older, &v->fault));
+    GO(plan_set_load_var(&older, &be->ctx, supersedes.item, supersedes.count, &v->fault));
+    if (older.count > 0)
+        GO(plan_make_after(&bytes, &id, &be->ctx, &nodes, older.plan, older.count, &v->fault));
     else
         GO(plan_make(&bytes, &id, &be->ctx, &nodes, NULL, &v->fault));
     GO(plan_parse_var(&plan, &be->ctx, bytes.data, bytes.len, &v->fault));
     GO(plan_check(plan, &be->ctx, &nodes, NULL, NULL, &v->fault));
-    if (older != NULL)
-        GO(plan_supersede_check(older, plan, &be->ctx, NULL, NULL, &v->fault));
+    GO(plan_supersede_all(older.plan, older.count, plan, &be->ctx, NULL, NULL, &v->fault));
     GO(file_write(out_path, bytes.data, bytes.len, FILE_NEW, &v->fault));
     fprintf(v->out, "units      %zu\n", plan->unit_count);
     verb_print_fingerprint(v, "plan", &id);
 out:
     cbor_out_free(&bytes);
     plan_free(plan);
-    plan_free(older);
+    plan_set_free(&older);
     bundle_election_free(be);
     return e;
 }

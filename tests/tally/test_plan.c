@@ -654,6 +654,43 @@ static void test_supersede(void **state)
     tree_free(&t);
 }
 
+/* 10 more ballots, then 11 fewer: each step is large enough, but the third plan minus the first is one ballot. */
+static void test_supersede_chain(void **state)
+{
+    (void)state;
+    struct tree t;
+    struct seen s;
+    struct fault f;
+    struct tree_votes v[7];
+    tree_new(&t, &(struct tree_shape){0});
+    memcpy(v, plenty, sizeof v);
+    tree_records(&t, "records", plenty, NULL);
+    struct plan *first = make(&t, "records");
+    v[0].mayor = plenty[0].mayor + 10;
+    struct plan *second = make_next(&t, first, v);
+    v[0].mayor = plenty[0].mayor - 1;
+    struct plan *third = make_next(&t, second, v);
+    assert_int_equal(supersede(&t, first, second, &s), OK);
+    assert_int_equal(supersede(&t, second, third, &s), ERR_MISSING); /* the first must be looked at, too */
+    struct plan *all[] = {first, second};
+    memset(&s, 0, sizeof s);
+    assert_int_equal(plan_supersede_all(all, 2, third, &t.ctx, see, &s, &f), ERR_MINIMUM);
+    assert_string_equal(s.rules, "supersede-change supersede-remainder ");
+    plan_free(third);
+
+    v[0].mayor = plenty[0].mayor + 20;
+    third = make_next(&t, second, v);
+    assert_int_equal(plan_supersede_all(all, 2, third, &t.ctx, NULL, NULL, &f), OK);
+    assert_int_equal(plan_supersede_all(&all[1], 1, third, &t.ctx, NULL, NULL, &f), ERR_MISSING);
+    assert_int_equal(plan_supersede_all(all, 1, third, &t.ctx, NULL, NULL, &f), ERR_MISMATCH);
+    assert_int_equal(plan_supersede_all(NULL, 0, third, &t.ctx, NULL, NULL, &f), ERR_MISSING);
+    assert_int_equal(plan_supersede_all(NULL, 0, first, &t.ctx, NULL, NULL, &f), OK);
+    plan_free(third);
+    plan_free(second);
+    plan_free(first);
+    tree_free(&t);
+}
+
 /* Every unit changes enough, and yet: what changes outside of the parts is 3 ballots. */
 static void test_supersede_remainder(void **state)
 {
@@ -774,14 +811,14 @@ static uint64_t fewest(const struct span *s, const uint64_t size[COHORTS])
     return least;
 }
 
-static struct plan *try_after(struct tree *t, const char *name, const struct plan *older)
+static struct plan *try_after(struct tree *t, const char *name, struct plan *older)
 {
     struct cbor_out o = CBOR_OUT_INIT;
     struct fault f = {0};
     struct plan *p = NULL;
     char dir[256];
     struct node_provider nodes = records_of(t, dir, name);
-    err_t e = plan_make_after(&o, NULL, &t->ctx, &nodes, older, &f);
+    err_t e = plan_make_after(&o, NULL, &t->ctx, &nodes, &older, 1, &f);
     assert_int_equal(e, f.err);
     if (e == OK)
         assert_int_equal(plan_parse_var(&p, &t->ctx, o.data, o.len, &f), OK);
@@ -932,6 +969,7 @@ int main(void)
         cmocka_unit_test(test_undecryptable),
         cmocka_unit_test(test_altered_records),
         cmocka_unit_test(test_supersede),
+        cmocka_unit_test(test_supersede_chain),
         cmocka_unit_test(test_supersede_remainder),
         cmocka_unit_test(test_supersede_random),
         cmocka_unit_test(test_parse),
