@@ -141,7 +141,7 @@ rehearsal: all
 
 SECONDS_EACH := 60
 FUZZ_TARGETS := cbor cose manifest places entry statement record sealed ballot count export node plan result receipt \
-	resultqr medsl qrtext base45 words image
+	resultqr anchor fingerprint medsl qrtext base45 words image
 FUZZ_SRC := $(foreach r,$(filter-out appliance,$(ROOMS)),$(call room_src,$(r))) $(wildcard tests/support/*.c) \
 	tests/fuzz/targets.c tests/fuzz/libfuzzer.c
 fuzz: $(OUT)/.deps

@@ -4,6 +4,7 @@
 
 #include "appliance/session.h"
 #include "ceremony/base/file.h"
+#include "tally/fingerprint.h"
 #include "tally/plan.h"
 #include "tally/resultqr.h"
 #include "ui/qr.h"
@@ -148,13 +149,38 @@ out:
 
 /* --- fingerprints --- */
 
-static err_t anchor_qr(const struct session *s, struct fault *f)
+struct shown {
+    int qr;
+    struct fault *f;
+};
+
+/* Words, and the message as QR code; frees o. */
+static err_t show_with(const struct shown *w, const char *title, const hash_t *h, char kind, struct cbor_out *o)
+{
+    err_t e = print_fingerprint(stdout, title, h);
+    if (e == OK)
+        e = o->err;
+    if (e == OK && w->qr)
+        e = qr_print(stdout, kind, o->data, o->len, w->f);
+    cbor_out_free(o);
+    return e;
+}
+
+static err_t show_one(const struct shown *w, const char *title, enum fingerprint_kind kind, const hash_t *h)
 {
     struct cbor_out o = CBOR_OUT_INIT;
+    fingerprint_write(&o, kind, h);
+    return show_with(w, title, h, QRTEXT_FINGERPRINT, &o);
+}
+
+static err_t show_key(const struct shown *w, const struct session *s)
+{
+    struct cbor_out o = CBOR_OUT_INIT;
+    hash_t anchor;
+    TRY(record_check(s->el->r, s->el->m, s->b, w->f));
+    record_anchor(&anchor, &s->el->m->election, &s->el->r->id);
     anchor_write(&o, &s->el->m->election, &s->el->r->id);
-    err_t e = o.err != OK ? o.err : qr_print(stdout, QRTEXT_CEREMONY, o.data, o.len, f);
-    cbor_out_free(&o);
-    return e;
+    return show_with(w, "Key (trust anchor: election and ceremony record)", &anchor, QRTEXT_CEREMONY, &o);
 }
 
 err_t verb_fingerprint(struct verb_run *v, int argc, char **argv)
@@ -162,10 +188,10 @@ err_t verb_fingerprint(struct verb_run *v, int argc, char **argv)
     struct fault *f = &v->fault;
     struct common c = {0};
     const char *plan_file = NULL;
-    int qr = 0;
+    struct shown w = {0, f};
     struct arg spec[] = {COMMON_ARGS(&c, 1, 0),
                          {"plan", ARG_TEXT, &plan_file, "FILE", "also of this decryption plan", 0},
-                         {"qr", ARG_FLAG, &qr, NULL, "the key's fingerprint as a QR code too", 0},
+                         {"qr", ARG_FLAG, &w.qr, NULL, "each as a QR code too", 0},
                          {0}};
     struct session s;
     struct roster *r = NULL;
@@ -174,22 +200,16 @@ err_t verb_fingerprint(struct verb_run *v, int argc, char **argv)
         return OK;
     TRY(session_open(&s, &c, 0, stderr, f));
     err_t e;
-    GO(print_fingerprint(stdout, "Election", &s.el->m->election));
+    GO(show_one(&w, "Election", FINGERPRINT_ELECTION, &s.el->m->election));
     r = malloc(sizeof *r);
     if (r != NULL && session_roster(&s, r, NULL) == OK)
-        GO(print_fingerprint(stdout, "Roster", &r->ceremony));
-    if (s.el->r != NULL) {
-        hash_t anchor;
-        GO(record_check(s.el->r, s.el->m, s.b, f));
-        record_anchor(&anchor, &s.el->m->election, &s.el->r->id);
-        GO(print_fingerprint(stdout, "Key (trust anchor: election and ceremony record)", &anchor));
-        if (qr)
-            GO(anchor_qr(&s, f));
-    }
+        GO(show_one(&w, "Roster", FINGERPRINT_ROSTER, &r->ceremony));
+    if (s.el->r != NULL)
+        GO(show_key(&w, &s));
     if (plan_file != NULL) {
         struct plan *p;
         GO(plan_load_var(&p, &s.el->ctx, plan_file, f));
-        e = print_fingerprint(stdout, "Decryption plan", &p->id);
+        e = show_one(&w, "Decryption plan", FINGERPRINT_PLAN, &p->id);
         plan_free(p);
     }
 out:

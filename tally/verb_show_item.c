@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tally/fingerprint.h"
 #include "tally/plan.h"
 #include "tally/precinct.h"
 #include "tally/result.h"
@@ -99,6 +100,17 @@ static err_t show_anchor(struct show *s, const uint8_t *data, size_t len)
     print_hash(s, "record", &record);
     if (context(s) != NULL && (hash_cmp(&election, &s->be->r->election) || hash_cmp(&record, &s->be->r->id)))
         return fault_set(&s->v->fault, ERR_MISMATCH, "the anchor is of another election than --board");
+    return OK;
+}
+
+static err_t show_fingerprint(struct show *s, const uint8_t *data, size_t len)
+{
+    enum fingerprint_kind kind;
+    hash_t h;
+    TRY(fingerprint_parse(&kind, &h, data, len, &s->v->fault));
+    verb_print_fingerprint(s->v, fingerprint_name(kind), &h);
+    if (kind == FINGERPRINT_ELECTION && s->be != NULL && hash_cmp(&h, &s->be->m->election) != 0)
+        return fault_set(&s->v->fault, ERR_ELECTION, "the fingerprint of another election than --board");
     return OK;
 }
 
@@ -319,6 +331,7 @@ static const struct {
 } kinds[] = {
     {"conclave/result", show_result}, {"conclave/result-proof", show_proof},
     {"conclave/anchor", show_anchor}, {"conclave/receipt", show_receipt},
+    {"conclave/fingerprint", show_fingerprint},
     {"conclave/plan", show_plan},     {"conclave/node", show_node},
     {"conclave/ballot", show_ballot}, {"conclave/count", show_count},
     {"conclave/record", show_record},

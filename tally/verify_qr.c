@@ -1,10 +1,11 @@
-/* QR messages: result proof, anchor, receipt (docs/spec/result-qr.md). The same report as for a bundle, with fewer checks. */
+/* QR messages: result proof, anchor, fingerprint, receipt (docs/spec/result-qr.md). The same report as for a bundle, with fewer checks. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ceremony/base/file.h"
+#include "tally/fingerprint.h"
 #include "tally/precinct.h"
 #include "tally/resultqr.h"
 #include "tally/verify_state.h"
@@ -179,6 +180,52 @@ static err_t check_anchor_message(struct message *m)
     return OK;
 }
 
+/* --- fingerprint --- */
+
+/* The same fingerprint of the bundle; ERR_MISSING if the plan cannot be read. */
+static err_t bundle_fingerprint(const struct message *m, enum fingerprint_kind kind, hash_t *out)
+{
+    char path[BUNDLE_PATH_MAX];
+    uint8_t *data;
+    size_t len;
+    *out = kind == FINGERPRINT_ELECTION ? m->be->m->election : m->be->r->ceremony;
+    if (kind != FINGERPRINT_PLAN)
+        return OK;
+    if (file_path(path, sizeof path, m->dir, BUNDLE_PLAN) != OK || file_read(&data, &len, path, PLAN_MAX, NULL) != OK)
+        return ERR_MISSING;
+    err_t e = plan_hash(out, data, len);
+    free(data);
+    return e;
+}
+
+static err_t check_fingerprint(struct message *m)
+{
+    struct verify_outcome *form = add(m, "qr.form", "the message keeps its form", "result-qr.md, Fingerprint");
+    struct verify_outcome *same = add(m, "qr.same", "it is the fingerprint of the bundle", "result-qr.md, Fingerprint");
+    enum fingerprint_kind kind;
+    hash_t h, own;
+    struct fault f;
+    char words[WORDS_TEXT_SIZE];
+    fault_clear(&f);
+    err_t e = fingerprint_parse(&kind, &h, m->data, m->len, &f);
+    if (e != OK) {
+        settle(form, e, &f);
+        skip(same, "the message cannot be read");
+        return OK;
+    }
+    if (words_put(words, &words_en, &h) == OK)
+        fprintf(m->content, "words of the %s: %s\n", fingerprint_name(kind), words);
+    if (m->be == NULL)
+        skip(same, m->dir == NULL ? "no bundle was given" : "the bundle cannot be read");
+    else if (bundle_fingerprint(m, kind, &own) != OK)
+        skip(same, "the plan of the bundle cannot be read");
+    else if (hash_cmp(&h, &own) != 0)
+        fail(same, ERR_MISMATCH, "the bundle has another one");
+    m->rep->summary = "Only which election, roster or plan the code names.";
+    m->rep->not_shown = "Anything about votes. Compare the words with those that others see.";
+    return OK;
+}
+
 /* --- receipt --- */
 
 static void check_root(struct message *m, struct verify_outcome *o, const struct receipt *r)
@@ -258,12 +305,14 @@ static err_t open_report(struct message *m, const char *input)
 static err_t check_kind(struct message *m, char kind)
 {
     m->rep->kind = kind == QRTEXT_RESULT ? "result proof" : kind == QRTEXT_CEREMONY ? "anchor"
-                   : kind == QRTEXT_RECEIPT ? "receipt" : "message";
+                   : kind == QRTEXT_FINGERPRINT ? "fingerprint" : kind == QRTEXT_RECEIPT ? "receipt" : "message";
     switch (kind) {
     case QRTEXT_RESULT:
         return check_result(m);
     case QRTEXT_CEREMONY:
         return check_anchor_message(m);
+    case QRTEXT_FINGERPRINT:
+        return check_fingerprint(m);
     case QRTEXT_RECEIPT:
         return check_receipt(m);
     default:

@@ -20,6 +20,7 @@
 /* Kinds of message; formats in docs/spec/result-qr.md. */
 #define QRTEXT_RESULT 'R'
 #define QRTEXT_CEREMONY 'C'
+#define QRTEXT_FINGERPRINT 'F'
 #define QRTEXT_RECEIPT 'B'
 
 struct qrtext {

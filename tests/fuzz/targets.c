@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "ceremony/base/file.h"
+#include "tally/fingerprint.h"
 #include "tally/medsl.h"
 #include "tally/node.h"
 #include "tally/plan.h"
@@ -401,6 +402,33 @@ static void seed_resultqr(struct fuzz_world *w, struct cbor_out *out)
     cbor_put_hash(out, &w->ballots->m->election);
 }
 
+static void run_anchor(struct fuzz_world *w, const uint8_t *data, size_t len)
+{
+    (void)w;
+    hash_t election, record;
+    err_t e = anchor_parse(&election, &record, data, len, NULL);
+    (void)e;
+}
+
+static void seed_anchor(struct fuzz_world *w, struct cbor_out *out)
+{
+    anchor_write(out, &w->ballots->m->election, &w->ballots->r->id);
+}
+
+static void run_fingerprint(struct fuzz_world *w, const uint8_t *data, size_t len)
+{
+    (void)w;
+    enum fingerprint_kind kind;
+    hash_t h;
+    err_t e = fingerprint_parse(&kind, &h, data, len, NULL);
+    (void)e;
+}
+
+static void seed_fingerprint(struct fuzz_world *w, struct cbor_out *out)
+{
+    fingerprint_write(out, FINGERPRINT_ROSTER, &w->ballots->m->election);
+}
+
 static void run_medsl(struct fuzz_world *w, const uint8_t *data, size_t len)
 {
     (void)w;
@@ -505,6 +533,8 @@ const struct fuzz_target fuzz_targets[] = {
     {"result", run_result, seed_result},
     {"receipt", run_receipt, seed_receipt},
     {"resultqr", run_resultqr, seed_resultqr},
+    {"anchor", run_anchor, seed_anchor},
+    {"fingerprint", run_fingerprint, seed_fingerprint},
     {"medsl", run_medsl, seed_medsl},
     {"qrtext", run_qrtext, seed_qrtext},
     {"base45", run_base45, seed_base45},
