@@ -29,7 +29,9 @@ err_t plan_sign(struct trustee *t, const struct record *r, const hash_t *plan, c
     if (previous != NULL) {
         hash_t bound;
         err_t e = t->ks.ops->bound(t->ks.ctx, &bound, &t->label, BIND_PLAN, f);
-        if (e == OK && hash_cmp(&bound, plan) != 0)
+        /* Power went between writing the new binding and destroying the old one: both are there, rebind ends it. */
+        int torn = e == ERR_TOKEN_BOUND;
+        if (torn || (e == OK && hash_cmp(&bound, plan) != 0))
             e = t->ks.ops->rebind(t->ks.ctx, &t->label, BIND_PLAN, previous, plan, f);
         if (e != OK && e != ERR_MISSING)
             return e;

@@ -343,7 +343,15 @@ static void test_plan_split(void **state)
     cbor_put_null(&st);
     evil_post(w, 2, ENTRY_PLAN, &two, &st, NULL);
     assert_int_equal(plan_signers(world_seat(w, 2)->b, w->record, &two), 0);
-    /* Superseded in the open. */
+    /* Superseded in the open; the token lost power between writing the new plan and destroying the old. */
+    struct softkeys *k = t->ks.ctx;
+    struct soft_enrolment *mine = &k->enrolment[0];
+    assert_true(mine->is_bound[BIND_PLAN]);
+    mine->is_torn = 1;
+    mine->torn_from = one;
+    mine->bound[BIND_PLAN] = two;
+    assert_int_equal(plan_sign(t, w->record, &three, &one, &f), ERR_TOKEN_BOUND);
+    assert_int_equal(plan_sign(t, w->record, &two, &three, &f), ERR_TOKEN_BOUND);
     assert_int_equal(plan_sign(t, w->record, &two, &one, &f), OK);
     assert_int_equal(decrypt_make(t, w->record, &one, x, 1, &f), ERR_TOKEN_BOUND);
     assert_int_equal(decrypt_make(t, w->record, &two, x, 1, &f), OK);

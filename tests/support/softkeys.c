@@ -140,7 +140,7 @@ static err_t soft_bind(void *ctx, const struct key_label *label, enum binding wh
     struct soft_enrolment *e = find(k, label);
     if (e == NULL)
         return fault_set(f, ERR_TOKEN_KEY, "no such key");
-    if (e->is_bound[what] && hash_cmp(&e->bound[what], value) != 0)
+    if (e->is_bound[what] && (hash_cmp(&e->bound[what], value) != 0 || (what == BIND_PLAN && e->is_torn)))
         return fault_set(f, ERR_TOKEN_BOUND, "bound");
     e->is_bound[what] = 1;
     e->bound[what] = *value;
@@ -155,6 +155,8 @@ static err_t soft_bound(void *ctx, hash_t *value, const struct key_label *label,
     const struct soft_enrolment *e = find(k, label);
     if (e == NULL || !e->is_bound[what])
         return fault_set(f, ERR_MISSING, "not bound");
+    if (what == BIND_PLAN && e->is_torn)
+        return fault_set(f, ERR_TOKEN_BOUND, "bound to two values");
     *value = e->bound[what];
     return OK;
 }
@@ -165,7 +167,12 @@ static err_t soft_rebind(void *ctx, const struct key_label *label, enum binding 
     struct softkeys *k = ctx;
     TRY(step(k, f));
     struct soft_enrolment *e = find(k, label);
-    if (e == NULL || what != BIND_PLAN || !e->is_bound[what] || hash_cmp(&e->bound[what], from) != 0)
+    if (e != NULL && e->is_torn && what == BIND_PLAN && hash_cmp(&e->torn_from, from) == 0 &&
+        hash_cmp(&e->bound[what], to) == 0) {
+        e->is_torn = 0;
+        return OK;
+    }
+    if (e == NULL || what != BIND_PLAN || e->is_torn || !e->is_bound[what] || hash_cmp(&e->bound[what], from) != 0)
         return fault_set(f, ERR_TOKEN_BOUND, "bound to another value");
     e->bound[what] = *to;
     return OK;

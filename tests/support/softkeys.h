@@ -14,6 +14,8 @@ struct soft_enrolment {
     pubkey_t identity_key, ceremony_key;
     int retired, is_bound[2];
     hash_t bound[2];
+    int is_torn; /* rebinding the plan was cut short: torn_from is still bound, too */
+    hash_t torn_from;
 };
 
 enum soft_random { SOFT_RANDOM_GOOD, SOFT_RANDOM_ZERO };
