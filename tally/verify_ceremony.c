@@ -26,9 +26,9 @@ static err_t make_view(struct verify *v)
         return ERR_MEMORY;
     for (size_t i = 0; v->r != NULL && i < v->b->entry_count; i++) {
         struct entry *e = v->b->entry[i];
-        int listed = e->kind == ENTRY_ROSTER && hash_cmp(&e->ceremony, &v->r->ceremony) == 0;
-        for (size_t k = 0; k < v->r->entry_count && !listed; k++)
-            listed = hash_cmp(&v->r->entry[k], &e->id) == 0;
+        int same = hash_cmp(&e->ceremony, &v->r->ceremony) == 0;
+        int listed = record_lists(v->r, e) || (same && e->kind == ENTRY_ROSTER) ||
+                     (same && e->kind == ENTRY_CUT && hash_cmp(&e->subject, &v->r->cut) == 0);
         if (listed)
             v->view.entry[v->view.entry_count++] = e;
     }
@@ -154,28 +154,13 @@ err_t verify_check_models(struct verify *v, enum verify_id id)
 
 /* --- the cut --- */
 
-/* The record lists n enrolments, what the cut lists, the cut, one confirmation for each holder. */
-static const struct entry *find_cut(struct verify *v, enum verify_id id, size_t *at)
-{
-    for (size_t i = v->r->n; i < v->r->entry_count; i++) {
-        const struct entry *e = board_entry(v->b, &v->r->entry[i]);
-        if (e != NULL && e->kind == ENTRY_CUT) {
-            *at = i;
-            return e;
-        }
-    }
-    verify_failf(v, id, ERR_MISSING, BUNDLE_RECORD, NULL, "the cut that the record lists is not among the entries");
-    return NULL;
-}
-
-static void compare_cut(struct verify *v, enum verify_id id, size_t at)
+/* The record lists n enrolments, what the cut lists, one confirmation for each holder. */
+static void compare_cut(struct verify *v, enum verify_id id)
 {
     const struct record *r = v->r;
     struct fault f;
     fault_clear(&f);
-    if (hash_cmp(&v->cut.hash, &r->cut) != 0)
-        verify_failf(v, id, ERR_MISMATCH, BUNDLE_RECORD, NULL, "the record names another cut than it lists");
-    int same = at - r->n == v->cut.entry_count;
+    int same = r->entry_count >= r->n + v->cut.entry_count;
     for (size_t i = 0; same && i < v->cut.entry_count; i++)
         same = hash_cmp(&r->entry[r->n + i], &v->cut.entry[i]) == 0;
     if (!same)
@@ -193,29 +178,35 @@ static void compare_cut(struct verify *v, enum verify_id id, size_t at)
         verify_note(v, id, "late evidence, which changes nothing: %s: %s", f.who, f.detail);
 }
 
+/* The cut that the record names may be signed by several; one that a seat signed and that can be read is enough. */
 err_t verify_check_cut(struct verify *v, enum verify_id id)
 {
-    struct fault f;
-    size_t at = 0;
-    fault_clear(&f);
+    struct fault f, why;
     if (!v->has_roster) {
         verify_skip(v, id, "there is no good roster");
         return OK;
     }
-    const struct entry *e = find_cut(v, id, &at);
-    if (e == NULL)
-        return OK;
-    err_t err = cut_parse(&v->cut, e, &v->roster, &f);
-    if (err != OK) {
-        char name[ENTRY_NAME_SIZE];
-        entry_file_name(name, e);
-        fault_file(&f, err, name);
-        verify_fail(v, id, &f);
-        return err == ERR_MEMORY ? err : OK;
+    fault_set(&why, ERR_MISSING, "the cut that the record names is not among the entries, signed by a seat");
+    fault_file(&why, ERR_MISSING, BUNDLE_RECORD);
+    for (size_t i = 0; i < v->b->entry_count; i++) {
+        const struct entry *e = v->b->entry[i];
+        if (e->kind != ENTRY_CUT || hash_cmp(&e->ceremony, &v->r->ceremony) != 0 ||
+            hash_cmp(&e->subject, &v->r->cut) != 0 || roster_seat(&v->roster, &e->author) == 0)
+            continue;
+        fault_clear(&f);
+        err_t err = cut_parse(&v->cut, e, &v->roster, &f);
+        if (err == ERR_MEMORY)
+            return err;
+        if (err == OK) {
+            compare_cut(v, id);
+            return OK;
+        }
+        char name[ENTRY_NAME_SIZE + 16];
+        why = f;
+        if (bundle_entry_name(name, sizeof name, e) == OK)
+            fault_file(&why, err, name);
     }
-    if (roster_seat(&v->roster, &e->author) == 0)
-        verify_failf(v, id, ERR_SIGNATURE, BUNDLE_ENTRIES, NULL, "the cut is signed by nobody of the roster");
-    compare_cut(v, id, at);
+    verify_fail(v, id, &why);
     return OK;
 }
 

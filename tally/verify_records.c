@@ -94,6 +94,14 @@ static void check_children(struct verify *v, const struct node *n, const struct 
                      v->m->contest[contest].id);
 }
 
+/* An export that does not count is looked at all the same, but its ballot ids compete with nobody's. */
+static err_t forget_ids(struct verify *v, uint32_t place)
+{
+    char sql[64];
+    snprintf(sql, sizeof sql, "DELETE FROM seen WHERE place = %u", place);
+    return sqlite3_exec(v->index, sql, NULL, NULL, NULL) == SQLITE_OK ? OK : ERR_IO;
+}
+
 static err_t visit_lowest(struct verify *v, uint32_t place, const struct node *n)
 {
     char file[TEXT_ID_MAX + 32], name[512];
@@ -104,21 +112,21 @@ static err_t visit_lowest(struct verify *v, uint32_t place, const struct node *n
     places_get(v->places, place, &p);
     record_name(v, place, name);
     snprintf(file, sizeof file, BUNDLE_EXPORTS "/%s" EXPORT_SUFFIX, p.id);
-    int here = verify_has_file(v, file);
+    int here = verify_has_file(v, file), missing = n != NULL && n->source_count == 0;
     if (n != NULL)
         TRY(put_dropped(v, n));
-    if (n != NULL && n->source_count == 0) {
-        v->missing_count++;
-        if (here)
-            verify_failf(v, CHECK_R_MISSING, ERR_MISMATCH, name, p.id, "is stated as missing, and its export is here");
-    } else if (n != NULL && !here) {
+    v->missing_count += missing ? 1 : 0;
+    if (missing && here)
+        verify_failf(v, CHECK_R_MISSING, ERR_MISMATCH, name, p.id, "is stated as missing, and its export is here");
+    if (n != NULL && !missing && !here) {
         verify_failf(v, CHECK_R_MISSING, ERR_MISSING, file, p.id, "the export that the record counts is not here");
         v->unread_exports++;
     }
     if (!here)
         return OK;
     v->exports_done++;
-    return verify_export(v, place, n, &id, &f);
+    TRY(verify_export(v, place, missing ? NULL : n, &id, &f));
+    return missing ? forget_ids(v, place) : OK;
 }
 
 static err_t walk(struct verify *v, uint32_t place, struct node **out, hash_t *hash)

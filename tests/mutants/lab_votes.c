@@ -1,0 +1,260 @@
+#include "tests/mutants/lab_parts.h"
+
+#include "tally/ballot_form.h"
+#include "tests/support/unit.h"
+
+uint32_t lab_place(const struct lab *l, const char *id)
+{
+    int64_t i = places_find(l->places, id);
+    assert_true(i >= 0);
+    return (uint32_t)i;
+}
+
+static struct lab_box *new_ballot(struct lab *l, const char *place)
+{
+    struct lab_box *b = &l->box[lab_place(l, place)];
+    assert_true(b->count < LAB_BALLOTS_MAX);
+    return b;
+}
+
+static void vote(struct lab *l, const char *place, const char *style, const char *mayor, const char *judge)
+{
+    struct fault fault_;
+    struct lab_box *b = new_ballot(l, place);
+    struct selection s[] = {{"mayor", mayor ? 1 : 0, &mayor}, {"judge", 1, &judge}};
+    OK_OR_FAIL(ballot_make(l->maker, &b->ballot[b->count], &b->info[b->count], lab_place(l, place), style, s,
+                           judge ? 2 : 1, NULL, &fault_));
+    b->count++;
+}
+
+/* A ballot for mayor x with a one-time key that its maker uses twice: ballot_make never would. */
+static void vote_with_key(struct lab *l, const char *place, const char *style, const scalar_t *sk)
+{
+    struct fault fault_;
+    struct lab_box *box = new_ballot(l, place);
+    struct ballot *b;
+    struct zero_one_state state[4][3], *st;
+    scalar_t w, t;
+    OK_OR_FAIL(ballot_alloc(&b, &l->ctx, lab_place(l, place), (uint32_t)manifest_style(l->m, style)));
+    scalar_random(&w);
+    OK_OR_FAIL(point_mul_base(l->g, &b->pk, sk));
+    OK_OR_FAIL(point_mul_base(l->g, &b->id_commitment, &w));
+    for (size_t i = 0; i < b->vote_count; i++) {
+        struct ballot_vote *v = &b->vote[i];
+        struct elgamal sum;
+        scalar_t r[3];
+        assert_true(v->cipher_count == 2 && v->limit == 1);
+        scalar_set(&r[2], 0);
+        for (size_t k = 0; k < 2; k++) {
+            scalar_random(&r[k]);
+            OK_OR_FAIL(elgamal_encrypt(l->maker->key, &v->ct[k], k == 0, &r[k]));
+            OK_OR_FAIL(zero_one_commit(l->maker->key, &v->proof[k], &state[i][k], k == 0, &r[k], &v->ct[k]));
+            scalar_add(&r[2], &r[2], &r[k]);
+        }
+        OK_OR_FAIL(elgamal_encrypt(l->maker->key, &sum, 1, &r[2]));
+        OK_OR_FAIL(zero_one_commit(l->maker->key, &v->sum_zero_one, &state[i][2], 1, &r[2], &sum));
+    }
+    OK_OR_FAIL(ballot_challenge(&l->ctx, b));
+    for (size_t i = 0; i < b->vote_count; i++) {
+        st = state[i];
+        zero_one_respond(&b->vote[i].proof[0], &st[0], &b->c);
+        zero_one_respond(&b->vote[i].proof[1], &st[1], &b->c);
+        zero_one_respond(&b->vote[i].sum_zero_one, &st[2], &b->c);
+    }
+    scalar_mul(&t, &b->c, sk);
+    scalar_add(&b->id_response, &w, &t);
+    ballot_put(&box->ballot[box->count], &l->ctx, b);
+    OK_OR_FAIL(ballot_id(&box->info[box->count].id, &l->m->election, &b->pk));
+    box->count++;
+    ballot_free(b);
+    (void)fault_;
+}
+
+static void sort_box(struct lab_box *b)
+{
+    for (size_t i = 1; i < b->count; i++)
+        for (size_t k = i; k > 0 && hash_cmp(&b->info[k - 1].id, &b->info[k].id) > 0; k--) {
+            struct cbor_out o = b->ballot[k];
+            struct ballot_info info = b->info[k];
+            b->ballot[k] = b->ballot[k - 1];
+            b->info[k] = b->info[k - 1];
+            b->ballot[k - 1] = o;
+            b->info[k - 1] = info;
+        }
+}
+
+void lab_recount(struct lab *l, struct lab_box *b)
+{
+    struct fault fault_;
+    struct merkle tree;
+    hash_t leaf;
+    merkle_init(&tree);
+    tallies_zero(b->tallies);
+    for (size_t i = 0; i < b->count; i++) {
+        struct ballot *x;
+        merkle_leaf(&leaf, b->ballot[i].data, b->ballot[i].len);
+        merkle_add(&tree, &leaf);
+        OK_OR_FAIL(ballot_parse_var(&x, &l->ctx, b->ballot[i].data, b->ballot[i].len, &fault_));
+        OK_OR_FAIL(tallies_add_ballot_var(b->tallies, x));
+        ballot_free(x);
+    }
+    merkle_root(&tree, &b->root);
+}
+
+void lab_add_votes(struct lab *l, size_t ballot, size_t option, int v)
+{
+    struct fault fault_;
+    struct lab_box *b = &l->box[l->place];
+    struct ballot *x;
+    scalar_t k;
+    point_t extra;
+    OK_OR_FAIL(ballot_parse_var(&x, &l->ctx, b->ballot[ballot].data, b->ballot[ballot].len, &fault_));
+    scalar_set(&k, (uint64_t)(v < 0 ? -v : v));
+    if (v < 0)
+        scalar_neg(&k, &k);
+    OK_OR_FAIL(point_mul_base(l->g, &extra, &k));
+    point_t *B = &x->vote[0].ct[option].B;
+    OK_OR_FAIL(point_add(l->g, B, B, &extra));
+    cbor_out_free(&b->ballot[ballot]);
+    ballot_put(&b->ballot[ballot], &l->ctx, x);
+    ballot_free(x);
+    lab_recount(l, b);
+}
+
+/* --- exports --- */
+
+static void write_export(struct lab *l, hash_t *id)
+{
+    struct fault fault_;
+    struct lab_box *b = &l->box[l->place];
+    struct place p;
+    struct cbor_out o = CBOR_OUT_INIT;
+    char name[128];
+    hash_t older;
+    struct signer s = softkeys_signer(l->official, 0);
+    struct export_content content = {l->place, b->count, b->root, b->tallies};
+    memset(older.b, 0x5a, HASH_LEN);
+    places_get(l->places, l->place, &p);
+    OK_OR_FAIL(export_header_make(&o, id, &l->ctx, &content, b->revision, b->revision ? &older : NULL, 500000, &s,
+                                  &fault_));
+    for (size_t i = 0; i < b->count; i++)
+        cbor_put_bytes(&o, b->ballot[i].data, b->ballot[i].len);
+    snprintf(name, sizeof name, "exports/%s.cexp", p.id);
+    lab_write(l, name, o.data, o.len);
+    cbor_out_free(&o);
+}
+
+static void lowest(struct lab *l, struct node *n)
+{
+    struct fault fault_;
+    struct lab_box *b = &l->box[n->place];
+    if (b->count == 0) {
+        n->missing = calloc(1, sizeof *n->missing);
+        assert_non_null(n->missing);
+        n->missing[0] = n->place;
+        n->missing_count = n->missing_cap = 1;
+        return;
+    }
+    hash_t id;
+    OK_OR_FAIL(tallies_new(&b->tallies, &l->ctx, n->place));
+    sort_box(b);
+    lab_recount(l, b);
+    l->hook(l, LAB_EXPORT);
+    /* The header says what the hook left; the record is made from the items as they are. */
+    hash_t root = b->root;
+    struct tallies *said;
+    OK_OR_FAIL(tallies_copy(&said, b->tallies));
+    lab_recount(l, b);
+    OK_OR_FAIL(tallies_add_var(n->tallies, b->tallies));
+    tallies_free(b->tallies);
+    b->tallies = said;
+    b->root = root;
+    write_export(l, &id);
+    n->source = calloc(1, sizeof *n->source);
+    assert_non_null(n->source);
+    n->source[0] = (struct node_source){n->place, id};
+    n->source_count = n->source_cap = 1;
+    n->ballots = b->count;
+    if (b->revision) {
+        n->replaced = calloc(1, sizeof *n->replaced);
+        assert_non_null(n->replaced);
+        n->replaced_count = 1;
+        memset(n->replaced[0].older.b, 0x5a, HASH_LEN);
+        n->replaced[0].newer = id;
+    }
+    (void)fault_;
+}
+
+/* b1 has a copy of an id of a1: it does not count. */
+static void drop(struct lab *l, struct node *n)
+{
+    struct fault fault_;
+    const struct lab_box *a = &l->box[lab_place(l, "a1")], *b = &l->box[n->place];
+    for (size_t i = 0; i < b->count; i++)
+        for (size_t k = 0; k < a->count; k++) {
+            struct ballot *x;
+            if (hash_cmp(&a->info[k].id, &b->info[i].id) != 0 || l->keep_duplicate)
+                continue;
+            OK_OR_FAIL(ballot_parse_var(&x, &l->ctx, b->ballot[i].data, b->ballot[i].len, &fault_));
+            OK_OR_FAIL(tallies_sub_ballot_var(n->tallies, x));
+            ballot_free(x);
+            n->dropped = calloc(1, sizeof *n->dropped);
+            assert_non_null(n->dropped);
+            n->dropped[0] = b->info[i].id;
+            n->dropped_count = 1;
+            n->ballots--;
+        }
+}
+
+static void write_node(struct lab *l, struct node *n)
+{
+    struct fault fault_;
+    struct cbor_out o = CBOR_OUT_INIT;
+    char path[512];
+    l->place = n->place;
+    l->node[n->place] = n;
+    l->hook(l, LAB_NODE);
+    OK_OR_FAIL(node_encode(&o, &l->node_hash[n->place], &l->ctx, n));
+    OK_OR_FAIL(node_path(path, sizeof path, &l->ctx, "records", n->place));
+    lab_write(l, path, o.data, o.len);
+    cbor_out_free(&o);
+    (void)fault_;
+}
+
+static void build(struct lab *l, uint32_t place)
+{
+    struct fault fault_;
+    struct node *n;
+    struct place p;
+    OK_OR_FAIL(node_new(&n, &l->ctx, place));
+    places_get(l->places, place, &p);
+    for (int64_t c = places_first_child(l->places, place); c >= 0; c = places_next_sibling(l->places, (uint32_t)c)) {
+        build(l, (uint32_t)c);
+        OK_OR_FAIL(node_add(n, &l->ctx, l->node[c], &l->node_hash[c]));
+    }
+    l->place = place;
+    if (p.level == 2)
+        lowest(l, n);
+    if (strcmp(p.id, "b1") == 0)
+        drop(l, n);
+    write_node(l, n);
+    (void)fault_;
+}
+
+void lab_ballots(struct lab *l)
+{
+    struct fault fault_;
+    scalar_t twice;
+    OK_OR_FAIL(ballot_maker_new(&l->maker, &l->ctx));
+    scalar_random(&twice);
+    for (int i = 0; i < 5; i++) {
+        vote(l, "a1", "both", i < 3 ? "x" : "y", i < 4 ? "yes" : "no");
+        vote(l, "a2", "both", i < 1 ? "x" : i < 4 ? "y" : NULL, "no");
+        vote(l, "b1", "one", i < 2 ? "x" : "y", NULL);
+    }
+    vote_with_key(l, "a1", "both", &twice);
+    vote_with_key(l, "b1", "one", &twice);
+    l->box[lab_place(l, "b1")].revision = 1;
+    build(l, 0);
+    (void)fault_;
+}
