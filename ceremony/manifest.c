@@ -27,6 +27,12 @@ static err_t unique(struct names *seen, const char *id, const struct json_at *at
     return added ? OK : json_fault(f, ERR_DUPLICATE, at, "this identifier is here twice");
 }
 
+/* Digits, as date_valid found them. */
+static int two_digits(const char *s)
+{
+    return (s[0] - '0') * 10 + s[1] - '0';
+}
+
 static int date_valid(const char *s)
 {
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
@@ -35,7 +41,7 @@ static int date_valid(const char *s)
     for (int i = 0; i < 10; i++)
         if (i != 4 && i != 7 && (s[i] < '0' || s[i] > '9'))
             return 0;
-    int year = atoi(s), month = atoi(s + 5), day = atoi(s + 8);
+    int year = two_digits(s) * 100 + two_digits(s + 2), month = two_digits(s + 5), day = two_digits(s + 8);
     if (year < 1900 || month < 1 || month > 12)
         return 0;
     int leap = month == 2 && ((year % 4 == 0 && year % 100 != 0) || year % 400 == 0);

@@ -34,7 +34,7 @@ static err_t token_uri(struct session *s, char out[512], CK_SLOT_ID slot, const 
         p11_kit_uri_set_vendor_query(u, "x-init-reserved", uri_init_reserved(s->uri));
     if (p11_kit_uri_format(u, P11_KIT_URI_FOR_TOKEN | P11_KIT_URI_FOR_SLOT, &text) == P11_KIT_URI_OK &&
         strlen(text) < 512)
-        strcpy(out, text);
+        memcpy(out, text, strlen(text) + 1);
     free(text);
     p11_kit_uri_free(u);
     return OK;

@@ -165,7 +165,7 @@ static err_t pick_visit(void *ctx, CK_FUNCTION_LIST *p11, CK_SLOT_ID slot, const
     uri_clean(label, token->label, sizeof token->label);
     size_t at = strlen(p->seen);
     if (at + strlen(label) + 5 < sizeof p->seen)
-        sprintf(p->seen + at, "%s\"%s\"", at > 0 ? ", " : "", label);
+        snprintf(p->seen + at, sizeof p->seen - at, "%s\"%s\"", at > 0 ? ", " : "", label);
     p->others++;
     return OK;
 }

@@ -79,7 +79,7 @@ err_t publish_stream_begin(struct publish_stream *s, struct publish_dir *d, cons
     memset(s, 0, sizeof *s);
     if (strlen(path) >= sizeof s->path)
         return fault_set(f, ERR_LIMIT, "a path in the bundle is too long");
-    strcpy(s->path, path);
+    memcpy(s->path, path, strlen(path) + 1);
     TRY(full_path(full, d, path, f));
     int fd = open(full, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0)

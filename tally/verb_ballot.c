@@ -77,7 +77,7 @@ static err_t choice_parse(struct verb_run *v, struct choice *c, const char *text
     char *equals, *save = NULL;
     if (strlen(text) >= sizeof c->text)
         return fault_set(&v->fault, ERR_USAGE, "--select is too long");
-    strcpy(c->text, text);
+    memcpy(c->text, text, strlen(text) + 1);
     equals = strchr(c->text, '=');
     if (equals == NULL || equals == c->text)
         return fault_set(&v->fault, ERR_USAGE, "--select wants CONTEST=OPTION[,OPTION...]");

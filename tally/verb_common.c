@@ -31,16 +31,10 @@ err_t verb_path(struct verb_run *v, char out[BUNDLE_PATH_MAX], const char *given
 {
     if (given == NULL && dir == NULL)
         return fault_set(&v->fault, ERR_USAGE, "--%s or --work is required", option);
-    err_t e = OK;
-    if (given != NULL) {
-        if (strlen(given) >= BUNDLE_PATH_MAX)
-            e = ERR_LIMIT;
-        else
-            strcpy(out, given);
-    } else {
-        e = file_path(out, BUNDLE_PATH_MAX, dir, name);
-    }
-    return e == OK ? OK : fault_set(&v->fault, ERR_USAGE, "--%s: the path is too long", option);
+    if (given == NULL ? file_path(out, BUNDLE_PATH_MAX, dir, name) != OK
+                      : snprintf(out, BUNDLE_PATH_MAX, "%s", given) >= BUNDLE_PATH_MAX)
+        return fault_set(&v->fault, ERR_USAGE, "--%s: the path is too long", option);
+    return OK;
 }
 
 /* --- keys --- */
