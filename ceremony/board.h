@@ -1,8 +1,8 @@
 /* The board: all public state of a ceremony, as a set of signed entries in a directory.
  *
  *   DIR/manifest.json, DIR/jurisdictions.csv     the election
- *   DIR/entries/KIND.AUTHOR.ID.cose               one signed entry each (16 hex digits of the kid, all of the id)
- *   DIR/detached/HASH.bin                         ciphertexts whose hashes entries carry; not published
+ *   DIR/entries/KIND.AUTHOR.ID.cose               one signed entry each (16 hex digits of the kid, all of the
+ * id) DIR/detached/HASH.bin                         ciphertexts whose hashes entries carry; not published
  *   DIR/record.cbor                               made when the key is released
  *
  * Loading verifies every entry: form, signature, election, own name. What does not pass is kept
@@ -41,7 +41,7 @@ struct entry {
     enum entry_kind kind;
     hash_t election, ceremony, kid, subject;
     point_t author;
-    uint64_t time; /* hours since 1970 */
+    uint64_t time;                       /* hours since 1970 */
     const uint8_t *statement, *evidence; /* views into bytes */
     size_t statement_len, evidence_len;
     uint8_t *bytes; /* the signed message */
@@ -64,18 +64,19 @@ struct board {
 /* --- single entries --- */
 
 /* Parses and verifies one signed entry. bytes become the entry's (freed with entry_free) also on error. */
-MUST err_t entry_parse(struct entry **out, uint8_t *bytes, size_t len, const hash_t *election, struct fault *f);
+MUST err_t entry_parse(struct entry **out, uint8_t *bytes, size_t len, const hash_t *election,
+                       struct fault *f);
 void entry_free(struct entry *e);
 
-/* The name of its file: KIND.AUTHOR.ID.cose with 16 hex digits of the kid and all 64 of the id (fewer would let an
- * author make two entries of one name, so that no board could hold both). */
+/* The name of its file: KIND.AUTHOR.ID.cose with 16 hex digits of the kid and all 64 of the id (fewer would
+ * let an author make two entries of one name, so that no board could hold both). */
 #define ENTRY_NAME_SIZE 128
 void entry_file_name(char out[ENTRY_NAME_SIZE], const struct entry *e);
 
 /* Signs a new entry. ceremony, subject may be NULL: zeros. */
-MUST err_t entry_make(struct entry **out, enum entry_kind kind, const hash_t *election, const hash_t *ceremony,
-                      const hash_t *subject, const struct cbor_out *statement, const struct cbor_out *evidence,
-                      const struct signer *signer, struct fault *f);
+MUST err_t entry_make(struct entry **out, enum entry_kind kind, const hash_t *election,
+                      const hash_t *ceremony, const hash_t *subject, const struct cbor_out *statement,
+                      const struct cbor_out *evidence, const struct signer *signer, struct fault *f);
 
 /* --- boards --- */
 
@@ -98,14 +99,17 @@ MUST err_t board_merge(struct board *b, const char *from, struct merge_report *r
 /* Entry by message id, or NULL. */
 const struct entry *board_entry(const struct board *b, const hash_t *id);
 
-/* The statement of (kind, ceremony, author, subject): *out is NULL if there is none (returns OK). Several entries
- * with equal statements: the one with the smallest id. Different statements: ERR_EQUIVOCATION, with
+/* The statement of (kind, ceremony, author, subject): *out is NULL if there is none (returns OK). Several
+ * entries with equal statements: the one with the smallest id. Different statements: ERR_EQUIVOCATION, with
  * *out and *other two that differ. Any pointer argument but out may be NULL: then it does not filter. */
 MUST err_t board_find(const struct board *b, const struct entry **out, const struct entry **other,
-                      enum entry_kind kind, const hash_t *ceremony, const point_t *author, const hash_t *subject);
+                      enum entry_kind kind, const hash_t *ceremony, const point_t *author,
+                      const hash_t *subject);
 
-/* Detached ciphertexts, named by their SHA-256. put: a damaged file under the name is put aside. get: ERR_MISSING, ERR_HASH; *data is malloc'ed. */
-MUST err_t board_detached_put(const struct board *b, hash_t *out, const void *data, size_t len, struct fault *f);
+/* Detached ciphertexts, named by their SHA-256. put: a damaged file under the name is put aside. get:
+ * ERR_MISSING, ERR_HASH; *data is malloc'ed. */
+MUST err_t board_detached_put(const struct board *b, hash_t *out, const void *data, size_t len,
+                              struct fault *f);
 MUST err_t board_detached_get(const struct board *b, uint8_t **data, size_t *len, const hash_t *hash,
                               struct fault *f);
 

@@ -25,8 +25,8 @@ err_t test_ciphertext(struct group *g, point_t *A, point_t *B, point_t *V, const
     return point_mul2(g, B, &v, &rnd, Y);
 }
 
-void confirm_statement(struct cbor_out *o, const struct roster *r, const struct cut *c, const struct outcome *oc,
-                       const point_t *D)
+void confirm_statement(struct cbor_out *o, const struct roster *r, const struct cut *c,
+                       const struct outcome *oc, const point_t *D)
 {
     cbor_put_array(o, 6);
     cbor_put_hash(o, &c->hash);
@@ -40,8 +40,8 @@ void confirm_statement(struct cbor_out *o, const struct roster *r, const struct 
     cbor_put_point(o, D);
 }
 
-void confirm_context(struct cbor_out *o, const struct roster *r, const struct cut *c, const struct outcome *oc,
-                     uint32_t seat)
+void confirm_context(struct cbor_out *o, const struct roster *r, const struct cut *c,
+                     const struct outcome *oc, uint32_t seat)
 {
     cbor_put_array(o, 6);
     cbor_put_hash(o, &r->ceremony);
@@ -53,8 +53,8 @@ void confirm_context(struct cbor_out *o, const struct roster *r, const struct cu
 }
 
 static err_t parse_and_compare(point_t *D, struct pok *pok, struct dleq *dleq, const struct entry *e,
-                               const struct roster *r, const struct cut *c, const struct outcome *oc, struct group *g,
-                               struct fault *f)
+                               const struct roster *r, const struct cut *c, const struct outcome *oc,
+                               struct group *g, struct fault *f)
 {
     /* The statement is compared as a whole: only D is read from it. */
     if (e->statement_len < 2 + POINT_LEN)
@@ -101,7 +101,8 @@ static err_t check_entry(point_t *D, const struct entry *e, const struct roster 
 }
 
 err_t confirm_check(point_t *D, const struct entry **used, const struct board *b, const struct roster *r,
-                    const struct cut *c, const struct outcome *oc, uint32_t seat, struct group *g, struct fault *f)
+                    const struct cut *c, const struct outcome *oc, uint32_t seat, struct group *g,
+                    struct fault *f)
 {
     const struct enrolment *who = &r->seat[seat - 1];
     const struct entry *first = NULL;

@@ -84,7 +84,8 @@ static int adds(const struct list *in, const struct entry *e, const struct roste
 }
 
 /* A deal that was repeated: keep the entry whose proof is good. */
-static err_t better_deal(const struct entry **have, const struct entry *e, const struct roster *r, struct group *g)
+static err_t better_deal(const struct entry **have, const struct entry *e, const struct roster *r,
+                         struct group *g)
 {
     struct deal d;
     err_t err = deal_check(&d, *have, r, g, NULL);
@@ -118,7 +119,8 @@ static int by_id(const void *a, const void *b)
     return hash_cmp(a, b);
 }
 
-err_t cut_make(struct cut *out, const struct board *b, const struct roster *r, uint32_t absent, struct fault *f)
+err_t cut_make(struct cut *out, const struct board *b, const struct roster *r, uint32_t absent,
+               struct fault *f)
 {
     memset(out, 0, sizeof *out);
     struct cut c = {.absent = absent};
@@ -203,7 +205,8 @@ err_t cut_covers(const struct cut *c, const struct board *b, const struct roster
         if (!belongs(e, r) || !adds(&in, e, r, &same))
             continue;
         uint32_t seat = roster_seat(r, &e->author);
-        err = fault_set(f, ERR_RULE, "the cut leaves out a %s that is on this board", entry_kind_name(e->kind));
+        err =
+            fault_set(f, ERR_RULE, "the cut leaves out a %s that is on this board", entry_kind_name(e->kind));
         fault_who(f, err, "seat %u, %s", seat, r->seat[seat - 1].name);
     }
     free(in.entry);
@@ -233,28 +236,30 @@ static err_t all_here(const struct board *b, const struct roster *r, const struc
         if (e == NULL)
             return fault_set(f, ERR_MISSING, "entry %s of the cut is not on this board", hex);
         if (!belongs(e, r))
-            return fault_set(f, ERR_RULE, "entry %s of the cut is no deal, complaint or reveal of this roster", hex);
+            return fault_set(f, ERR_RULE,
+                             "entry %s of the cut is no deal, complaint or reveal of this roster", hex);
     }
     return OK;
 }
 
-static err_t judge_deals(struct outcome *oc, const struct board *b, const struct roster *r, const struct cut *c,
-                         struct group *g, struct fault *f)
+static err_t judge_deals(struct outcome *oc, const struct board *b, const struct roster *r,
+                         const struct cut *c, struct group *g, struct fault *f)
 {
     for (uint32_t i = 1; i <= r->n; i++) {
         err_t e = deal_of_seat(&oc->deal[i - 1], b, r, g, i, c->entry, c->entry_count, NULL);
         if (err_class(e) == CLASS_SYSTEM)
             return fault_set(f, e, "checking the deal of seat %u", i);
-        oc->fate[i - 1] = e == OK                   ? FATE_QUALIFIED
-                          : e == ERR_MISSING        ? FATE_ABSENT
-                          : e == ERR_EQUIVOCATION   ? FATE_EQUIVOCATED
-                                                    : FATE_BAD_DEAL;
+        oc->fate[i - 1] = e == OK                 ? FATE_QUALIFIED
+                          : e == ERR_MISSING      ? FATE_ABSENT
+                          : e == ERR_EQUIVOCATION ? FATE_EQUIVOCATED
+                                                  : FATE_BAD_DEAL;
     }
     return OK;
 }
 
 /* A complaint counts if its author holds another seat and it names the dealer's deal of this cut. */
-static void gather_complaints(struct outcome *oc, const struct board *b, const struct roster *r, const struct cut *c)
+static void gather_complaints(struct outcome *oc, const struct board *b, const struct roster *r,
+                              const struct cut *c)
 {
     for (size_t k = 0; k < c->entry_count; k++) {
         const struct entry *e = board_entry(b, &c->entry[k]);
@@ -263,7 +268,8 @@ static void gather_complaints(struct outcome *oc, const struct board *b, const s
         if (complaint_parse(&deal, e) != OK)
             continue;
         for (uint32_t i = 1; i <= r->n; i++)
-            if (i != j && oc->fate[i - 1] == FATE_QUALIFIED && hash_cmp(&oc->deal[i - 1].statement_id, &deal) == 0)
+            if (i != j && oc->fate[i - 1] == FATE_QUALIFIED &&
+                hash_cmp(&oc->deal[i - 1].statement_id, &deal) == 0)
                 oc->complaints[i - 1] |= bit(j);
     }
 }
@@ -282,15 +288,16 @@ static void void_complainers(struct outcome *oc, const struct roster *r)
 }
 
 /* The one reveal of dealer i for seat j in the cut. */
-static err_t judge_reveal(struct outcome *oc, const struct board *b, const struct roster *r, const struct cut *c,
-                          uint32_t i, uint32_t j, struct group *g)
+static err_t judge_reveal(struct outcome *oc, const struct board *b, const struct roster *r,
+                          const struct cut *c, uint32_t i, uint32_t j, struct group *g)
 {
     const struct entry *found = NULL;
     hash_t subject;
     subject_seat(&subject, j);
     for (size_t k = 0; k < c->entry_count; k++) {
         const struct entry *e = board_entry(b, &c->entry[k]);
-        if (e->kind != ENTRY_REVEAL || roster_seat(r, &e->author) != i || hash_cmp(&e->subject, &subject) != 0)
+        if (e->kind != ENTRY_REVEAL || roster_seat(r, &e->author) != i ||
+            hash_cmp(&e->subject, &subject) != 0)
             continue;
         if (found != NULL && hash_cmp(&found->statement_id, &e->statement_id) != 0) {
             oc->fate[i - 1] = FATE_OUT_REVEAL;
@@ -312,8 +319,8 @@ static err_t judge_reveal(struct outcome *oc, const struct board *b, const struc
     return OK;
 }
 
-static err_t judge_complaints(struct outcome *oc, const struct board *b, const struct roster *r, const struct cut *c,
-                              struct group *g)
+static err_t judge_complaints(struct outcome *oc, const struct board *b, const struct roster *r,
+                              const struct cut *c, struct group *g)
 {
     gather_complaints(oc, b, r, c);
     void_complainers(oc, r);
@@ -370,6 +377,7 @@ err_t cut_outcome(struct outcome *oc, const struct manifest *m, const struct boa
     TRY(sum_points(oc, r, g, f));
     uint32_t holders = (uint32_t)__builtin_popcount(oc->holders);
     if (holders < need_holders)
-        return fault_set(f, ERR_QUORUM, "%u trustees would hold a share, %u are needed", holders, need_holders);
+        return fault_set(f, ERR_QUORUM, "%u trustees would hold a share, %u are needed", holders,
+                         need_holders);
     return OK;
 }

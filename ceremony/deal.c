@@ -1,4 +1,5 @@
-/* Deals and reveals, public side. Feldman, "A practical scheme for non-interactive verifiable secret sharing". */
+/* Deals and reveals, public side. Feldman, "A practical scheme for non-interactive verifiable secret
+ * sharing". */
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,7 +39,8 @@ static err_t deal_parse(struct deal *d, struct pok *proof, const struct entry *e
     return cbor_in_end(&in, f);
 }
 
-err_t deal_check(struct deal *out, const struct entry *e, const struct roster *r, struct group *g, struct fault *f)
+err_t deal_check(struct deal *out, const struct entry *e, const struct roster *r, struct group *g,
+                 struct fault *f)
 {
     memset(out, 0, sizeof *out);
     struct deal d = {.statement_id = e->statement_id, .seat = roster_seat(r, &e->author)};
@@ -57,7 +59,8 @@ err_t deal_check(struct deal *out, const struct entry *e, const struct roster *r
         struct cbor_out context = CBOR_OUT_INIT;
         err = deal_context(&context, r, &d);
         if (err == OK)
-            err = pok_verify(g, &proof, &d.C[0], "conclave/deal-pok", &r->election, context.data, context.len);
+            err =
+                pok_verify(g, &proof, &d.C[0], "conclave/deal-pok", &r->election, context.data, context.len);
         cbor_out_free(&context);
         if (err != OK)
             fault_set(f, err, "the deal's proof of knowledge");
@@ -76,8 +79,8 @@ static int in_list(const hash_t *ids, size_t count, const hash_t *id)
     return 0;
 }
 
-err_t deal_of_seat(struct deal *out, const struct board *b, const struct roster *r, struct group *g, uint32_t seat,
-                   const hash_t *ids, size_t id_count, struct fault *f)
+err_t deal_of_seat(struct deal *out, const struct board *b, const struct roster *r, struct group *g,
+                   uint32_t seat, const hash_t *ids, size_t id_count, struct fault *f)
 {
     memset(out, 0, sizeof *out);
     const struct enrolment *who = &r->seat[seat - 1];

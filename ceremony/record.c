@@ -70,8 +70,10 @@ static void transcript_root(hash_t *out, const hash_t *entry, size_t count)
 
 void record_anchor(hash_t *out, const hash_t *election, const hash_t *record)
 {
-    /* The heads of array(3), text(15) and twice bytes(32) stand here: a fingerprint cannot fail for want of memory. */
-    static const char label[] = "\x83\x6f" "conclave/anchor";
+    /* The heads of array(3), text(15) and twice bytes(32) stand here: a fingerprint cannot fail for want of
+     * memory. */
+    static const char label[] = "\x83\x6f"
+                                "conclave/anchor";
     struct hash_ctx c;
     hash_init(&c);
     hash_add(&c, label, sizeof label - 1);
@@ -164,7 +166,8 @@ static err_t check_key(const struct record *r, struct group *g, struct fault *f)
     return OK;
 }
 
-err_t record_parse(struct record **out, const struct manifest *m, const uint8_t *data, size_t len, struct fault *f)
+err_t record_parse(struct record **out, const struct manifest *m, const uint8_t *data, size_t len,
+                   struct fault *f)
 {
     struct group *g = NULL;
     hash_t root;
@@ -252,7 +255,8 @@ static err_t try_cut(struct making *k, const struct entry *cut_entry, struct fau
     TRY(cut_outcome(&k->outcome, k->m, k->b, &k->roster, &k->cut, k->g, f));
     for (uint32_t j = 1; j <= k->roster.n; j++)
         if (k->outcome.holders >> (j - 1) & 1)
-            TRY(confirm_check(&D[j - 1], &k->confirm[j - 1], k->b, &k->roster, &k->cut, &k->outcome, j, k->g, f));
+            TRY(confirm_check(&D[j - 1], &k->confirm[j - 1], k->b, &k->roster, &k->cut, &k->outcome, j, k->g,
+                              f));
     return test_decrypts(k->g, &k->roster, &k->cut, &k->outcome, D, f);
 }
 
@@ -353,13 +357,15 @@ static err_t consider(struct best *best, const struct making *k, struct fault *f
     return build(&best->record, &best->bytes, k);
 }
 
-static err_t try_cuts(struct best *best, struct making *k, const hash_t *ceremony, struct fault *f, struct fault *why)
+static err_t try_cuts(struct best *best, struct making *k, const hash_t *ceremony, struct fault *f,
+                      struct fault *why)
 {
     for (size_t i = 0; i < k->b->entry_count; i++) {
         const struct entry *e = k->b->entry[i];
         if (e->kind != ENTRY_CUT || (ceremony != NULL && hash_cmp(&e->ceremony, ceremony) != 0))
             continue;
-        /* Signed by several: only what was seen to be good counts as seen, for rubbish can have any subject. */
+        /* Signed by several: only what was seen to be good counts as seen, for rubbish can have any subject.
+         */
         if (best->record != NULL && hash_cmp(&best->record->cut, &e->subject) == 0)
             continue;
         making_reset(k);
@@ -372,8 +378,8 @@ static err_t try_cuts(struct best *best, struct making *k, const hash_t *ceremon
     return OK;
 }
 
-err_t record_make_for(struct record **out, struct cbor_out *bytes, const struct manifest *m, const struct board *b,
-                      const hash_t *ceremony, struct fault *f)
+err_t record_make_for(struct record **out, struct cbor_out *bytes, const struct manifest *m,
+                      const struct board *b, const hash_t *ceremony, struct fault *f)
 {
     *out = NULL;
     struct making *k = calloc(1, sizeof *k);
@@ -388,8 +394,8 @@ err_t record_make_for(struct record **out, struct cbor_out *bytes, const struct 
     if (e == OK)
         e = try_cuts(&best, k, ceremony, f, &why);
     if (e == OK && best.record == NULL)
-        e = fault_set(f, ERR_EARLY, "the key is not released: %s%s%s", why.who, why.who[0] != '\0' ? ": " : "",
-                      why.detail);
+        e = fault_set(f, ERR_EARLY, "the key is not released: %s%s%s", why.who,
+                      why.who[0] != '\0' ? ": " : "", why.detail);
     if (e == OK) {
         *out = best.record;
         *bytes = best.bytes;
@@ -402,8 +408,8 @@ err_t record_make_for(struct record **out, struct cbor_out *bytes, const struct 
     return e;
 }
 
-err_t record_make(struct record **out, struct cbor_out *bytes, const struct manifest *m, const struct board *b,
-                  struct fault *f)
+err_t record_make(struct record **out, struct cbor_out *bytes, const struct manifest *m,
+                  const struct board *b, struct fault *f)
 {
     return record_make_for(out, bytes, m, b, NULL, f);
 }
@@ -419,8 +425,8 @@ int record_lists(const struct record *r, const struct entry *e)
     return 0;
 }
 
-/* The entries that the record lists, and the signed rosters and cuts that give its ceremony id and cut hash, as a
- * board of their own: nothing else can have had an influence. ERR_MISSING if one is not here. */
+/* The entries that the record lists, and the signed rosters and cuts that give its ceremony id and cut hash,
+ * as a board of their own: nothing else can have had an influence. ERR_MISSING if one is not here. */
 static err_t listed_board(struct board *view, const struct record *r, const struct board *b, struct fault *f)
 {
     memset(view, 0, sizeof *view);
@@ -432,7 +438,8 @@ static err_t listed_board(struct board *view, const struct record *r, const stru
         struct entry *e = b->entry[i];
         const hash_t *id = e->kind == ENTRY_CONFIRM ? &e->statement_id : &e->id;
         int same = hash_cmp(&e->ceremony, &r->ceremony) == 0;
-        int take = same && (e->kind == ENTRY_ROSTER || (e->kind == ENTRY_CUT && hash_cmp(&e->subject, &r->cut) == 0));
+        int take = same &&
+                   (e->kind == ENTRY_ROSTER || (e->kind == ENTRY_CUT && hash_cmp(&e->subject, &r->cut) == 0));
         for (size_t j = 0; j < r->entry_count; j++)
             if (hash_cmp(&r->entry[j], id) == 0)
                 take = seen[j] = 1;

@@ -15,8 +15,8 @@ err_t enrolment_commitment(hash_t *out, const hash_t *election, const point_t *i
     return cbor_out_hash(&o, out);
 }
 
-void seed_info(struct cbor_out *o, const hash_t *election, const point_t *identity, const point_t *ceremony_key,
-               const hash_t *commitment)
+void seed_info(struct cbor_out *o, const hash_t *election, const point_t *identity,
+               const point_t *ceremony_key, const hash_t *commitment)
 {
     static const hash_t none;
     cbor_put_array(o, 8);
@@ -49,12 +49,12 @@ err_t enrolment_parse(struct enrolment *out, const struct entry *e, const struct
     cbor_get_hash(&in, &x.commitment);
     TRY(cbor_in_end(&in, f));
     TRY(point_check(g, &x.identity));
-    if (e->kind != ENTRY_ENROLL || !hash_is_zero(&e->ceremony) || !hash_is_zero(&e->subject) || e->evidence_len != 0 ||
-        x.name[0] == '\0')
+    if (e->kind != ENTRY_ENROLL || !hash_is_zero(&e->ceremony) || !hash_is_zero(&e->subject) ||
+        e->evidence_len != 0 || x.name[0] == '\0')
         return fault_set(f, ERR_FORMAT, "enrolment");
     if (n != m->n || t != m->t) {
-        fault_set(f, ERR_MISMATCH, "enrolled for %u of %u, the manifest says %u of %u", (unsigned)t, (unsigned)n, m->t,
-                  m->n);
+        fault_set(f, ERR_MISMATCH, "enrolled for %u of %u, the manifest says %u of %u", (unsigned)t,
+                  (unsigned)n, m->t, m->n);
         return fault_who(f, ERR_MISMATCH, "%s", x.name);
     }
     *out = x;
@@ -159,7 +159,8 @@ err_t roster_make(struct roster *out, const struct manifest *m, const struct boa
         if (e->kind != ENTRY_ENROLL || is_listed(leave_out, leave_out_count, &e->id))
             continue;
         if (count == m->n)
-            return fault_set(f, ERR_QUORUM, "more than %u enrolments are on the board; name those to leave out", m->n);
+            return fault_set(f, ERR_QUORUM,
+                             "more than %u enrolments are on the board; name those to leave out", m->n);
         id[count++] = e->id;
     }
     if (count < m->n)

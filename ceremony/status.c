@@ -5,13 +5,13 @@
 
 const char *stage_name(enum stage s)
 {
-    static const char *const name[] = {"enrolment", "roster",       "dealing",  "cut",
+    static const char *const name[] = {"enrolment", "roster",       "dealing", "cut",
                                        "complaint", "confirmation", "released"};
     return (size_t)s < sizeof name / sizeof name[0] ? name[s] : "unknown";
 }
 
-/* The roster that trustees signed; if there are several, the first one good, and a flag. Only who has a seat in
- * a roster can sign it. */
+/* The roster that trustees signed; if there are several, the first one good, and a flag. Only who has a seat
+ * in a roster can sign it. */
 static err_t find_roster(struct status *s, const struct manifest *m, const struct board *b, struct group *g,
                          const hash_t *ceremony)
 {
@@ -26,7 +26,8 @@ static err_t find_roster(struct status *s, const struct manifest *m, const struc
         err_t one = roster_signed_by(r, m, b, g, &e->author, NULL);
         if (err_class(one) == CLASS_SYSTEM)
             err = one;
-        if (one != OK || roster_seat(r, &e->author) == 0 || (ceremony != NULL && hash_cmp(&r->ceremony, ceremony) != 0))
+        if (one != OK || roster_seat(r, &e->author) == 0 ||
+            (ceremony != NULL && hash_cmp(&r->ceremony, ceremony) != 0))
             continue;
         s->rosters_differ |= s->has_roster;
         if (!s->has_roster)
@@ -86,7 +87,8 @@ static size_t confirmations(const struct board *b, const struct cut *c, const st
     return (size_t)__builtin_popcount(who);
 }
 
-static err_t read_confirmations(struct status *s, const struct manifest *m, const struct board *b, struct group *g)
+static err_t read_confirmations(struct status *s, const struct manifest *m, const struct board *b,
+                                struct group *g)
 {
     const struct roster *r = &s->roster;
     s->cut_error = cut_outcome(&s->outcome, m, b, r, &s->cut, g, NULL);
@@ -128,8 +130,9 @@ static int calls_dealers_absent(const struct cut *c, const struct board *b, cons
     return 0;
 }
 
-/* How good a cut is to go on with: one that released the key, then what the trustee signed (of several the one
- * that calls most seats absent, which is the later), then without seats called absent, then by confirmations. */
+/* How good a cut is to go on with: one that released the key, then what the trustee signed (of several the
+ * one that calls most seats absent, which is the later), then without seats called absent, then by
+ * confirmations. */
 static err_t rank_cut(struct status *s, unsigned *rank, const struct manifest *m, const struct board *b,
                       struct group *g, const point_t *self)
 {
@@ -149,7 +152,8 @@ static err_t rank_cut(struct status *s, unsigned *rank, const struct manifest *m
     }
     if (cut_covers(&s->cut, b, r, NULL) != OK)
         return OK;
-    if (self != NULL && board_find(b, &own, NULL, ENTRY_CUT, &r->ceremony, self, &s->cut.hash) == OK && own != NULL)
+    if (self != NULL && board_find(b, &own, NULL, ENTRY_CUT, &r->ceremony, self, &s->cut.hash) == OK &&
+        own != NULL)
         *rank = 1000 + absent;
     else
         *rank = 1 + (calls_dealers_absent(&s->cut, b, r) ? 0 : 100) + (unsigned)said;

@@ -141,8 +141,8 @@ static void test_nonce_never_repeats(void **state)
     world_free(w);
 }
 
-static void post_enrolment(struct world *w, struct softkeys *k, const point_t *ceremony_key, const hash_t *sealed,
-                           const hash_t *commitment)
+static void post_enrolment(struct world *w, struct softkeys *k, const point_t *ceremony_key,
+                           const hash_t *sealed, const hash_t *commitment)
 {
     struct cbor_out st = CBOR_OUT_INIT;
     struct signer s = softkeys_signer(k, 0);
@@ -200,7 +200,8 @@ static void test_copied_commitment(void **state)
     struct roster *r = w->roster = calloc(1, sizeof *w->roster);
     assert_int_equal(roster_make(r, &w->m, w->party[0].b, w->g, NULL, 0, &f), OK);
     for (uint32_t i = 0; i < 4; i++)
-        w->party_of[roster_seat(r, i < 3 ? &w->party[i].t.identity : &mallory->enrolment[0].identity_key) - 1] = i;
+        w->party_of[roster_seat(r, i < 3 ? &w->party[i].t.identity : &mallory->enrolment[0].identity_key) -
+                    1] = i;
     for (uint32_t i = 0; i < 3; i++) {
         assert_int_equal(roster_sign(&w->party[i].t, r, &f), OK);
         assert_int_equal(deal_make(&w->party[i].t, r, &f), OK);
@@ -214,7 +215,8 @@ static void test_copied_commitment(void **state)
     struct cbor_out st = CBOR_OUT_INIT, ev = CBOR_OUT_INIT;
     const struct entry *e;
     assert_int_equal(deal_of_seat(&d, w->party[0].b, r, w->g, victim, NULL, 0, &f), OK);
-    assert_int_equal(board_find(w->party[0].b, &e, NULL, ENTRY_DEAL, NULL, &w->party[0].t.identity, NULL), OK);
+    assert_int_equal(board_find(w->party[0].b, &e, NULL, ENTRY_DEAL, NULL, &w->party[0].t.identity, NULL),
+                     OK);
     cbor_put_raw(&st, e->statement, e->statement_len);
     cbor_put_raw(&ev, e->evidence, e->evidence_len);
     evil_post(w, seat, ENTRY_DEAL, NULL, &st, &ev);
@@ -282,8 +284,9 @@ static void test_late_second_enrolment(void **state)
     world_reopen(w);
     for (uint32_t i = 0; i < 3; i++)
         assert_int_equal(deal_make(&w->party[i].t, w->roster, &f), OK);
-    assert_int_equal(board_find(w->party[0].b, &one, &two, ENTRY_ENROLL, NULL, &w->roster->seat[1].identity, NULL),
-                     ERR_EQUIVOCATION);
+    assert_int_equal(
+        board_find(w->party[0].b, &one, &two, ENTRY_ENROLL, NULL, &w->roster->seat[1].identity, NULL),
+        ERR_EQUIVOCATION);
     world_reopen(w);
     assert_ends(w, 7);
     world_free(w);
@@ -330,8 +333,9 @@ static void test_equivocating_deals(void **state)
     scalar_set(&more, 1);
     evil_deal(w, 2, &(struct evil_deal){.twist = &more});
     world_exchange(w);
-    assert_int_equal(board_find(w->party[0].b, &one, &two, ENTRY_DEAL, NULL, &w->roster->seat[1].identity, NULL),
-                     ERR_EQUIVOCATION);
+    assert_int_equal(
+        board_find(w->party[0].b, &one, &two, ENTRY_DEAL, NULL, &w->roster->seat[1].identity, NULL),
+        ERR_EQUIVOCATION);
     assert_non_null(two);
     assert_int_equal(deal_of_seat(&d, w->party[0].b, w->roster, w->g, 2, NULL, 0, &f), ERR_EQUIVOCATION);
     assert_non_null(strstr(f.who, "seat 2"));
@@ -368,7 +372,9 @@ static void test_sealed_seed_as_share(void **state)
     world_enroll(w);
     world_roster(w);
     world_deal(w, ALL & ~bit(1));
-    evil_deal(w, 1, &(struct evil_deal){.victims = bit(3), .how = SHARE_SEED, .replace = &w->roster->seat[2].sealed});
+    evil_deal(
+        w, 1,
+        &(struct evil_deal){.victims = bit(3), .how = SHARE_SEED, .replace = &w->roster->seat[2].sealed});
     world_exchange(w);
     struct trustee *t = &world_seat(w, 3)->t;
     assert_int_equal(shares_check(t, w->roster, &bad, &missing, &f), OK);

@@ -54,8 +54,8 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct entry *make_entry(const struct fixture *x, const struct signer *s, enum entry_kind kind, const char *text,
-                                const char *evidence)
+static struct entry *make_entry(const struct fixture *x, const struct signer *s, enum entry_kind kind,
+                                const char *text, const char *evidence)
 {
     struct entry *e;
     struct cbor_out st = CBOR_OUT_INIT, ev = CBOR_OUT_INIT;
@@ -63,8 +63,8 @@ static struct entry *make_entry(const struct fixture *x, const struct signer *s,
     cbor_put_text(&st, text);
     if (evidence != NULL)
         cbor_put_text(&ev, evidence);
-    assert_int_equal(entry_make(&e, kind, &x->election, NULL, &subject, &st, evidence != NULL ? &ev : NULL, s, &f),
-                     OK);
+    assert_int_equal(
+        entry_make(&e, kind, &x->election, NULL, &subject, &st, evidence != NULL ? &ev : NULL, s, &f), OK);
     cbor_out_free(&st);
     cbor_out_free(&ev);
     return e;
@@ -130,7 +130,8 @@ static void test_evidence_where_none_belongs(void **state)
     cbor_put_uint(&st, 1);
     cbor_put_uint(&ev, 1);
     for (size_t i = 0; i < sizeof bare / sizeof bare[0]; i++)
-        assert_int_equal(entry_make(&e, bare[i], &x->election, NULL, NULL, &st, &ev, &x->signer, &f), ERR_LIMIT);
+        assert_int_equal(entry_make(&e, bare[i], &x->election, NULL, NULL, &st, &ev, &x->signer, &f),
+                         ERR_LIMIT);
     cbor_out_free(&st);
     cbor_out_free(&ev);
 }
@@ -190,7 +191,8 @@ static void test_repetition_and_equivocation(void **state)
     struct merge_report report;
     assert_int_equal(board_merge(x->board[0], x->dir[1], &report, &f), OK);
     assert_int_equal(report.added, 1);
-    assert_int_equal(board_find(x->board[0], &one, &two, ENTRY_DEAL, NULL, &x->signer.key, NULL), ERR_EQUIVOCATION);
+    assert_int_equal(board_find(x->board[0], &one, &two, ENTRY_DEAL, NULL, &x->signer.key, NULL),
+                     ERR_EQUIVOCATION);
     assert_non_null(one);
     assert_non_null(two);
     assert_memory_not_equal(&one->statement_id, &two->statement_id, HASH_LEN);
@@ -367,10 +369,14 @@ static void test_many_bad_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_every_byte),           T(test_other_election),
-        T(test_malleated_signature),  T(test_evidence_where_none_belongs),
-        T(test_merge),                T(test_repetition_and_equivocation),
-        T(test_rubbish),              T(test_damaged_own_file),
+        T(test_every_byte),
+        T(test_other_election),
+        T(test_malleated_signature),
+        T(test_evidence_where_none_belongs),
+        T(test_merge),
+        T(test_repetition_and_equivocation),
+        T(test_rubbish),
+        T(test_damaged_own_file),
         T(test_many_bad_files),
     };
     return cmocka_run_group_tests(tests, secrets_setup, NULL);

@@ -265,7 +265,8 @@ static void complain_all(struct world *w)
     world_exchange(w);
 }
 
-static struct world *with_evil_dealer(uint32_t n, uint32_t t, uint32_t min_qual, uint32_t victims, enum bad_share how)
+static struct world *with_evil_dealer(uint32_t n, uint32_t t, uint32_t min_qual, uint32_t victims,
+                                      enum bad_share how)
 {
     struct world *w = world_new(n, t, min_qual, 1);
     world_enroll(w);
@@ -370,7 +371,8 @@ static void test_no_confirmation_without_complaint(void **state)
     assert_int_equal(confirm_make(&world_seat(w, 2)->t, w->roster, &w->cut, &f), ERR_RULE);
     struct cut cut;
     assert_int_equal(cut_make(&cut, world_seat(w, 2)->b, w->roster, 0, &f), OK);
-    assert_int_equal(cut_outcome(w->outcome, &w->m, world_seat(w, 2)->b, w->roster, &cut, w->g, &f), ERR_QUORUM);
+    assert_int_equal(cut_outcome(w->outcome, &w->m, world_seat(w, 2)->b, w->roster, &cut, w->g, &f),
+                     ERR_QUORUM);
     cut_free(&cut);
     world_free(w);
 }
@@ -464,7 +466,8 @@ static void test_cut_leaves_out(void **state)
     world_free(w);
 }
 
-/* One holder stalls; the others cut again without it. The late confirmation of the first cut changes nothing. */
+/* One holder stalls; the others cut again without it. The late confirmation of the first cut changes nothing.
+ */
 static void test_stalled_confirmation(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* The token fails at each call of each phase in turn: the named error, nothing half-written, and the repetition
- * gives what an undisturbed run gives. Also a token that answers, but wrongly. */
+/* The token fails at each call of each phase in turn: the named error, nothing half-written, and the
+ * repetition gives what an undisturbed run gives. Also a token that answers, but wrongly. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -162,8 +162,8 @@ static size_t own_entries(const struct party *p, enum entry_kind kind, hash_t *s
     return count;
 }
 
-/* All calls of one phase fail in turn, each with another error of a token, in one ceremony; the last run is let
- * through. Returns how many calls there were. */
+/* All calls of one phase fail in turn, each with another error of a token, in one ceremony; the last run is
+ * let through. Returns how many calls there were. */
 static size_t fail_each_call(struct world *w, const struct phase *x)
 {
     static const err_t errors[] = {ERR_TOKEN_REMOVED, ERR_TOKEN_FAILED, ERR_TOKEN_LOCKED, ERR_TOKEN_PIN};
@@ -184,7 +184,8 @@ static size_t fail_each_call(struct world *w, const struct phase *x)
         assert_int_equal(e, with);
         assert_int_equal(f.err, with);
         assert_int_equal(own_entries(p, x->kind, NULL), 0);
-        if (x->kind == ENTRY_ENROLL) /* at most the keys of this one attempt are left, when forgetting failed too */
+        if (x->kind ==
+            ENTRY_ENROLL) /* at most the keys of this one attempt are left, when forgetting failed too */
             assert_true(p->token->enrolment_count <= 1);
         if (x->kind == ENTRY_ENROLL)
             p->token->enrolment_count = 0;
@@ -291,8 +292,10 @@ static void test_wrong_token(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_call_of_each_phase), cmocka_unit_test(test_wrong_ecdh),
-        cmocka_unit_test(test_wrong_signature),         cmocka_unit_test(test_dead_generator),
+        cmocka_unit_test(test_each_call_of_each_phase),
+        cmocka_unit_test(test_wrong_ecdh),
+        cmocka_unit_test(test_wrong_signature),
+        cmocka_unit_test(test_dead_generator),
         cmocka_unit_test(test_wrong_token),
     };
     return cmocka_run_group_tests(tests, secrets_setup, NULL);

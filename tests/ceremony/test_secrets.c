@@ -1,4 +1,5 @@
-/* Nothing secret is at rest: every file that a ceremony and a decryption write is searched for every secret. */
+/* Nothing secret is at rest: every file that a ceremony and a decryption write is searched for every secret.
+ */
 #include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -76,7 +76,8 @@ static void test_stages(void **state)
     world_free(w);
 }
 
-/* One seat proposes a cut without the others, confirms it, and lets accomplices do so: nobody is led to it. */
+/* One seat proposes a cut without the others, confirms it, and lets accomplices do so: nobody is led to it.
+ */
 static void test_cut_of_a_few(void **state)
 {
     (void)state;

@@ -26,12 +26,12 @@ static void must(err_t e, const struct fault *f, const char *what)
     fail_msg("%s: %s %s", what, err_name(e), text);
 }
 
-#define MUST_OK(call)              \
-    do {                           \
-        struct fault f_;           \
-        struct fault *f = &f_;     \
-        fault_clear(f);            \
-        must((call), f, #call);    \
+#define MUST_OK(call)                                                                                        \
+    do {                                                                                                     \
+        struct fault f_;                                                                                     \
+        struct fault *f = &f_;                                                                               \
+        fault_clear(f);                                                                                      \
+        must((call), f, #call);                                                                              \
     } while (0)
 
 int secrets_setup(void **state)
@@ -258,8 +258,8 @@ static void evaluate(scalar_t *out, const scalar_t *a, uint32_t t, uint32_t j)
 }
 
 /* The detached ciphertext of one share, good or bad. */
-static void evil_share(struct world *w, struct party *p, struct deal *d, const uint8_t *seed, const scalar_t *a,
-                       uint32_t j, const struct evil_deal *how)
+static void evil_share(struct world *w, struct party *p, struct deal *d, const uint8_t *seed,
+                       const scalar_t *a, uint32_t j, const struct evil_deal *how)
 {
     uint8_t enc[65], ct[48];
     scalar_t s, eph, one;
@@ -280,7 +280,8 @@ static void evil_share(struct world *w, struct party *p, struct deal *d, const u
         to = j % w->n + 1;
     MUST_OK(seed_encapsulation(&eph, seed, &w->roster->ceremony, j));
     share_info(&info, w->roster, d, to);
-    MUST_OK(hpke_seal(w->g, enc, ct, &w->roster->seat[to - 1].ceremony_key, &eph, info.data, info.len, s.b, 32));
+    MUST_OK(
+        hpke_seal(w->g, enc, ct, &w->roster->seat[to - 1].ceremony_key, &eph, info.data, info.len, s.b, 32));
     if (bad && how->how == SHARE_GARBAGE)
         random_bytes(ct, sizeof ct);
     if (bad && how->how == SHARE_BAD_POINT)
