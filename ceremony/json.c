@@ -1,6 +1,7 @@
 #include "ceremony/json.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ceremony/base/text.h"
@@ -34,12 +35,25 @@ err_t json_fault(struct fault *f, err_t e, const struct json_at *at, const char 
     return fault_set(f, e, "%s%s%s", place, len > 0 ? ": " : "", detail);
 }
 
+/* jansson calls a document bad when memory runs out in the middle of it. A bad one is bad twice. */
+static int memory_is_short(const void *data, size_t len)
+{
+    json_t *again = json_loadb(data, len, JSON_REJECT_DUPLICATES, NULL);
+    void *room = malloc(4096);
+    int is_short = again != NULL || room == NULL;
+    json_decref(again);
+    free(room);
+    return is_short;
+}
+
 err_t json_read(json_t **out, const void *data, size_t len, struct fault *f)
 {
     json_error_t error;
     *out = json_loadb(data, len, JSON_REJECT_DUPLICATES, &error);
     if (*out != NULL)
         return OK;
+    if (memory_is_short(data, len))
+        return fault_set(f, ERR_MEMORY, "JSON reader");
     err_t e = ERR_FORMAT;
     const char *what = "not valid JSON";
     switch (json_error_code(&error)) {

@@ -6,72 +6,82 @@
 
 #include "ceremony/manifest.h"
 
-static json_t *put_contest(const struct contest *c)
+/* Both take the value over, NULL too; what could not be added is remembered: jansson leaves it out without a word. */
+static void set(int *bad, json_t *object, const char *key, json_t *value)
+{
+    *bad |= json_object_set_new(object, key, value) != 0;
+}
+
+static void append(int *bad, json_t *array, json_t *value)
+{
+    *bad |= json_array_append_new(array, value) != 0;
+}
+
+static json_t *put_contest(int *bad, const struct contest *c)
 {
     json_t *options = json_array();
     for (size_t i = 0; i < c->option_count; i++) {
         const struct option *o = &c->option[i];
         json_t *v = json_pack("{s:s, s:s}", "id", o->id, "title", o->title);
         if (o->write_in)
-            json_object_set_new(v, "write_in", json_true());
-        json_array_append_new(options, v);
+            set(bad, v, "write_in", json_true());
+        append(bad, options, v);
     }
     return json_pack("{s:s, s:s, s:I, s:o}", "id", c->id, "title", c->title, "limit", (json_int_t)c->limit,
                      "options", options);
 }
 
-static json_t *put_style(const struct manifest *m, const struct style *s)
+static json_t *put_style(int *bad, const struct manifest *m, const struct style *s)
 {
     json_t *contests = json_array();
     for (size_t i = 0; i < s->contest_count; i++)
-        json_array_append_new(contests, json_string(m->contest[s->contest[i]].id));
+        append(bad, contests, json_string(m->contest[s->contest[i]].id));
     return json_pack("{s:s, s:o}", "id", s->id, "contests", contests);
 }
 
-static json_t *put_trustees(const struct manifest *m)
+static json_t *put_trustees(int *bad, const struct manifest *m)
 {
     json_t *v = json_pack("{s:I, s:I}", "n", (json_int_t)m->n, "t", (json_int_t)m->t);
     if (m->min_qual != 0 && m->min_qual != m->n)
-        json_object_set_new(v, "min_qual", json_integer(m->min_qual));
+        set(bad, v, "min_qual", json_integer(m->min_qual));
     if (m->same_model_max != 0 && m->same_model_max != (m->rehearsal ? m->n : m->t - 1))
-        json_object_set_new(v, "max_same_model", json_integer(m->same_model_max));
+        set(bad, v, "max_same_model", json_integer(m->same_model_max));
     if (m->rehearsal)
-        json_object_set_new(v, "rehearsal", json_true());
+        set(bad, v, "rehearsal", json_true());
     return v;
 }
 
-static json_t *put_decryption(const struct manifest *m)
+static json_t *put_decryption(int *bad, const struct manifest *m)
 {
     json_t *levels = json_array();
     for (size_t i = 0; i < m->level_count; i++)
         if (m->decrypt_levels >> i & 1)
-            json_array_append_new(levels, json_string(m->level[i]));
+            append(bad, levels, json_string(m->level[i]));
     json_t *v = json_pack("{s:o, s:I}", "levels", levels, "minimum", (json_int_t)m->minimum);
     if (m->plan_quorum != 0)
-        json_object_set_new(v, "plan_quorum", json_integer(m->plan_quorum));
+        set(bad, v, "plan_quorum", json_integer(m->plan_quorum));
     return v;
 }
 
-static json_t *put_manifest(const struct manifest *m)
+static json_t *put_manifest(int *bad, const struct manifest *m)
 {
     char hex[2 * HASH_LEN + 1];
     hex_put(hex, m->places_hash.b, HASH_LEN);
     json_t *levels = json_array(), *contests = json_array(), *styles = json_array();
     for (size_t i = 0; i < m->level_count; i++)
-        json_array_append_new(levels, json_string(m->level[i]));
+        append(bad, levels, json_string(m->level[i]));
     for (size_t i = 0; i < m->contest_count; i++)
-        json_array_append_new(contests, put_contest(&m->contest[i]));
+        append(bad, contests, put_contest(bad, &m->contest[i]));
     for (size_t i = 0; i < m->style_count; i++)
-        json_array_append_new(styles, put_style(m, &m->style[i]));
-    /* A null stands for what could not be made; reading back finds it. */
+        append(bad, styles, put_style(bad, m, &m->style[i]));
     json_t *v =
-        json_pack("{s:i, s:s, s:s, s:s, s:s, s:o*, s:o*, s:{s:s, s:s}, s:o*, s:o*, s:o*, s:s}", "conclave", 1,
+        json_pack("{s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:{s:s, s:s}, s:o, s:o, s:o, s:s}", "conclave", 1,
                   "scheme", "p256-elgamal", "kind", m->kind == KIND_IMPORT ? "import" : "ballots", "title",
-                  m->title, "date", m->date, "trustees", put_trustees(m), "levels", levels, "jurisdictions",
+                  m->title, "date", m->date, "trustees", put_trustees(bad, m), "levels", levels, "jurisdictions",
                   "file", m->places_file, "sha256", hex, "contests", contests, "styles", styles, "decryption",
-                  put_decryption(m), "duplicate_ballots", m->duplicates == DUPLICATE_NONE ? "none" : "first");
+                  put_decryption(bad, m), "duplicate_ballots", m->duplicates == DUPLICATE_NONE ? "none" : "first");
     if (m->kind == KIND_IMPORT)
-        json_object_set_new(v, "import", json_pack("{s:I}", "bits", (json_int_t)m->import_bits));
+        set(bad, v, "import", json_pack("{s:I}", "bits", (json_int_t)m->import_bits));
     return v;
 }
 
@@ -92,8 +102,9 @@ err_t manifest_write(uint8_t **out, size_t *len, const struct manifest *m, struc
 {
     *out = NULL;
     *len = 0;
-    json_t *v = put_manifest(m);
-    char *text = v != NULL ? json_dumps(v, JSON_INDENT(1)) : NULL;
+    int bad = 0;
+    json_t *v = put_manifest(&bad, m);
+    char *text = v != NULL && !bad ? json_dumps(v, JSON_INDENT(1)) : NULL;
     json_decref(v);
     text = text != NULL ? end_line(text) : NULL;
     if (text == NULL)

@@ -43,12 +43,7 @@ static err_t put_places(uint8_t **out, size_t *len, const struct import_plan *p,
         fprintf(stream, ",%s,,%s\n", n->level == IMPORT_PRECINCT ? p->style[n->style].id : "",
                 i == 0 ? hex : "");
     }
-    int bad = ferror(stream);
-    bad = fclose(stream) != 0 || bad;
-    if (bad) {
-        free(text);
-        return ERR_MEMORY;
-    }
+    TRY(file_memstream_end(stream, &text));
     *out = (uint8_t *)text;
     return OK;
 }

@@ -153,11 +153,7 @@ static char *sums_text(struct publish_dir *d, size_t *len)
         hex_put(hex, d->line[i].hash.b, HASH_LEN);
         fprintf(m, "%s  %s\n", hex, d->line[i].path);
     }
-    if (fclose(m) != 0) {
-        free(text);
-        return NULL;
-    }
-    return text;
+    return file_memstream_end(m, &text) == OK ? text : NULL;
 }
 
 /* The same list in the bundle that is there, and files that still have these hashes. */

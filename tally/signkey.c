@@ -252,10 +252,15 @@ static err_t unseal(scalar_t *secret, const struct key_file *k, const char *secr
     put_head(&head, k);
     e = head.err == OK ? stretch(key, k, secret_pass, pass_len, f)
                        : fault_set(f, head.err, "opening a signing key");
-    if (e == OK && (crypto_aead_xchacha20poly1305_ietf_decrypt(secret->b, NULL, NULL, k->sealed, SEALED_LEN,
-                                                               head.data, head.len, k->nonce, key) != 0 ||
-                    check_pair(secret, &k->key) != OK))
+    if (e == OK && crypto_aead_xchacha20poly1305_ietf_decrypt(secret->b, NULL, NULL, k->sealed, SEALED_LEN,
+                                                              head.data, head.len, k->nonce, key) != 0)
+        e = ERR_DECRYPT;
+    if (e == OK)
+        e = check_pair(secret, &k->key);
+    if (e != OK && err_class(e) != CLASS_SYSTEM)
         e = fault_set(f, ERR_DECRYPT, "the passphrase is wrong, or the file was changed");
+    else if (e != OK)
+        fault_set(f, e, "opening a signing key");
     secret_free(key);
     cbor_out_free(&head);
     return e;

@@ -333,11 +333,14 @@ err_t verify_message(struct verify_report **out, const char *input, char kind, c
     m.content = e == OK ? open_memstream(&content, &content_len) : NULL;
     if (m.content == NULL)
         e = ERR_MEMORY;
-    if (e == OK && bundle != NULL && bundle_election_load(&m.be, bundle, 1, &ignored) != OK)
+    err_t loaded = e == OK && bundle != NULL ? bundle_election_load(&m.be, bundle, 1, &ignored) : OK;
+    if (loaded != OK)
         m.be = NULL; /* verify_bundle says why */
+    if (loaded == ERR_MEMORY)
+        e = loaded;
     if (e == OK)
         e = check_kind(&m, kind);
-    if (m.content != NULL && fclose(m.content) != 0)
+    if (m.content != NULL && file_memstream_end(m.content, &content) != OK)
         e = e == OK ? ERR_MEMORY : e;
     bundle_election_free(m.be);
     for (size_t i = 0; e == OK && i < m.rep->count; i++) {

@@ -62,6 +62,14 @@ static int png_is_whole(const uint8_t *data, size_t len)
     return 0;
 }
 
+/* libpng tells want of memory from damage in its message only. */
+static err_t png_fault(const png_image *png, struct fault *f)
+{
+    if (strcasestr(png->message, "memory") != NULL)
+        return fault_set(f, ERR_MEMORY, "no memory for a PNG file");
+    return fault_set(f, ERR_FORMAT, "damaged PNG file: %s", png->message);
+}
+
 static err_t parse_png(struct gray *out, const uint8_t *data, size_t len, struct fault *f)
 {
     png_image png;
@@ -72,11 +80,11 @@ static err_t parse_png(struct gray *out, const uint8_t *data, size_t len, struct
     if (!png_is_whole(data, len))
         return fault_set(f, ERR_TRUNCATED, "the PNG file ends early");
     if (!png_image_begin_read_from_memory(&png, data, len))
-        return fault_set(f, ERR_FORMAT, "damaged PNG file: %s", png.message);
+        return png_fault(&png, f);
     GO(new_picture(out, png.width, png.height, f));
     png.format = PNG_FORMAT_GRAY;
     if (!png_image_finish_read(&png, &white, out->pixel, (png_int_32)out->width, NULL))
-        e = fault_set(f, ERR_FORMAT, "damaged PNG file: %s", png.message);
+        e = png_fault(&png, f);
 out:
     png_image_free(&png);
     return e;

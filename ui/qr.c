@@ -1,5 +1,6 @@
 #include "ui/qr.h"
 
+#include <errno.h>
 #include <qrencode.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,8 +31,13 @@ err_t qr_make(struct qr *out, const char *text, struct fault *f)
 {
     memset(out, 0, sizeof *out);
     TRY(text_drawable(text, f));
+    errno = 0;
     QRcode *code = QRcode_encodeString(text, 0, QR_ECLEVEL_M, QR_MODE_8, 1);
     err_t e = OK;
+    if (code == NULL && errno != ERANGE) {
+        e = fault_set(f, ERR_MEMORY, "no memory for a QR code");
+        goto out;
+    }
     if (code == NULL || code->version > QR_VERSION_MAX) {
         e = fault_set(f, ERR_LIMIT, "%zu characters are too many for one QR code", strlen(text));
         goto out;

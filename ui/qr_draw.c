@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/base/file.h"
+
 #define ANSI_START "\x1b[30;107m" /* black on bright white */
 #define ANSI_END "\x1b[0m"
 #define GRID_SIDE_MAX 256
@@ -159,12 +161,7 @@ err_t qr_put_svg(char **out, const struct qr *q)
         }
     }
     fputs(SVG_TAIL, s);
-    if (fclose(s) != 0) {
-        free(*out);
-        *out = NULL;
-        return ERR_MEMORY;
-    }
-    return OK;
+    return file_memstream_end(s, out);
 }
 
 /* Text before the number, then at most three digits. */

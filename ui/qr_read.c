@@ -34,7 +34,7 @@ static err_t write_all(int fd, const void *data, size_t len)
     return OK;
 }
 
-/* ERR_STOPPED, which no picture gives, when the child ended before. */
+/* ERR_STOPPED, which no picture gives, when the child ended before; ERR_IO. */
 static err_t read_all(int fd, void *data, size_t len)
 {
     char *p = data;
@@ -43,7 +43,7 @@ static err_t read_all(int fd, void *data, size_t len)
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return ERR_STOPPED;
+            return n < 0 ? ERR_IO : ERR_STOPPED;
         p += n;
         len -= (size_t)n;
     }
@@ -147,8 +147,12 @@ err_t qr_read_file_limit(struct qr_found *out, const char *path, unsigned second
     if (e == ERR_STOPPED && WIFSIGNALED(status) &&
         (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL))
         e = fault_set(f, ERR_LIMIT, "the picture was not read within %u seconds", seconds);
+    else if (e == ERR_IO || (e == ERR_STOPPED && WIFEXITED(status) && WEXITSTATUS(status) != 0))
+        e = fault_set(f, ERR_IO, "the process that reads the picture cannot be heard");
     else if (e == ERR_STOPPED)
         e = fault_set(f, ERR_FORMAT, "reading the picture failed; it may be made to do harm");
+    if (e == ERR_MEMORY && f != NULL && f->err == OK)
+        fault_set(f, e, "no memory for the texts of the picture");
     if (e != OK)
         qr_found_free(out);
     return fault_file(f, e, path);

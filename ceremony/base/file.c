@@ -229,6 +229,17 @@ err_t file_write(const char *path, const void *data, size_t len, enum file_mode 
     return file_writer_commit(&w, mode, f);
 }
 
+err_t file_memstream_end(FILE *stream, char **text)
+{
+    int bad = ferror(stream);
+    bad |= fclose(stream) != 0;
+    if (!bad && *text != NULL)
+        return OK;
+    free(*text);
+    *text = NULL;
+    return ERR_MEMORY;
+}
+
 err_t file_mkdir(const char *path, struct fault *f)
 {
     char part[4096];

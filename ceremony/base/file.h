@@ -32,6 +32,10 @@ MUST err_t file_writer_add(struct file_writer *w, const void *data, size_t len, 
 MUST err_t file_writer_commit(struct file_writer *w, enum file_mode mode, struct fault *f);
 void file_writer_abandon(struct file_writer *w);
 
+/* Closes a stream of open_memstream(text, ...). fclose alone does not tell whether all of it is there: ERR_MEMORY,
+ * and *text is freed and NULL, if not. */
+MUST err_t file_memstream_end(FILE *stream, char **text);
+
 /* SHA-256 of a file, streamed. */
 MUST err_t file_hash(hash_t *out, const char *path, struct fault *f);
 

@@ -6,7 +6,8 @@
  * system; what it gave out must be zeroed, nothing may be left in memory, no file descriptor open, no temporary file
  * there; and the same again without a fault must succeed.
  *
- * Not made to fail: GMP and OpenMP, which end the program by design, and the loader. In a plain build the
+ * Not made to fail: GMP and OpenMP, which end the program by design, the loader, and zbar, which
+ * does not look at what malloc returns. In a plain build the
  * allocations of every library fail (the program defines malloc); under the sanitizers only those of our code and,
  * through the allocators of secret_init, of OpenSSL. */
 #ifndef TESTS_FAULTS_INJECT_H
@@ -25,6 +26,7 @@ struct inject_op {
     /* e OK: compares the results with what they must be. Else: inject_zero on each output. Frees. */
     void (*after)(void *ctx, err_t e);
     void *ctx;
+    int forks;       /* a child process may have met the fault */
     const char *dir; /* holds no temporary file afterwards; may be NULL */
 };
 
