@@ -1,7 +1,7 @@
 /* Ballots (docs/spec/formats.md "Ballot"): made on the voter's device, parsed, verified, added up.
  *
  *   maker = ballot_maker_new(ctx);  ballot_make(maker, ...)  for each ballot;  ballot_maker_free
- *   ballot_parse_var(bytes) -> ballot_verify_var (one) or ballot_batch_* (many) -> tallies_add_ballot_var
+ *   ballot_parse_var(bytes) -> ballot_verify_var (one) or ballot_verify_many_var -> tallies_add_ballot_var
  *
  * Structure (ids, order, counts, canonical form, points on the curve) is checked when parsing; proofs are
  * checked afterwards, one equation for many ballots with fresh weights. A ballot counts only when both
@@ -95,24 +95,9 @@ MUST err_t ballot_verify_var(const struct election_context *ctx, const struct ba
 
 /* Many: bad has count bytes, set to 1 for each ballot that is wrong. Weights are drawn here, fresh for the
  * batch and for each step of bisection. Threads of OpenMP share the work if the caller is not in a parallel
- * region. OK if none is bad, ERR_PROOF if some are (f: the first of them, detail as from ballot_verify_var).
- * */
+ * region. OK if none is bad, ERR_PROOF if some are (f: the first of them, detail as from ballot_verify_var). */
 MUST err_t ballot_verify_many_var(const struct election_context *ctx, const struct ballot *const *b,
                                   size_t count, uint8_t *bad, struct fault *f);
-
-/* --- a collecting form of the same --- */
-
-struct ballot_batch;
-MUST err_t ballot_batch_new(struct ballot_batch **out, const struct election_context *ctx);
-void ballot_batch_free(struct ballot_batch *b); /* and the ballots in it */
-/* The ballot becomes the batch's, also on error. index: what callers know it by. */
-MUST err_t ballot_batch_add(struct ballot_batch *b, struct ballot *ballot, uint64_t index);
-size_t ballot_batch_count(const struct ballot_batch *b);
-const struct ballot *ballot_batch_get(const struct ballot_batch *b, size_t i);
-/* OK, or ERR_PROOF after fn (may be NULL) was called for each bad ballot with its index, ascending. */
-MUST err_t ballot_batch_check_var(struct ballot_batch *b, void (*fn)(void *ctx, uint64_t index), void *fn_ctx,
-                                  struct fault *f);
-void ballot_batch_clear(struct ballot_batch *b);
 
 /* --- adding up --- */
 

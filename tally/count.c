@@ -1,6 +1,5 @@
 #include "tally/count.h"
 
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -261,60 +260,22 @@ out:
 
 /* --- verifying --- */
 
-static err_t check_range(struct batch *eq, const struct count *const *c, size_t count, uint8_t *bad)
+static err_t add_count(const void *items, struct batch *eq, size_t i)
 {
-    err_t e = OK;
-    batch_reset(eq);
-    for (size_t i = 0; i < count && e == OK; i++)
-        for (size_t k = 0; k < c[i]->option_count * c[i]->bits && e == OK; k++) {
-            const struct count_bit *b = &c[i]->bit[k];
-            e = batch_zero_one(eq, &b->ct_a, &b->proof_a, &b->proof, &c[i]->c);
-        }
-    if (e == OK)
-        e = batch_check(eq);
-    if (e == OK || err_class(e) != CLASS_CRYPTO)
-        return e;
-    if (count == 1) {
-        bad[0] = 1;
-        return OK;
+    const struct count *const *all = items, *c = all[i];
+    for (size_t k = 0; k < c->option_count * c->bits; k++) {
+        const struct count_bit *b = &c->bit[k];
+        TRY(batch_zero_one(eq, &b->ct_a, &b->proof_a, &b->proof, &c->c));
     }
-    TRY(check_range(eq, c, count / 2, bad));
-    return check_range(eq, c + count / 2, count - count / 2, bad + count / 2);
-}
-
-static err_t check_chunk(const struct election_context *ctx, const struct count *const *c, size_t count,
-                         uint8_t *bad)
-{
-    struct batch *eq;
-    if (count == 0)
-        return OK;
-    TRY(batch_new(&eq, &ctx->r->Y));
-    err_t e = check_range(eq, c, count, bad);
-    batch_free(eq);
-    return e;
+    return OK;
 }
 
 err_t count_verify_many_var(const struct election_context *ctx, const struct count *const *c, size_t count,
                             uint8_t *bad, struct fault *f)
 {
-    memset(bad, 0, count);
-    size_t parts = omp_in_parallel() ? 1 : (size_t)omp_get_max_threads();
-    if (parts > count)
-        parts = count ? count : 1;
-    err_t e = OK;
-#pragma omp parallel for schedule(static) if (parts > 1)
-    for (size_t p = 0; p < parts; p++) {
-        size_t from = count * p / parts, to = count * (p + 1) / parts;
-        err_t mine = check_chunk(ctx, c + from, to - from, bad + from);
-        if (mine != OK) {
-#pragma omp critical(count_verify_error)
-            e = mine;
-        }
-    }
-    if (e != OK) {
-        memset(bad, 1, count);
+    err_t e = batch_find_bad(&ctx->r->Y, bad, count, 1, add_count, c);
+    if (e != OK)
         return fault_set(f, e, "checking counts");
-    }
     for (size_t i = 0; i < count; i++) {
         struct place p;
         if (!bad[i])

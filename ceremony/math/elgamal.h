@@ -94,6 +94,14 @@ MUST err_t batch_relation(struct batch *b, const scalar_t *k, const struct p256_
 /* OK if all added equations hold (up to 2^-128), ERR_PROOF if not. */
 MUST err_t batch_check(struct batch *b);
 
+/* Adds the equations of item i; items is the caller's. */
+typedef err_t batch_add_fn(const void *items, struct batch *b, size_t i);
+/* Of count items: bad[i] = 1 for each whose equations do not hold, otherwise 0. Weights are drawn fresh for all and
+ * for each step of bisection. Threads of OpenMP take at least part items each, if the caller is not in a parallel
+ * region. Errors are those of batch_new and those of add that are not about a proof; every item is bad then. */
+MUST err_t batch_find_bad(const point_t *Y, uint8_t *bad, size_t count, size_t part, batch_add_fn *add,
+                          const void *items);
+
 /* CBOR: [A, B], [a0, b0, a1, b1, c0, z0, z1], [a, b, z]. The _var readers also decompress, which is
  * how points are checked to be on the curve; pa may be NULL when only the form is wanted. */
 void cbor_get_point_var(struct cbor_in *in, point_t *p, struct p256_affine *pa);
