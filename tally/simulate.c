@@ -175,16 +175,6 @@ static err_t place_get(struct place *p, const struct election_context *ctx, uint
     return OK;
 }
 
-err_t simulate_count(const struct election_context *ctx, uint32_t place, uint64_t seed, uint64_t first,
-                     uint64_t count, struct simulate_totals *totals)
-{
-    struct place p;
-    TRY(place_get(&p, ctx, place, NULL));
-    for (uint64_t i = 0; i < count; i++)
-        count_one(ctx, &p, seed, first + i, totals);
-    return OK;
-}
-
 /* --- many, with one maker for each thread --- */
 
 struct crew {

@@ -27,8 +27,4 @@ MUST err_t simulate_ballots(const struct election_context *ctx, uint32_t place, 
                             uint64_t count, struct simulate_totals *totals, simulate_sink *sink,
                             void *sink_ctx, progress_fn progress, void *progress_ctx, struct fault *f);
 
-/* Only the totals, without making ballots. */
-MUST err_t simulate_count(const struct election_context *ctx, uint32_t place, uint64_t seed, uint64_t first,
-                          uint64_t count, struct simulate_totals *totals);
-
 #endif

@@ -31,7 +31,6 @@ void verb_print_fingerprint(struct verb_run *v, const char *name, const hash_t *
  * ERR_TRUNCATED, ERR_CANONICAL, ERR_FORMAT; ERR_STOPPED if interrupted. *offset (bytes so far) moves on. */
 MUST err_t verb_item_read(struct verb_run *v, uint8_t *buffer, size_t *len, size_t max, FILE *in,
                           uint64_t *offset);
-MUST err_t verb_item_write(FILE *out, const void *item, size_t len, struct fault *f);
 
 /* --- the verbs --- */
 

@@ -140,14 +140,3 @@ err_t verb_item_read(struct verb_run *v, uint8_t *buffer, size_t *len, size_t ma
     *len = (size_t)n;
     return OK;
 }
-
-err_t verb_item_write(FILE *out, const void *item, size_t len, struct fault *f)
-{
-    struct cbor_out o = CBOR_OUT_INIT;
-    cbor_put_bytes(&o, item, len);
-    err_t e = o.err;
-    if (e == OK && fwrite(o.data, 1, o.len, out) != o.len)
-        e = ERR_IO;
-    cbor_out_free(&o);
-    return e == OK ? OK : fault_set(f, e, "writing ballots failed");
-}

@@ -61,21 +61,3 @@ err_t prompt_words(FILE *in, FILE *out, const char *question, const struct word_
         fprintf(out, "Not accepted: %s. Compare again and type all the words.\n", wrong.detail);
     }
 }
-
-err_t prompt_yes(FILE *in, FILE *out, const char *question, struct fault *f)
-{
-    char line[16];
-    for (;;) {
-        fprintf(out, "%s (yes/no) ", question);
-        fflush(out);
-        err_t e = read_line(line, sizeof line, in);
-        if (e == ERR_MISSING)
-            return fault_set(f, ERR_REFUSED, "the input ended without an answer");
-        line[strcspn(line, "\r")] = '\0';
-        if (e == OK && strcasecmp(line, "yes") == 0)
-            return OK;
-        if (e == OK && strcasecmp(line, "no") == 0)
-            return fault_set(f, ERR_REFUSED, "the answer was no");
-        fprintf(out, "Type yes or no.\n");
-    }
-}

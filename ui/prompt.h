@@ -20,9 +20,6 @@
 MUST err_t prompt_words(FILE *in, FILE *out, const char *question, const struct word_list *list,
                         const hash_t *h, struct fault *f);
 
-/* Asks until "yes" or "no" is typed (any case). OK for yes; ERR_REFUSED for no and at the end of in. */
-MUST err_t prompt_yes(FILE *in, FILE *out, const char *question, struct fault *f);
-
 /* Asks on the terminal of the process (/dev/tty) without echo. *secret: NUL-terminated, in memory of
  * secret_alloc, freed by the caller with secret_free; *len without the NUL, 0 allowed.
  * The terminal is as before on every way out: SIGINT, SIGTERM, SIGHUP and SIGQUIT restore it, take

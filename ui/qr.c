@@ -108,14 +108,3 @@ err_t qr_draw_gray(struct gray *out, const char *text, size_t scale, struct faul
         gray_free(out);
     return e;
 }
-
-err_t qr_terminal_size(size_t *columns, size_t *rows, const char *text, struct fault *f)
-{
-    struct qr q;
-    *columns = *rows = 0;
-    TRY(qr_make(&q, text, f));
-    *columns = q.side + 2 * QR_QUIET;
-    *rows = (*columns + 1) / 2;
-    qr_free(&q);
-    return OK;
-}

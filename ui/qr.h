@@ -50,9 +50,6 @@ MUST err_t qr_draw_gray(struct gray *out, const char *text, size_t scale, struct
  * qr_draw_utf8. */
 MUST err_t qr_print(FILE *out, char kind, const void *message, size_t len, struct fault *f);
 
-/* Columns and rows of characters that qr_draw_utf8 needs for text; errors as qr_make. */
-MUST err_t qr_terminal_size(size_t *columns, size_t *rows, const char *text, struct fault *f);
-
 /* What was read from a picture: bytes of unknown origin, NUL-terminated; a symbol with a NUL inside
  * is left out. */
 struct qr_found {

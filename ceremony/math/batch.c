@@ -195,24 +195,6 @@ err_t batch_schnorr(struct batch *b, const struct p256_affine *X, const struct p
     return OK;
 }
 
-err_t batch_relation(struct batch *b, const scalar_t *k, const struct p256_affine *P, size_t count)
-{
-    scalar_var_t t;
-    struct weights w;
-    for (size_t i = 0; i < count; i++)
-        TRY(scalar_var_load(&t, &k[i]));
-    if (count > SIZE_MAX - 2)
-        return ERR_MEMORY;
-    TRY(room(b, count, 0));
-    draw(&w, 1);
-    for (size_t i = 0; i < count; i++) {
-        TRY(scalar_var_load(&t, &k[i]));
-        scalar_var_mul(&t, &w.f[0], &t);
-        terms_add(&b->full, &t, &P[i]);
-    }
-    return OK;
-}
-
 err_t batch_check(struct batch *b)
 {
     static const scalar_var_t zero;

@@ -77,7 +77,7 @@ struct exact_affine {
 
 struct batch; /* memory grows with the points added, until batch_reset; adding after an error is harmless */
 /* Y: ERR_POINT. The batch_ functions that take points want them decompressed from the same proof, refuse
- * the identity (ERR_POINT; batch_relation takes it) and scalars not below q (ERR_SCALAR), or say ERR_MEMORY;
+ * the identity (ERR_POINT) and scalars not below q (ERR_SCALAR), or say ERR_MEMORY;
  * nothing was added then. Challenge and bytes must be fixed before a proof is added. */
 MUST err_t batch_new(struct batch **out, const point_t *Y);
 void batch_free(struct batch *b);
@@ -89,8 +89,6 @@ MUST err_t batch_exact(struct batch *b, const struct elgamal_affine *ct, uint32_
 /* z G = R + c X */
 MUST err_t batch_schnorr(struct batch *b, const struct p256_affine *X, const struct p256_affine *R,
                          const scalar_t *z, const scalar_t *c);
-/* sum of k_i P_i must be the identity on its own: weighted by one fresh weight. */
-MUST err_t batch_relation(struct batch *b, const scalar_t *k, const struct p256_affine *P, size_t count);
 /* OK if all added equations hold (up to 2^-128), ERR_PROOF if not. */
 MUST err_t batch_check(struct batch *b);
 

@@ -573,45 +573,6 @@ static void test_batch_schnorr(void **state)
     batch_reset(f->b);
 }
 
-/* a P + b Q - (a P + b Q) = 0; the identity is a point like others here. */
-static void test_batch_relation(void **state)
-{
-    struct fixture *f = *state;
-    scalar_t k[4];
-    point_t p[4];
-    struct p256_affine a[4];
-    memset(&p[3], 0, sizeof p[3]);
-    scalar_random(&k[3]);
-    for (int i = 0; i < 2; i++) {
-        scalar_t t;
-        scalar_random(&k[i]);
-        scalar_random(&t);
-        assert_int_equal(point_mul_base(f->g, &p[i], &t), OK);
-    }
-    assert_int_equal(point_mul_sum(f->g, &p[2], k, p, 2), OK);
-    scalar_set(&k[2], 1);
-    scalar_neg(&k[2], &k[2]);
-    for (int i = 0; i < 4; i++)
-        assert_int_equal(p256_decompress_sum_var(&a[i], &p[i]), OK);
-    batch_reset(f->b);
-    assert_int_equal(batch_relation(f->b, k, a, 4), OK);
-    assert_int_equal(batch_relation(f->b, k, a, 0), OK);
-    assert_int_equal(batch_check(f->b), OK);
-    shift_scalar(&k[0]);
-    assert_int_equal(batch_relation(f->b, k, a, 4), OK);
-    assert_int_equal(batch_check(f->b), ERR_PROOF);
-    /* A second relation that is wrong by the opposite does not mend it. */
-    scalar_t one;
-    scalar_set(&one, 1);
-    scalar_sub(&k[0], &k[0], &one);
-    scalar_sub(&k[0], &k[0], &one);
-    assert_int_equal(batch_relation(f->b, k, a, 4), OK);
-    assert_int_equal(batch_check(f->b), ERR_PROOF);
-    memcpy(k[1].b, group_order, SCALAR_LEN);
-    assert_int_equal(batch_relation(f->b, k, a, 4), ERR_SCALAR);
-    batch_reset(f->b);
-}
-
 static void test_batch_key(void **state)
 {
     (void)state;
@@ -744,7 +705,6 @@ int main(void)
         cmocka_unit_test(test_batch_finds_one),
         cmocka_unit_test(test_batch_cancelling),
         cmocka_unit_test(test_batch_schnorr),
-        cmocka_unit_test(test_batch_relation),
         cmocka_unit_test(test_batch_key),
         cmocka_unit_test(test_cbor),
         cmocka_unit_test(test_cbor_refused),

@@ -86,29 +86,6 @@ static void test_gate(void **state)
     free(big);
 }
 
-static err_t yes(const char *typed)
-{
-    FILE *in = fmemopen((void *)(uintptr_t)typed, strlen(typed), "r"), *out = fopen("/dev/null", "w");
-    assert_non_null(in);
-    assert_non_null(out);
-    err_t e = prompt_yes(in, out, "Go on?", NULL);
-    fclose(in);
-    fclose(out);
-    return e;
-}
-
-static void test_yes(void **state)
-{
-    (void)state;
-    assert_int_equal(yes("yes\n"), OK);
-    assert_int_equal(yes("YES\r\n"), OK);
-    assert_int_equal(yes("y\nyes"), OK);
-    assert_int_equal(yes("no\nyes\n"), ERR_REFUSED);
-    assert_int_equal(yes("\n"), ERR_REFUSED);
-    assert_int_equal(yes("yesyesyesyesyesyesyesyes\nno\n"), ERR_REFUSED);
-    assert_int_equal(yes("y"), ERR_REFUSED);
-}
-
 /* --- terminal: a child asks on a pseudo terminal, the test is the person --- */
 
 struct session {
@@ -370,7 +347,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gate),
-        cmocka_unit_test(test_yes),
         cmocka_unit_test(test_secret),
         cmocka_unit_test(test_secret_interrupted),
         cmocka_unit_test(test_secret_other_ends),
