@@ -1,13 +1,14 @@
-/* The public verifier: everything that can be checked from a published bundle, with no secret (docs/spec/checks.md).
+/* The public verifier: everything that can be checked from a published bundle, with no secret
+ * (docs/spec/checks.md).
  *
  *   verify_bundle            runs every check of the table over a directory
  *   verify_message           the same for one QR message (docs/spec/result-qr.md), alone or with the bundle it is about
  *   verify_print, _json      verify_print.h
  *
- * A check ends PASS, FAIL (with every failure found, not only the first) or NOT CHECKED (with the reason): a check whose input
- * could not be read is never PASS. The ids are stable: scripts and the corpus of mutants name them.
- * Streams the exports; memory does not grow with the number of ballots (it does with places and units). Public data,
- * variable time; holds no secret and links nothing that can. */
+ * A check ends PASS, FAIL (with every failure found, not only the first) or NOT CHECKED (with the reason):
+ * a check whose input could not be read is never PASS. The ids are stable: scripts and the corpus of
+ * mutants name them. Streams the exports; memory does not grow with the number of ballots (it does with
+ * places and units). Public data, variable time; holds no secret and links nothing that can. */
 #ifndef TALLY_VERIFY_H
 #define TALLY_VERIFY_H
 
@@ -63,12 +64,12 @@ struct verify_options {
     void *progress_ctx;
 };
 
-/* *out is freed with verify_report_free. Whatever is wrong with the bundle is in the report. ERR_MEMORY, ERR_STOPPED, ERR_IO
- * for the temporary index: no report then. */
+/* *out is freed with verify_report_free. Whatever is wrong with the bundle is in the report. ERR_MEMORY,
+ * ERR_STOPPED, ERR_IO for the temporary index: no report then. */
 MUST err_t verify_bundle(struct verify_report **out, const char *dir, const struct verify_options *o, struct fault *f);
 
-/* kind: letter of ui/qrtext.h. bundle: directory of the bundle that the message is about, or NULL; whether that bundle is good is
- * verify_bundle's to say. */
+/* kind: letter of ui/qrtext.h. bundle: directory of the bundle that the message is about, or NULL; whether
+ * that bundle is good is verify_bundle's to say. */
 MUST err_t verify_message(struct verify_report **out, const char *input, char kind, const uint8_t *data, size_t len,
                           const char *bundle, const struct verify_options *o, struct fault *f);
 /* A report of one failed check, for what could not be read as a message at all. */

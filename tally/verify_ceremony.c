@@ -1,5 +1,6 @@
-/* The key ceremony, from its signed entries. Each check looks at one thing alone; ceremony.record then makes the whole record
- * again. Only entries that the record lists (and signed rosters) count: what arrived later changes nothing. */
+/* The key ceremony, from its signed entries. Each check looks at one thing alone; ceremony.record then
+ * makes the whole record again. Only entries that the record lists (and signed rosters) count: what
+ * arrived later changes nothing. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -178,7 +179,8 @@ static void compare_cut(struct verify *v, enum verify_id id)
         verify_note(v, id, "late evidence, which changes nothing: %s: %s", f.who, f.detail);
 }
 
-/* The cut that the record names may be signed by several; one that a seat signed and that can be read is enough. */
+/* The cut that the record names may be signed by several; one that a seat signed and that can be read is
+ * enough. */
 err_t verify_check_cut(struct verify *v, enum verify_id id)
 {
     struct fault f, why;

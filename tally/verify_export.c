@@ -1,4 +1,5 @@
-/* One export, item by item: every failure of every item, where export_verify (which aggregation uses) ends at the first. */
+/* One export, item by item: every failure of every item, where export_verify (which aggregation uses) ends
+ * at the first. */
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* A verifier's report for people, and as JSON (docs/spec/verify-json.md). For verify_main.c only: the library prints nothing
- * of itself. */
+/* A verifier's report for people, and as JSON (docs/spec/verify-json.md). For verify_main.c only: the
+ * library prints nothing of itself. */
 #ifndef TALLY_VERIFY_PRINT_H
 #define TALLY_VERIFY_PRINT_H
 
@@ -9,8 +9,8 @@
 
 #define VERIFY_VERSION "1.0"
 
-/* The table of checks with all failures and notes, the verdict and what it means, and what it does not show. quiet: what did not
- * pass, and the verdict. */
+/* The table of checks with all failures and notes, the verdict and what it means, and what it does not
+ * show. quiet: what did not pass, and the verdict. */
 MUST err_t verify_print(FILE *out, const struct verify_report *r, int quiet);
 
 /* One JSON object for count reports, with a line end. exit_status: that of the program. */

@@ -1,4 +1,5 @@
-/* QR messages: result proof, anchor, fingerprint, receipt (docs/spec/result-qr.md). The same report as for a bundle, with fewer checks. */
+/* QR messages: result proof, anchor, fingerprint, receipt (docs/spec/result-qr.md). The same report as for
+ * a bundle, with fewer checks. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,7 +88,8 @@ static void result_content(struct message *m, const struct resultqr *q)
     fprintf(m->content, "\n");
 }
 
-/* The hashes in the message bind nothing to its Y: only the record of the election or the key's own words do. */
+/* The hashes in the message bind nothing to its Y: only the record of the election or the key's own words
+ * do. */
 static void check_real_key(struct message *m, struct verify_outcome *o, const struct resultqr *q)
 {
     hash_t key;

@@ -87,7 +87,7 @@ static const char rows[] = "place,level,parent,title,styles,group,key\n"
                            "b1,precinct,b,B1,one,,\nb2,precinct,b,B2,one,,\n";
 
 static const char manifest[] =
-    "{\"conclave\": 1, \"scheme\": \"p256-elgamal\", \"kind\": \"ballots\", \"title\": \"%s\", \"date\": \"2028-11-07\",\n"
+    "{\"conclave\": 1, \"scheme\": \"p256-elgamal\", \"kind\": \"%s\", \"title\": \"%s\", \"date\": \"2028-11-07\",\n"
     " \"trustees\": {\"n\": 3, \"t\": 2}, \"levels\": [\"nation\", \"county\", \"precinct\"],\n"
     " \"jurisdictions\": {\"file\": \"jurisdictions.csv\", \"sha256\": \"%s\"},\n"
     " \"contests\": [{\"id\": \"mayor\", \"title\": \"Mayor\", \"limit\": 1, \"options\": [{\"id\": \"x\", \"title\": \"X\"},"
@@ -95,7 +95,7 @@ static const char manifest[] =
     "\"yes\", \"title\": \"Yes\"}, {\"id\": \"no\", \"title\": \"No\"}]}],\n"
     " \"styles\": [{\"id\": \"one\", \"contests\": [\"mayor\"]}, {\"id\": \"both\", \"contests\": [\"mayor\", \"judge\"]}],\n"
     " \"decryption\": {\"levels\": [\"nation\", \"county\", \"precinct\"], \"minimum\": %u, \"plan_quorum\": %u},\n"
-    " \"duplicate_ballots\": \"first\"}\n";
+    " \"duplicate_ballots\": \"first\"%s}\n";
 
 static void make_election(struct lab *l)
 {
@@ -106,7 +106,8 @@ static void make_election(struct lab *l)
     int n = snprintf(csv, sizeof csv, rows, hex);
     hash_one(&h, csv, (size_t)n);
     hex_put(hex, h.b, HASH_LEN);
-    int k = snprintf(json, sizeof json, manifest, l->title, hex, l->minimum, l->plan_quorum);
+    int k = snprintf(json, sizeof json, manifest, l->import ? "import" : "ballots", l->title, hex, l->minimum,
+                     l->plan_quorum, l->import ? ", \"import\": {\"bits\": 4}" : "");
     OK_OR_FAIL(manifest_parse(&l->m, (const uint8_t *)json, (size_t)k, &fault_));
     l->lenient = *l->m;
     l->lenient.same_model_max = LAB_N;

@@ -1,11 +1,12 @@
-/* A laboratory for bundles: a small election made in one go by somebody who knows every secret of it, so that any part
- * can be made wrong and everything that depends on it right again.
+/* A laboratory for bundles: a small election made in one go by somebody who knows every secret of it, so
+ * that any part can be made wrong and everything that depends on it right again.
  *
- * Three trustees, two decrypt. A nation of counties a (precincts a1, a2) and b (b1, b2). b2 is missing; b1 is a
- * correction; one voter cast a ballot in a1 and one with the same id in b1, which is left out; seat 2 complained about
- * seat 1, which answered. So the good bundle has something of everything.
+ * Three trustees, two decrypt. A nation of counties a (precincts a1, a2) and b (b1, b2). b2 is missing; b1
+ * is a correction; one voter cast a ballot in a1 and one with the same id in b1, which is left out; seat 2
+ * complained about seat 1, which answered. So the good bundle has something of everything.
  *
- * lab_build calls the hook of a mutant at each stage with the state that is about to be used. Fails the test on error. */
+ * lab_build calls the hook of a mutant at each stage with the state that is about to be used. Fails the
+ * test on error. */
 #ifndef TESTS_MUTANTS_LAB_H
 #define TESTS_MUTANTS_LAB_H
 
@@ -51,7 +52,7 @@ struct lab {
     const char *title;
     unsigned minimum, plan_quorum;
     int same_models, bad_commitment, bad_pok, omit_reveal, bad_reveal, bad_confirm, bad_roster, unsigned_plan;
-    int keep_duplicate;
+    int keep_duplicate, import;
 
     struct group *g;
     struct softkeys *official, *token[LAB_N]; /* token by making; seat_token by seat - 1 */
@@ -102,7 +103,8 @@ const struct entry *lab_post(struct lab *l, uint32_t seat, enum entry_kind kind,
                              const hash_t *subject, struct cbor_out *statement, struct cbor_out *evidence);
 /* Name of the file of the k-th entry of this kind (by id). */
 void lab_entry_name(const struct lab *l, enum entry_kind kind, uint32_t seat, char out[256]);
-/* Changes one ballot of the box: the ciphertext of option o of its first contest gets v G more. Its proofs break. */
+/* Changes one ballot of the box: the ciphertext of option o of its first contest gets v G more. Its proofs
+ * break. */
 void lab_add_votes(struct lab *l, size_t ballot, size_t option, int v);
 /* Sums, root of the box as it is now. */
 void lab_recount(struct lab *l, struct lab_box *b);

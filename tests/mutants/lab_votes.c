@@ -1,6 +1,7 @@
 #include "tests/mutants/lab_parts.h"
 
 #include "tally/ballot_form.h"
+#include "tally/count.h"
 #include "tests/support/unit.h"
 
 uint32_t lab_place(const struct lab *l, const char *id)
@@ -72,7 +73,7 @@ static void vote_with_key(struct lab *l, const char *place, const char *style, c
 
 static void sort_box(struct lab_box *b)
 {
-    for (size_t i = 1; i < b->count; i++)
+    for (size_t i = 1; i < b->count; i++) /* counts have no ids: they stay */
         for (size_t k = i; k > 0 && hash_cmp(&b->info[k - 1].id, &b->info[k].id) > 0; k--) {
             struct cbor_out o = b->ballot[k];
             struct ballot_info info = b->info[k];
@@ -94,6 +95,13 @@ void lab_recount(struct lab *l, struct lab_box *b)
         struct ballot *x;
         merkle_leaf(&leaf, b->ballot[i].data, b->ballot[i].len);
         merkle_add(&tree, &leaf);
+        if (l->import) {
+            struct count *c;
+            OK_OR_FAIL(count_parse_var(&c, &l->ctx, b->ballot[i].data, b->ballot[i].len, &fault_));
+            OK_OR_FAIL(tallies_add_count_var(b->tallies, c));
+            count_free(c);
+            continue;
+        }
         OK_OR_FAIL(ballot_parse_var(&x, &l->ctx, b->ballot[i].data, b->ballot[i].len, &fault_));
         OK_OR_FAIL(tallies_add_ballot_var(b->tallies, x));
         ballot_free(x);
@@ -174,7 +182,7 @@ static void lowest(struct lab *l, struct node *n)
     assert_non_null(n->source);
     n->source[0] = (struct node_source){n->place, id};
     n->source_count = n->source_cap = 1;
-    n->ballots = b->count;
+    n->ballots = l->import ? 0 : b->count;
     if (b->revision) {
         n->replaced = calloc(1, sizeof *n->replaced);
         assert_non_null(n->replaced);
@@ -193,7 +201,7 @@ static void drop(struct lab *l, struct node *n)
     for (size_t i = 0; i < b->count; i++)
         for (size_t k = 0; k < a->count; k++) {
             struct ballot *x;
-            if (hash_cmp(&a->info[k].id, &b->info[i].id) != 0 || l->keep_duplicate)
+            if (l->import || l->keep_duplicate || hash_cmp(&a->info[k].id, &b->info[i].id) != 0)
                 continue;
             OK_OR_FAIL(ballot_parse_var(&x, &l->ctx, b->ballot[i].data, b->ballot[i].len, &fault_));
             OK_OR_FAIL(tallies_sub_ballot_var(n->tallies, x));
@@ -241,12 +249,30 @@ static void build(struct lab *l, uint32_t place)
     (void)fault_;
 }
 
+static void import(struct lab *l, const char *place, uint64_t x, uint64_t y, uint64_t yes, uint64_t no)
+{
+    struct fault fault_;
+    const uint64_t mayor[] = {x, y}, judge[] = {yes, no};
+    struct lab_box *b = new_ballot(l, place);
+    OK_OR_FAIL(count_make(l->maker, &b->ballot[b->count++], lab_place(l, place), 0, mayor, 2, &fault_));
+    if (yes + no > 0)
+        OK_OR_FAIL(count_make(l->maker, &b->ballot[b->count++], lab_place(l, place), 1, judge, 2, &fault_));
+}
+
 void lab_ballots(struct lab *l)
 {
     struct fault fault_;
     scalar_t twice;
     OK_OR_FAIL(ballot_maker_new(&l->maker, &l->ctx));
     scalar_random(&twice);
+    l->box[lab_place(l, "b1")].revision = 1;
+    if (l->import) {
+        import(l, "a1", 7, 3, 4, 5);
+        import(l, "a2", 0, 9, 9, 0);
+        import(l, "b1", 6, 6, 0, 0);
+        build(l, 0);
+        return;
+    }
     for (int i = 0; i < 5; i++) {
         vote(l, "a1", "both", i < 3 ? "x" : "y", i < 4 ? "yes" : "no");
         vote(l, "a2", "both", i < 1 ? "x" : i < 4 ? "y" : NULL, "no");
@@ -254,7 +280,6 @@ void lab_ballots(struct lab *l)
     }
     vote_with_key(l, "a1", "both", &twice);
     vote_with_key(l, "b1", "one", &twice);
-    l->box[lab_place(l, "b1")].revision = 1;
     build(l, 0);
     (void)fault_;
 }

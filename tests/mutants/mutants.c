@@ -212,8 +212,8 @@ static void holder_left_out(struct lab *l, enum lab_stage s)
         l->rec->holders = 3;
 }
 
-/* Another key that fits itself: everything shifted by one. Whoever made the record knows no more than before, but the
- * record is not the ceremony's. */
+/* Another key that fits itself: everything shifted by one. Whoever made the record knows no more than
+ * before, but the record is not the ceremony's. */
 static void other_key(struct lab *l, enum lab_stage s)
 {
     scalar_t one;
@@ -586,8 +586,9 @@ static void put_statement(struct lab *l, const struct partial *p)
     }
 }
 
-/* Seat 2 knows its share and moves two votes: D_x less, D_y more by so much that the counts come out whole. With weights that
- * depend on their own pair only, a proof for such a batch can be found; with ours the honest one does not fit. */
+/* Seat 2 knows its share and moves two votes: D_x less, D_y more by so much that the counts come out
+ * whole. With weights that depend on their own pair only, a proof for such a batch can be found; with ours
+ * the honest one does not fit. */
 static void forged_batch(struct lab *l, enum lab_stage s)
 {
     struct fault fault_;
@@ -693,6 +694,37 @@ static void page_changed(struct lab *l, enum lab_stage s)
         replace_text(l, "index.html", "Result of the election", "Result of the Election");
 }
 
+/* --- imports --- */
+
+static void import_proof(struct lab *l, enum lab_stage s)
+{
+    if (s == LAB_START)
+        l->import = 1;
+    if (!here(l, s, LAB_EXPORT, "a1"))
+        return;
+    struct lab_box *b = &l->box[l->place];
+    b->ballot[1].data[b->ballot[1].len - 1] ^= 1;
+    lab_recount(l, b);
+}
+
+static void import_order(struct lab *l, enum lab_stage s)
+{
+    if (s == LAB_START)
+        l->import = 1;
+    order_of_voting(l, s);
+}
+
+static void import_count_missing(struct lab *l, enum lab_stage s)
+{
+    if (s == LAB_START)
+        l->import = 1;
+    if (!here(l, s, LAB_EXPORT, "a2"))
+        return;
+    struct lab_box *b = &l->box[l->place];
+    cbor_out_free(&b->ballot[--b->count]);
+    lab_recount(l, b);
+}
+
 /* --- the corpus --- */
 
 const struct mutant mutants[] = {
@@ -761,6 +793,9 @@ const struct mutant mutants[] = {
     {"counts-moved", "result.decrypts", "result.decrypts", counts_moved, 0},
     {"more-votes", "result.range", "result.decrypts result.range", more_votes, 0},
     {"row-missing", "result.complete", "result.complete", row_missing, 0},
+    {"import-proof", "exports.ballots", "exports.ballots", import_proof, 0},
+    {"import-order", "exports.order", "exports.order", import_order, 0},
+    {"import-count-missing", "exports.order", "exports.order", import_count_missing, 0},
     {"page-changed", "report.page", "report.page", page_changed, 0},
 };
 

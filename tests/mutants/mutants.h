@@ -1,5 +1,5 @@
-/* The corpus of mutants: for every check of conclave-verify a bundle that breaks it and nothing else, or only what cannot stay
- * whole with it, and the attacks of the protocol. */
+/* The corpus of mutants: for every check of conclave-verify a bundle that breaks it and nothing else, or
+ * only what cannot stay whole with it, and the attacks of the protocol. */
 #ifndef TESTS_MUTANTS_MUTANTS_H
 #define TESTS_MUTANTS_MUTANTS_H
 

@@ -1,5 +1,6 @@
-/* Writes the corpus: mutate DIR makes DIR/good and DIR/NAME for every mutant, and DIR/expected, one line each: name, anchor to
- * verify against, check that the mutant is there for, checks that must fail. mutate DIR NAME... makes only these. */
+/* Writes the corpus: mutate DIR makes DIR/good and DIR/NAME for every mutant, and DIR/expected, one line
+ * each: name, anchor to verify against, check that the mutant is there for, checks that must fail. mutate
+ * DIR NAME... makes only these. */
 #include "tests/mutants/mutants.h"
 
 #include "ceremony/base/file.h"

@@ -1,5 +1,5 @@
-/* conclave-verify against the corpus of mutants: each fails exactly the checks that it is said to fail, and every check has a
- * mutant. Then: any byte of any file; what is not a bundle; QR messages. */
+/* conclave-verify against the corpus of mutants: each fails exactly the checks that it is said to fail,
+ * and every check has a mutant. Then: any byte of any file; what is not a bundle; QR messages. */
 #include "tests/support/unit.h"
 
 #include <sys/stat.h>
@@ -131,6 +131,26 @@ static void test_print(void **state)
     verify_report_free(r);
 }
 
+static void make_import(struct lab *l, enum lab_stage s)
+{
+    if (s == LAB_START)
+        l->import = 1;
+}
+
+static void test_good_import(void **state)
+{
+    struct fixture *x = *state;
+    char path[200], anchor[2 * HASH_LEN + 1];
+    snprintf(path, sizeof path, "%s/import", x->dir);
+    struct lab *l = lab_build(path, make_import);
+    hex_put(anchor, l->anchor.b, HASH_LEN);
+    struct verify_report *r = run(path, anchor, 0);
+    show_failures(r);
+    assert_int_equal(verify_exit_status(r), 0);
+    verify_report_free(r);
+    lab_free(l);
+}
+
 /* --- mutants --- */
 
 static void test_mutants(void **state)
@@ -195,8 +215,8 @@ static void expect_failure(const struct fixture *x, const char *name, size_t at,
     verify_report_free(r);
 }
 
-/* Positions: the ends and evenly between; CONCLAVE_FLIPS gives another number for each file. resum: the sums are made right
- * again, so that another check has to find it. */
+/* Positions: the ends and evenly between; CONCLAVE_FLIPS gives another number for each file. resum: the
+ * sums are made right again, so that another check has to find it. */
 static void flip_file(const struct fixture *x, const char *name, size_t positions, int resum)
 {
     size_t len;
@@ -411,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_no_anchor),
         cmocka_unit_test(test_print),
+        cmocka_unit_test(test_good_import),
         cmocka_unit_test(test_mutants),
         cmocka_unit_test(test_every_check_has_a_mutant),
         cmocka_unit_test(test_any_byte),
