@@ -97,23 +97,15 @@ static err_t sync_records(const struct agg_run *run, struct fault *f)
 static err_t take_out(const struct agg_run *run, struct node *n, const char *name, struct fault *f)
 {
     struct tallies *gone = NULL;
-    struct export_header *h = NULL;
     char path[4096];
     err_t e = file_path(path, sizeof path, run->exports_dir, name);
     if (e != OK)
         return fault_set(f, e, "the path of an export is too long");
-    GO(export_header_read(&h, run->ctx, path, f));
-    if (hash_cmp(&h->id, &n->source[0].hash) != 0) {
-        fault_set(f, ERR_IO, "the export changed since it was verified");
-        e = fault_file(f, ERR_IO, name);
-        goto out;
-    }
     GO(tallies_new(&gone, run->ctx, n->place));
-    GO(export_find_ballots(gone, run->ctx, path, n->dropped, n->dropped_count, f));
+    GO(export_find_ballots(gone, run->ctx, path, &n->source[0].hash, n->dropped, n->dropped_count, f));
     GO(tallies_sub_var(n->tallies, gone));
     n->ballots -= n->dropped_count;
 out:
-    export_header_free(h);
     tallies_free(gone);
     return e;
 }

@@ -317,7 +317,7 @@ static err_t find_in(struct export_reader *r, struct tallies *out, const hash_t 
 }
 
 err_t export_find_ballots(struct tallies *out, const struct election_context *ctx, const char *path,
-                          const hash_t *id, size_t count, struct fault *f)
+                          const hash_t *export_id, const hash_t *id, size_t count, struct fault *f)
 {
     struct export_reader *r;
     size_t found = 0;
@@ -325,7 +325,9 @@ err_t export_find_ballots(struct tallies *out, const struct election_context *ct
     if (ctx->m->kind != KIND_BALLOTS)
         return fault_set(f, ERR_RULE, "an import has no ballots");
     TRY(export_open(&r, ctx, path, f));
-    err_t e = find_in(r, out, id, count, &found, f);
+    err_t e = hash_cmp(&r->header->id, export_id) == 0
+                  ? find_in(r, out, id, count, &found, f)
+                  : fault_set(f, ERR_HASH, "this is not the export that was verified");
     if (e == OK && found != count)
         e = fault_set(f, found < count ? ERR_MISSING : ERR_DUPLICATE, "%zu of %zu ballots are in the export",
                       found, count);
@@ -333,10 +335,4 @@ err_t export_find_ballots(struct tallies *out, const struct election_context *ct
         tallies_zero(out);
     export_close(r);
     return fault_file(f, e, path);
-}
-
-err_t export_find_ballot(struct tallies *out, const struct election_context *ctx, const char *path,
-                         const hash_t *id, struct fault *f)
-{
-    return export_find_ballots(out, ctx, path, id, 1, f);
 }

@@ -375,11 +375,18 @@ static void test_find(void **state)
     const char *path = export_of("find.cexp", box.ballot, BALLOTS, NULL);
     struct bytes two[2] = {box.ballot[150], box.ballot[20]};
     struct tallies *want = sums_of(two, 2), *got = sums_of(NULL, 0);
-    assert_int_equal(export_find_ballots(got, &x->ctx, path, ids, 2, &f), OK);
+    struct export_header *verified;
+    assert_int_equal(export_verify(&verified, &x->ctx, path, NULL, &f), OK);
+    assert_int_equal(export_find_ballots(got, &x->ctx, path, &verified->id, ids, 2, &f), OK);
     assert_int_equal(tallies_equal_var(want, got, NULL), 1);
     assert_int_equal(tallies_find(got, 0)->ballots, 2);
-    assert_int_equal(export_find_ballot(got, &x->ctx, path, &none, &f), ERR_MISSING);
+    assert_int_equal(export_find_ballots(got, &x->ctx, path, &verified->id, &none, 1, &f), ERR_MISSING);
     assert_int_equal(tallies_find(got, 0)->ballots, 0);
+    /* Another file under this name, since it was verified. */
+    verified->id.b[0] ^= 1;
+    assert_int_equal(export_find_ballots(got, &x->ctx, path, &verified->id, ids, 2, &f), ERR_HASH);
+    assert_int_equal(tallies_find(got, 0)->ballots, 0);
+    export_header_free(verified);
     /* The whole without the two is the sum of the others. */
     struct export_header *h;
     assert_int_equal(export_verify(&h, &x->ctx, path, NULL, &f), OK);
