@@ -62,6 +62,8 @@ err_t node_add(struct node *parent, const struct election_context *ctx, const st
         return ERR_BUG;
     if (parent->source_count && parent->source[parent->source_count - 1].place >= child->place)
         return ERR_BUG;
+    if (child->ballots > BALLOTS_MAX - parent->ballots)
+        return ERR_SUM;
     TRY(grow((void **)&parent->source, &parent->source_cap, parent->source_count + 1,
              sizeof *parent->source));
     TRY(grow((void **)&parent->missing, &parent->missing_cap, parent->missing_count + child->missing_count,
@@ -349,7 +351,7 @@ static void get_node(struct cbor_in *in, const struct election_context *ctx, str
     get_dropped(in, ctx, n);
     get_replaced(in, ctx, n);
     get_missing(in, ctx, n);
-    n->ballots = cbor_get_uint(in, (uint64_t)1 << 48);
+    n->ballots = cbor_get_uint(in, BALLOTS_MAX);
     cbor_get_tallies_var(in, ctx, n->tallies);
 }
 
@@ -497,6 +499,15 @@ static err_t walk_place(struct walk *w, uint32_t place, struct node **out, hash_
         e = child ? node_add(sum, w->ctx, child, &h) : OK;
         whole = whole && child;
         node_free(child);
+        if (e == ERR_SUM && whole) { /* the record is wrong then, not the walk */
+            whole = 0;
+            node_free(n);
+            n = NULL;
+            fault_set(&f, e, "the numbers of its children are too large to add up");
+            e = walk_wrong(w, place, e, &f);
+        } else if (e == ERR_SUM) {
+            e = OK;
+        }
         if (e != OK)
             goto out;
     }

@@ -5,8 +5,8 @@
 #include "tally/plan.h"
 #include "tally/plan_rules.h"
 
-struct entry_of { /* a member of a unit, to be found by place */
-    uint32_t place;
+struct entry_of { /* a member of a unit, to be found by place and contest */
+    uint32_t place, contest;
     uint32_t unit, member;
 };
 
@@ -126,17 +126,21 @@ static int entry_cmp(const void *x, const void *y)
     const struct entry_of *a = x, *b = y;
     if (a->place != b->place)
         return a->place < b->place ? -1 : 1;
+    if (a->contest != b->contest)
+        return a->contest < b->contest ? -1 : 1;
     if (a->unit != b->unit)
         return a->unit < b->unit ? -1 : 1;
     return (a->member > b->member) - (a->member < b->member);
 }
 
-static size_t first_entry(const struct check *c, uint32_t place)
+/* The first of the place with this contest or a later one. */
+static size_t first_entry(const struct check *c, uint32_t place, uint32_t contest)
 {
     size_t low = 0, high = c->entry_count;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
-        if (c->entry[mid].place < place)
+        const struct entry_of *e = &c->entry[mid];
+        if (e->place < place || (e->place == place && e->contest < contest))
             low = mid + 1;
         else
             high = mid;
@@ -147,10 +151,10 @@ static size_t first_entry(const struct check *c, uint32_t place)
 /* The unit of this contest that contains the place, or -1. */
 static int64_t unit_at(const struct check *c, uint32_t place, uint32_t contest)
 {
-    for (size_t i = first_entry(c, place); i < c->entry_count && c->entry[i].place == place; i++)
-        if (c->p->unit[c->entry[i].unit].contest == contest)
-            return c->entry[i].unit;
-    return -1;
+    size_t i = first_entry(c, place, contest);
+    if (i == c->entry_count || c->entry[i].place != place || c->entry[i].contest != contest)
+        return -1;
+    return c->entry[i].unit;
 }
 
 static err_t check_remainders(struct check *c)
@@ -231,7 +235,7 @@ static err_t visit(void *ctx, const struct node *n, const hash_t *hash, struct f
     struct check *c = ctx;
     (void)f;
     c->present[n->place] = node_present(c->ctx, n) ? 1 : 0;
-    for (size_t i = first_entry(c, n->place); i < c->entry_count && c->entry[i].place == n->place; i++) {
+    for (size_t i = first_entry(c, n->place, 0); i < c->entry_count && c->entry[i].place == n->place; i++) {
         uint32_t unit = c->entry[i].unit;
         const struct plan_unit *u = &c->p->unit[unit];
         if (hash_cmp(&u->member[c->entry[i].member].hash, hash) != 0) {
@@ -287,6 +291,8 @@ static err_t check_records(struct check *c, const struct node_provider *nodes, s
     enum err_class k = err_class(e);
     if (k == CLASS_SYSTEM || k == CLASS_BUG)
         return e;
+    if (e != OK && c->rep.first.err == OK) /* whatever it was: not checked is not good */
+        plan_violated(&c->rep, "plan-records", f ? f : &(struct fault){.err = e});
     if (e == OK && hash_cmp(&root, &c->p->root) != 0) {
         struct fault g = {0};
         fault_set(&g, plan_rule_error("plan-root"), "plan-root: the plan was made from other records");
@@ -312,7 +318,7 @@ static err_t index_members(struct check *c)
         return ERR_MEMORY;
     for (uint32_t i = 0; i < c->p->unit_count; i++)
         for (uint32_t j = 0; j < c->p->unit[i].member_count; j++)
-            c->entry[at++] = (struct entry_of){c->p->unit[i].member[j].place, i, j};
+            c->entry[at++] = (struct entry_of){c->p->unit[i].member[j].place, c->p->unit[i].contest, i, j};
     c->entry_count = total;
     qsort(c->entry, total, sizeof *c->entry, entry_cmp);
     return OK;

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BALLOTS_MAX ((uint64_t)1 << 48)
-
 static err_t tally_init(struct tally *t, uint32_t contest, size_t option_count)
 {
     t->contest = contest;

@@ -18,6 +18,8 @@ struct election_context {
     const struct record *r; /* its election is m's */
 };
 
+#define BALLOTS_MAX ((uint64_t)1 << 48) /* of a contest, of a place: sums do not wrap */
+
 struct tally {
     uint32_t contest; /* index in the manifest */
     uint64_t ballots;

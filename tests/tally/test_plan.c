@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -451,6 +452,33 @@ static void test_unit_twice(void **state)
     tree_free(&t);
 }
 
+/* A plan of rubbish costs whoever reads it no more than its length: 100,000 copies of two units, one inside the other. */
+static void test_many_copies(void **state)
+{
+    (void)state;
+    struct tree t;
+    struct plan_unit *unit = calloc(100000, sizeof *unit);
+    assert_non_null(unit);
+    tree_new(&t, &(struct tree_shape){0});
+    tree_records(&t, "records", plenty, NULL);
+    struct plan *p = make(&t, "records"), many = *p;
+    many.unit = unit;
+    many.unit_count = 100000;
+    for (size_t i = 0; i < many.unit_count; i++)
+        unit[i] = p->unit[i % 2 ? 1 : p->unit_count - 1];
+    struct timespec from, to;
+    struct fault f;
+    char dir[256];
+    struct node_provider nodes = records_of(&t, dir, "records");
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+    assert_int_not_equal(plan_check(&many, &t.ctx, &nodes, NULL, NULL, &f), OK);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
+    assert_true(to.tv_sec - from.tv_sec < 10); /* compared in pairs: 16 s; without: 1 s */
+    free(unit);
+    plan_free(p);
+    tree_free(&t);
+}
+
 /* A place that is missing is no unit, and no member. */
 static void test_missing_member(void **state)
 {
@@ -552,6 +580,14 @@ static void test_altered_records(void **state)
     tree_alter(&t, "r1", "a", move_ballots, &more);
     ASSERT_BROKEN(&t, p, "r1", ERR_SUM, "plan-records");
     assert_int_equal(try_make(&t, "r1", NULL, &none), ERR_SUM);
+    int64_t huge = (int64_t)BALLOTS_MAX - 1000; /* children that cannot be added up */
+    tree_records(&t, "r1", plenty, NULL);
+    tree_alter(&t, "r1", "a2", move_ballots, &huge);
+    tree_alter(&t, "r1", "a3", move_ballots, &huge);
+    struct seen s;
+    assert_int_equal(check(&t, p, "r1", &s), ERR_HASH);
+    assert_non_null(strstr(s.rules, "plan-records"));
+    assert_int_equal(try_make(&t, "r1", NULL, &none), ERR_SUM);
     tree_records(&t, "r1", plenty, NULL);
     tree_alter(&t, "r1", "whole", move_sum, &plus);
     ASSERT_BROKEN(&t, p, "r1", ERR_SUM, "plan-records");
@@ -570,7 +606,6 @@ static void test_altered_records(void **state)
     tree_alter(&t, "r1", "a1", move_sum, &minus);
     tree_alter(&t, "r1", "b1", move_sum, &plus);
     tree_repair(&t, "r1");
-    struct seen s;
     assert_int_equal(check(&t, p, "r1", &s), ERR_HASH);
     assert_non_null(strstr(s.rules, "plan-root"));
     assert_non_null(strstr(s.rules, "plan-hash"));
@@ -965,6 +1000,7 @@ int main(void)
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_altered_plan),
         cmocka_unit_test(test_unit_twice),
+        cmocka_unit_test(test_many_copies),
         cmocka_unit_test(test_missing_member),
         cmocka_unit_test(test_undecryptable),
         cmocka_unit_test(test_altered_records),
