@@ -5,33 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "ceremony/base/secret.h"
 #include "ceremony/math/elgamal.h"
+#include "tests/bench/bench.h"
 
 #define POINTS 65536
 #define PROOFS 1000
 
-#define CHECK(call)                                              \
-    do {                                                         \
-        err_t check_ = (call);                                   \
-        if (check_ != OK) {                                      \
-            fprintf(stderr, "%s: %s\n", #call, err_name(check_)); \
-            exit(1);                                             \
-        }                                                        \
-    } while (0)
-
 static double now_us(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
-static void line(const char *name, double value, const char *unit)
-{
-    printf("%s %.3f %s\n", name, value, unit);
+    return cpu() * 1e6;
 }
 
 static void *many(size_t count, size_t size)
@@ -73,7 +57,7 @@ static void bench_msm(const struct p256_affine *p)
             for (size_t n = 0; n < rounds; n++)
                 CHECK(p256_msm_var(&r, k, p, counts[i], bits));
             snprintf(name, sizeof name, "msm_%zu_points_%u_bits_per_point", counts[i], bits);
-            line(name, (now_us() - t) / (double)(rounds * counts[i]), "us");
+            figure(name, (now_us() - t) / (double)(rounds * counts[i]), "us", 1);
         }
     }
     free(k);
@@ -88,7 +72,7 @@ static void bench_decompress(const struct p256_affine *p)
     double t = now_us();
     for (size_t i = 0; i < 2000; i++)
         CHECK(p256_decompress_var(&a, &c[i]));
-    line("decompress_per_point", (now_us() - t) / 2000, "us");
+    figure("decompress_per_point", (now_us() - t) / 2000, "us", 1);
     EC_GROUP *curve = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
     EC_POINT *q = EC_POINT_new(curve);
     BN_CTX *ctx = BN_CTX_new();
@@ -96,7 +80,7 @@ static void bench_decompress(const struct p256_affine *p)
     for (size_t i = 0; i < 2000; i++)
         if (EC_POINT_oct2point(curve, q, c[i].b, sizeof c[i].b, ctx) != 1)
             CHECK(ERR_POINT);
-    line("openssl_decompress_per_point", (now_us() - t) / 2000, "us");
+    figure("openssl_decompress_per_point", (now_us() - t) / 2000, "us", 1);
     BN_CTX_free(ctx);
     EC_POINT_free(q);
     EC_GROUP_free(curve);
@@ -123,8 +107,8 @@ static void bench_openssl_mul(void)
             CHECK(ERR_MEMORY);
         any += now_us() - t;
     }
-    line("openssl_mul_generator", base / 500, "us");
-    line("openssl_mul_point", any / 500, "us");
+    figure("openssl_mul_generator", base / 500, "us", 1);
+    figure("openssl_mul_point", any / 500, "us", 1);
     BN_free(k);
     BN_CTX_free(ctx);
     EC_POINT_free(r);
@@ -148,14 +132,14 @@ static void bench_prove(struct group *g, const point_t *Y, struct item *item)
         scalar_random(&item[i].r);
         CHECK(elgamal_encrypt(k, &item[i].ct, i % 2, &item[i].r));
     }
-    line("elgamal_encrypt", (now_us() - t) / PROOFS, "us");
+    figure("elgamal_encrypt", (now_us() - t) / PROOFS, "us", 1);
     t = now_us();
     for (size_t i = 0; i < PROOFS; i++) {
         CHECK(zero_one_commit(k, &item[i].p, &st, i % 2, &item[i].r, &item[i].ct));
         scalar_random(&item[i].c);
         zero_one_respond(&item[i].p, &st, &item[i].c);
     }
-    line("zero_one_prove", (now_us() - t) / PROOFS, "us");
+    figure("zero_one_prove", (now_us() - t) / PROOFS, "us", 1);
     elgamal_key_free(k);
 }
 
@@ -180,7 +164,7 @@ static void bench_verify(struct group *g, const point_t *Y, const struct item *i
     double t = now_us();
     for (size_t i = 0; i < 50; i++)
         CHECK(zero_one_verify(g, Y, &item[i].ct, &item[i].p, &item[i].c));
-    line("zero_one_verify_single", (now_us() - t) / 50, "us");
+    figure("zero_one_verify_single", (now_us() - t) / 50, "us", 1);
     CHECK(batch_new(&b, Y));
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
         char name[64];
@@ -193,7 +177,7 @@ static void bench_verify(struct group *g, const point_t *Y, const struct item *i
             CHECK(batch_check(b));
         }
         snprintf(name, sizeof name, "zero_one_verify_batch_of_%zu_per_proof", sizes[s]);
-        line(name, (now_us() - t) / (double)(rounds * sizes[s]), "us");
+        figure(name, (now_us() - t) / (double)(rounds * sizes[s]), "us", 1);
     }
     batch_free(b);
 }
@@ -207,13 +191,13 @@ static void bench_dlog(void)
     uint64_t v;
     double t = now_us();
     CHECK(dlog_new(&d, 100000000));
-    line("dlog_table_1e8", (now_us() - t) / 1e3, "ms");
+    figure("dlog_table_1e8", (now_us() - t) / 1e3, "ms", 1);
     p256_generator(&g);
     scalar_set(&k, 99999999);
     CHECK(p256_mul_var(&m, &k, &g));
     t = now_us();
     CHECK(dlog_find_var(d, &v, &m, 100000000));
-    line("dlog_find_1e8_worst", (now_us() - t) / 1e3, "ms");
+    figure("dlog_find_1e8_worst", (now_us() - t) / 1e3, "ms", 1);
     dlog_free(d);
 }
 
