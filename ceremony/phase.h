@@ -52,6 +52,8 @@ struct roster {
  * many tokens of one model. */
 MUST err_t roster_make(struct roster *out, const struct manifest *m, const struct board *b, struct group *g,
                        const hash_t *leave_out, size_t leave_out_count, struct fault *f);
+/* The list of ids that a roster entry states. */
+MUST err_t roster_ids(hash_t id[TRUSTEES_MAX], size_t *count, const struct entry *e, struct fault *f);
 /* From a list of ids, as in a roster entry or a record: the same rules, except that what else is on the board does
  * not matter (a second enrolment that turns up later must not stop anybody); ERR_CANONICAL for another order. */
 MUST err_t roster_from_ids(struct roster *out, const struct manifest *m, const struct board *b, struct group *g,

@@ -228,13 +228,9 @@ static err_t find_roster(struct making *k, const hash_t *ceremony, struct fault 
         const struct entry *e = k->b->entry[i];
         if (e->kind != ENTRY_ROSTER || hash_cmp(&e->ceremony, ceremony) != 0)
             continue;
-        struct cbor_in in;
         hash_t id[TRUSTEES_MAX];
-        cbor_in_init(&in, e->statement, e->statement_len);
-        size_t count = cbor_get_array(&in, 2, TRUSTEES_MAX);
-        for (size_t j = 0; j < count; j++)
-            cbor_get_hash(&in, &id[j]);
-        if (cbor_in_end(&in, NULL) != OK)
+        size_t count;
+        if (roster_ids(id, &count, e, NULL) != OK)
             continue;
         err_t tried = roster_from_ids(&k->roster, k->m, k->b, k->g, id, count, f);
         if (err_class(tried) == CLASS_SYSTEM || (tried == OK && hash_cmp(&k->roster.ceremony, ceremony) == 0))

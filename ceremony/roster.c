@@ -179,6 +179,16 @@ void roster_statement(struct cbor_out *o, const struct roster *r)
         cbor_put_hash(o, &r->seat[j].id);
 }
 
+err_t roster_ids(hash_t id[TRUSTEES_MAX], size_t *count, const struct entry *e, struct fault *f)
+{
+    struct cbor_in in;
+    cbor_in_init(&in, e->statement, e->statement_len);
+    *count = cbor_get_array(&in, 2, TRUSTEES_MAX);
+    for (size_t j = 0; j < *count; j++)
+        cbor_get_hash(&in, &id[j]);
+    return cbor_in_end(&in, f);
+}
+
 err_t roster_signed_by(struct roster *out, const struct manifest *m, const struct board *b, struct group *g,
                        const point_t *identity, struct fault *f)
 {
@@ -194,13 +204,9 @@ err_t roster_signed_by(struct roster *out, const struct manifest *m, const struc
     }
     if (e == NULL)
         return fault_set(f, ERR_MISSING, "no roster signed by this trustee is on the board");
-    struct cbor_in in;
     hash_t id[TRUSTEES_MAX];
-    cbor_in_init(&in, e->statement, e->statement_len);
-    size_t count = cbor_get_array(&in, 2, TRUSTEES_MAX);
-    for (size_t j = 0; j < count; j++)
-        cbor_get_hash(&in, &id[j]);
-    TRY(cbor_in_end(&in, f));
+    size_t count;
+    TRY(roster_ids(id, &count, e, f));
     TRY(roster_from_ids(out, m, b, g, id, count, f));
     if (hash_cmp(&out->ceremony, &e->ceremony) == 0)
         return OK;
