@@ -71,7 +71,6 @@ MUST err_t drill_make(struct trustee *t, const struct record *r, const hash_t *c
 
 /* Checks a drill entry: *seat is whose. ERR_PROOF, ERR_MISMATCH. Needs no token. */
 MUST err_t drill_check(const struct entry *e, const struct record *r, struct group *g, uint32_t *seat, struct fault *f);
-void drill_context(struct cbor_out *o, const struct record *r, uint32_t seat, const hash_t *challenge);
 
 /* Signs a plan (and binds the token to it); previous: hash of the plan this one supersedes, or NULL. The caller has checked
  * the plan and, if it supersedes another, the rule between the two. */

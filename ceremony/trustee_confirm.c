@@ -237,7 +237,7 @@ out:
     return e;
 }
 
-void drill_context(struct cbor_out *o, const struct record *r, uint32_t seat, const hash_t *challenge)
+static void drill_context(struct cbor_out *o, const struct record *r, uint32_t seat, const hash_t *challenge)
 {
     cbor_put_array(o, 3);
     cbor_put_hash(o, &r->id);

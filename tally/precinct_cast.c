@@ -100,8 +100,9 @@ static err_t insert(struct precinct *p, const struct ballot *b, const uint8_t *d
     return db_run(p, s, f);
 }
 
-err_t precinct_take(struct precinct *p, const struct ballot *b, const uint8_t *data, size_t len, int *again,
-                    struct fault *f)
+/* Inside a transaction: adds a ballot that was verified. ERR_DUPLICATE; *again for the same bytes. */
+static err_t take_one(struct precinct *p, const struct ballot *b, const uint8_t *data, size_t len, int *again,
+                      struct fault *f)
 {
     hash_t leaf;
     int64_t batch;
@@ -195,7 +196,7 @@ static err_t take(struct cast *c)
         struct cast_item *it = &c->item[c->index[i]];
         if (!b)
             continue;
-        err_t e = precinct_take(c->p, b, it->data, it->len, &it->again, &c->fault);
+        err_t e = take_one(c->p, b, it->data, it->len, &it->again, &c->fault);
         if (e == ERR_DUPLICATE)
             refuse(c, i, e);
         else if (e != OK)

@@ -89,9 +89,6 @@ MUST err_t precinct_usable(struct precinct *p, struct fault *f);
 
 /* Inside a transaction: pending becomes the next batch, with its checkpoint. */
 MUST err_t precinct_finish_batch(struct precinct *p, struct fault *f);
-/* Inside a transaction: adds a ballot that was verified. ERR_DUPLICATE; *again for the same bytes. */
-MUST err_t precinct_take(struct precinct *p, const struct ballot *b, const uint8_t *data, size_t len,
-                         int *again, struct fault *f);
 /* Where a ballot is: its batch, -1 for the unfinished one. */
 MUST err_t precinct_find(struct precinct *p, const hash_t *id, hash_t *leaf, int64_t *batch, int *found,
                          struct fault *f);

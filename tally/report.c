@@ -20,7 +20,7 @@ static void put_policy(struct html *h)
         text);
 }
 
-void report_put_head(struct html *h, const struct report_input *in)
+static void put_head(struct html *h, const struct report_input *in)
 {
     const struct manifest *m = in->ctx->m;
     html_raw(h, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
@@ -97,7 +97,7 @@ err_t report_make(uint8_t **out, size_t *len, const struct report_input *in, str
     err_t e = check_input(in, f);
     if (e != OK)
         return e;
-    report_put_head(&h, in);
+    put_head(&h, in);
     put_nav(&h);
     report_put_totals(&h, in);
     GO(report_put_places(&h, in));

@@ -35,7 +35,7 @@ static int grow(struct html *h, size_t more)
     return 1;
 }
 
-void html_raw_len(struct html *h, const char *markup, size_t len)
+static void html_raw_len(struct html *h, const char *markup, size_t len)
 {
     if (!grow(h, len))
         return;

@@ -19,7 +19,6 @@ struct html {
 
 void html_free(struct html *h);
 void html_raw(struct html *h, const char *markup);
-void html_raw_len(struct html *h, const char *markup, size_t len);
 void html_fmt(struct html *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Escapes & < > " '. */
 void html_text(struct html *h, const char *text);

@@ -7,7 +7,6 @@
 
 extern const char report_style[]; /* the style sheet; its hash is in the page's content security policy */
 
-void report_put_head(struct html *h, const struct report_input *in);
 void report_put_totals(struct html *h, const struct report_input *in);
 /* Tables of the levels below the whole. ERR_MEMORY. */
 MUST err_t report_put_places(struct html *h, const struct report_input *in);
