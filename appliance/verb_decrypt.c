@@ -142,7 +142,7 @@ static err_t run_decrypt(struct session *s, const struct decrypt_args *a, struct
 {
     struct plan *p = NULL;
     err_t e;
-    GO(record_check(s->el->r, s->el->m, s->b, f));
+    GO(fault_file(f, record_check(s->el->r, s->el->m, s->b, f), BUNDLE_RECORD));
     GO(plan_load_var(&p, &s->el->ctx, a->plan, f));
     GO(check_older(s, a, p, f));
     GO(verify_plan(s, p, a->exports, a->work, f));

@@ -46,7 +46,7 @@ static err_t settle_record(struct session *s, const struct status *st, int *made
     char path[4200];
     *made = 0;
     if (s->el->r != NULL)
-        return record_check(s->el->r, s->el->m, s->b, f);
+        return fault_file(f, record_check(s->el->r, s->el->m, s->b, f), BUNDLE_RECORD);
     if (st->rosters_differ)
         return fault_set(f, ERR_CONFLICT, "different rosters are signed on this board; stop and compare the words again");
     TRY(record_make_for(&s->el->r, &bytes, s->el->m, s->b, &st->roster.ceremony, f));
@@ -177,7 +177,7 @@ static err_t show_key(const struct shown *w, const struct session *s)
 {
     struct cbor_out o = CBOR_OUT_INIT;
     hash_t anchor;
-    TRY(record_check(s->el->r, s->el->m, s->b, w->f));
+    TRY(fault_file(w->f, record_check(s->el->r, s->el->m, s->b, w->f), BUNDLE_RECORD));
     record_anchor(&anchor, &s->el->m->election, &s->el->r->id);
     anchor_write(&o, &s->el->m->election, &s->el->r->id);
     return show_with(w, "Key (trust anchor: election and ceremony record)", &anchor, QRTEXT_CEREMONY, &o);

@@ -262,6 +262,7 @@ err_t board_merge(struct board *b, const char *from, struct merge_report *report
 {
     struct reading r = {.board = b, .copy = 1};
     memset(report, 0, sizeof *report);
+    TRY(file_is_dir(from, f));
     TRY(file_path(r.dir, sizeof r.dir, from, "detached"));
     err_t e = file_list(r.dir, merge_detached, &r, f);
     if (e == OK)

@@ -219,6 +219,7 @@ static err_t add_file(void *ctx, const char *name, struct fault *f)
 
 static err_t read_exports(struct agg_run *run, struct fault *f)
 {
+    TRY(file_is_dir(run->exports_dir, f));
     struct scan *s = calloc(1, sizeof *s);
     if (!s)
         return fault_set(f, ERR_MEMORY, "reading exports");

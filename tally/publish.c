@@ -251,12 +251,10 @@ static err_t copy_file(struct job *j, const char *from, const char *to, struct f
 {
     struct publish_stream s = {0};
     uint8_t *block = malloc((size_t)1 << 20);
-    FILE *in = fopen(from, "rb");
-    err_t e = OK;
-    if (block == NULL || in == NULL) {
-        e = fault_set(f, block == NULL ? ERR_MEMORY : ERR_IO, "copying");
-        goto out;
-    }
+    FILE *in = NULL;
+    err_t e = block == NULL ? fault_set(f, ERR_MEMORY, "copying") : OK;
+    GO(e);
+    GO(file_open(&in, from, f));
     GO(publish_stream_begin(&s, &j->dir, to, f));
     size_t n;
     while ((n = fread(block, 1, (size_t)1 << 20, in)) > 0)

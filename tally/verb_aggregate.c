@@ -307,7 +307,7 @@ err_t verb_combine(struct verb_run *v, int argc, char **argv)
     GO(board_open(&b, board, &be->m->election, &v->fault));
     for (size_t i = 0; i < b->refused_count; i++)
         verb_print_fault(v, &b->refused[i].fault);
-    GO(record_check(be->r, be->m, b, &v->fault));
+    GO(fault_file(&v->fault, record_check(be->r, be->m, b, &v->fault), BUNDLE_RECORD));
     GO(plan_load_var(&plan, &be->ctx, plan_path, &v->fault));
     e = combine_and_write(v, be, b, plan, out_path);
 out:

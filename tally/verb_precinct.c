@@ -1,4 +1,3 @@
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -197,11 +196,9 @@ err_t verb_precinct_cast(struct verb_run *v, int argc, char **argv)
     if (files.count > 1)
         return fault_set(&v->fault, ERR_USAGE, "one file of ballots, or none for standard input");
     const char *name = files.count == 1 && strcmp(files.item[0], "-") != 0 ? files.item[0] : NULL;
-    FILE *in = name ? fopen(name, "rb") : stdin;
-    if (in == NULL) {
-        err_t e = fault_set(&v->fault, errno == ENOENT ? ERR_MISSING : ERR_IO, "%s", strerror(errno));
-        return fault_file(&v->fault, e, name);
-    }
+    FILE *in = stdin;
+    if (name != NULL)
+        TRY(file_open(&in, name, &v->fault));
     err_t e = node_open(&n, v, &o, 0);
     if (e == OK)
         e = cast_from(v, &n, in);

@@ -136,10 +136,11 @@ static err_t show_data(struct show *s, struct texts *t, uint8_t *data, size_t le
 static err_t show_export_start(struct show *s, const char *path, int *is_export)
 {
     uint8_t head[4096];
-    FILE *in = fopen(path, "rb");
-    size_t n = in ? fread(head, 1, sizeof head, in) : 0;
-    if (in != NULL)
-        fclose(in);
+    FILE *in;
+    *is_export = 0;
+    TRY(file_open(&in, path, &s->v->fault));
+    size_t n = fread(head, 1, sizeof head, in);
+    fclose(in);
     *is_export = n > 2 && head[0] == 0xd2 && memmem(head, n, "conclave/export", 15) != NULL;
     return *is_export ? show_export(s, path) : OK;
 }
@@ -153,7 +154,7 @@ static err_t show_file(struct show *s, struct texts *t, const char *path)
     if (stat(path, &st) != 0 && qrtext_is(path))
         return texts_add(s->v, t, path);
     err_t e = show_export_start(s, path, &is_export);
-    if (is_export)
+    if (e != OK || is_export)
         return e;
     TRY(file_read(&data, &len, path, SHOW_MAX, &s->v->fault));
     e = show_data(s, t, data, len);

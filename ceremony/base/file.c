@@ -106,6 +106,30 @@ err_t file_hash(hash_t *out, const char *path, struct fault *f)
     return e;
 }
 
+err_t file_open(FILE **out, const char *path, struct fault *f)
+{
+    int fd;
+    struct stat st;
+    *out = NULL;
+    TRY(open_regular(&fd, path, &st, f));
+    *out = fdopen(fd, "rb");
+    if (*out != NULL)
+        return OK;
+    close(fd);
+    return fault_set(f, ERR_MEMORY, "opening a file");
+}
+
+err_t file_is_dir(const char *path, struct fault *f)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return io_error(f, errno == ENOENT ? ERR_MISSING : ERR_IO, path, "cannot open");
+    if (S_ISDIR(st.st_mode))
+        return OK;
+    fault_set(f, ERR_FORMAT, "not a directory");
+    return fault_file(f, ERR_FORMAT, path);
+}
+
 static void dir_of(char out[4096], const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -267,9 +291,9 @@ err_t file_path(char *out, size_t out_len, const char *dir, const char *name)
     return ERR_LIMIT;
 }
 
-static int regular(const struct dirent *d)
+static int visible(const struct dirent *d)
 {
-    return d->d_name[0] != '.' && (d->d_type == DT_REG || d->d_type == DT_UNKNOWN);
+    return d->d_name[0] != '.';
 }
 
 static int byte_order(const struct dirent **a, const struct dirent **b)
@@ -280,7 +304,7 @@ static int byte_order(const struct dirent **a, const struct dirent **b)
 err_t file_list(const char *dir, file_list_fn *fn, void *ctx, struct fault *f)
 {
     struct dirent **list;
-    int n = scandir(dir, &list, regular, byte_order);
+    int n = scandir(dir, &list, visible, byte_order);
     if (n < 0)
         return errno == ENOENT ? OK : io_error(f, ERR_IO, dir, "cannot list");
     err_t e = OK;

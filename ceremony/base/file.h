@@ -15,10 +15,14 @@
  * ERR_MISSING, ERR_LIMIT (over max bytes), ERR_IO. Anything but a regular file: ERR_FORMAT. */
 MUST err_t file_read(uint8_t **out, size_t *len, const char *path, size_t max, struct fault *f);
 
+/* A stream to read a file that is too large for that; the same errors. Never waits, as opening a FIFO would. */
+MUST err_t file_open(FILE **out, const char *path, struct fault *f);
+
 enum file_mode {
     FILE_NEW,     /* ERR_EXISTS if the name is taken by other content; OK if by the same content */
     FILE_REPLACE, /* for state that is rebuilt: replaced atomically */
 };
+/* All of data or nothing, durable when it returns OK. */
 MUST err_t file_write(const char *path, const void *data, size_t len, enum file_mode mode, struct fault *f);
 
 /* Writing as a stream, for what does not fit in memory: add, then commit or abandon. Zeroed struct
@@ -45,8 +49,11 @@ MUST err_t file_mkdir(const char *path, struct fault *f);
 /* Joins with '/': ERR_LIMIT if out_len is too small. */
 MUST err_t file_path(char *out, size_t out_len, const char *dir, const char *name);
 
-/* Calls back with each regular file name in dir in byte order, skipping names that start with '.'.
- * Stops at the first error. An absent directory is empty. */
+/* OK if path is a directory; ERR_MISSING, ERR_FORMAT. */
+MUST err_t file_is_dir(const char *path, struct fault *f);
+
+/* Calls back with each name in dir in byte order, skipping those that start with '.'. What is no regular file is for the
+ * reader to refuse, by name. Stops at the first error. An absent directory is empty. */
 typedef err_t file_list_fn(void *ctx, const char *name, struct fault *f);
 MUST err_t file_list(const char *dir, file_list_fn *fn, void *ctx, struct fault *f);
 
