@@ -109,10 +109,13 @@ struct place {
     const pubkey_t *key;   /* effective signing key (own or inherited); NULL if there is none upward */
 };
 
+/* jurisdictions.csv, from a file, whose hash must be the manifest's (ERR_HASH), or from bytes, whose hash the caller
+ * has checked. Every rule for places is checked and the line named. Freed with places_free. */
 MUST err_t places_load(struct places **out, const struct manifest *m, const char *path, struct fault *f);
 MUST err_t places_parse(struct places **out, const struct manifest *m, const uint8_t *data, size_t len,
                         struct fault *f);
 void places_free(struct places *p);
+/* Rows, and the row index < places_count; the texts in out are views into p. */
 uint32_t places_count(const struct places *p);
 void places_get(const struct places *p, uint32_t index, struct place *out);
 MUST int64_t places_find(const struct places *p, const char *id); /* index or -1 */

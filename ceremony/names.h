@@ -9,6 +9,7 @@
 
 struct names;
 
+/* An empty set. ERR_MEMORY. */
 MUST err_t names_new(struct names **out);
 void names_free(struct names *n);
 

@@ -135,6 +135,7 @@ enum seat_fate {
     FATE_OUT_SILENT,   /* a complaint without a reveal */
     FATE_OUT_REVEAL,   /* a reveal that does not fit, or two */
 }; /* no share holds also: who is marked absent, whose complaints are void, whose S_j is the identity */
+/* A few words for people. */
 const char *seat_fate_name(enum seat_fate f);
 
 struct outcome {

@@ -25,6 +25,7 @@ MUST err_t trustee_share_of(struct trustee *t, scalar_t *secret_share, const str
  * ciphertext that is not here. */
 MUST int share_is_bad(err_t e);
 
+/* CBOR of a sealed share: encapsulated key and ciphertext. */
 void sealed_put(struct cbor_out *o, const uint8_t enc[65], const uint8_t ct[48]);
 
 #endif

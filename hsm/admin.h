@@ -17,6 +17,7 @@ struct admin_status {
     uint64_t mechanisms;                       /* 1: EC key generation, 2: ECDSA, 4: ECDH */
     uint64_t nss;
 };
+/* Fills out for the token of a session that was picked; needs no login. */
 MUST err_t admin_status(struct session *s, struct admin_status *out, struct fault *f);
 
 #endif

@@ -30,6 +30,7 @@ struct session {
     int started, logged_in, login_refused, removed, last_try;
 };
 
+/* Loads the module that the URI names, or all that p11-kit knows, and initialises it. */
 MUST err_t session_load(struct session *s, const char *uri, struct fault *f);
 
 /* Calls fn for each token that is present and matches the URI's module, slot and token attributes
@@ -44,6 +45,7 @@ void session_set_token(struct session *s, CK_FUNCTION_LIST *p11, CK_SLOT_ID slot
 
 MUST err_t session_start(struct session *s, struct fault *f); /* C_OpenSession, read-write */
 MUST err_t session_login(struct session *s, struct fault *f); /* does nothing when logged in */
+/* Reads the token's flags again: how many PIN tries are left. */
 MUST err_t session_token_refresh(struct session *s, struct fault *f);
 void session_end(struct session *s); /* logs out and unloads; s is zeroed but for wire */
 
@@ -59,6 +61,7 @@ MUST err_t session_find(struct session *s, CK_OBJECT_HANDLE *out, CK_ULONG *coun
 MUST err_t session_get(struct session *s, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, void *buf,
                        CK_ULONG max, CK_ULONG *len, struct fault *f);
 
+/* C_DestroyObject. */
 MUST err_t session_destroy(struct session *s, CK_OBJECT_HANDLE object, struct fault *f);
 
 /* Calls a function of the module and returns from the caller when it fails. */

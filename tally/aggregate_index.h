@@ -28,6 +28,7 @@ MUST err_t agg_open(struct agg_index **out, const struct election_context *ctx, 
                     struct fault *f);
 void agg_close(struct agg_index *ix);
 
+/* One transaction at a time. */
 MUST err_t agg_begin(struct agg_index *ix, struct fault *f);
 MUST err_t agg_commit(struct agg_index *ix, struct fault *f);
 void agg_rollback(struct agg_index *ix);

@@ -60,6 +60,7 @@ MUST err_t export_header_read(struct export_header **out, const struct election_
                               const char *path, struct fault *f);
 
 struct export_reader;
+/* Reads and checks the signed header; the items follow one by one. */
 MUST err_t export_open(struct export_reader **out, const struct election_context *ctx, const char *path,
                        struct fault *f);
 const struct export_header *export_reader_header(const struct export_reader *r);

@@ -42,6 +42,7 @@ MUST size_t export_bytes_head(uint8_t out[9], uint64_t len);
 /* --- the ids seen in one export --- */
 
 struct id_set;
+/* A set for at most expected ids; on disk if they are many. ERR_MEMORY, ERR_IO. */
 MUST err_t id_set_new(struct id_set **out, uint64_t expected);
 void id_set_free(struct id_set *s);
 /* ERR_DUPLICATE if it is there already; ERR_MEMORY, ERR_IO. */

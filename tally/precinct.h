@@ -59,6 +59,7 @@ struct receipt {
     hash_t path[RECEIPT_PATH_MAX];
 };
 
+/* Bytes of a receipt (docs/spec/result-qr.md), and strictly back. */
 MUST err_t receipt_make(struct cbor_out *out, const struct receipt *r);
 MUST err_t receipt_parse(struct receipt *out, const uint8_t *data, size_t len, struct fault *f);
 /* Does the path lead from leaf to root (RFC 9162)? ERR_HASH; ERR_EARLY for size 0; ERR_ELECTION or

@@ -50,6 +50,7 @@ struct precinct_mark {
 
 /* --- precinct_db.c --- */
 
+/* The journal's database; *fresh: it was made now. */
 MUST err_t db_open(struct precinct *p, int create, int *fresh, struct fault *f);
 void db_close(struct precinct *p);
 /* The error of SQLite's result code, with a sentence. */

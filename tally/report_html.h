@@ -18,6 +18,7 @@ struct html {
     }
 
 void html_free(struct html *h);
+/* Markup as it is. */
 void html_raw(struct html *h, const char *markup);
 void html_fmt(struct html *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Escapes & < > " '. */

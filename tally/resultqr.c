@@ -397,5 +397,10 @@ err_t anchor_parse(hash_t *election, hash_t *record, const uint8_t *data, size_t
     cbor_get_text_exact(&in, "conclave/anchor");
     cbor_get_hash(&in, election);
     cbor_get_hash(&in, record);
-    return cbor_in_end(&in, f);
+    err_t e = cbor_in_end(&in, f);
+    if (e != OK) {
+        memset(election, 0, sizeof *election);
+        memset(record, 0, sizeof *record);
+    }
+    return e;
 }

@@ -70,6 +70,7 @@ MUST err_t resultqr_key_hash(hash_t *out, const hash_t *election, const hash_t *
 
 /* --- anchor: CBOR ["conclave/anchor", election, record] --- */
 
+/* Writer, and strict reader; outputs of the reader are zero on error. */
 void anchor_write(struct cbor_out *out, const hash_t *election, const hash_t *record);
 MUST err_t anchor_parse(hash_t *election, hash_t *record, const uint8_t *data, size_t len, struct fault *f);
 

@@ -23,6 +23,7 @@ struct cbor_out {
 
 #define CBOR_OUT_INIT {NULL, 0, 0, OK}
 
+/* One item each, in its shortest form. An array is followed by its items, a tag by what it tags. */
 void cbor_put_uint(struct cbor_out *o, uint64_t v);
 void cbor_put_bytes(struct cbor_out *o, const void *data, size_t len);
 void cbor_put_text(struct cbor_out *o, const char *text); /* NUL-terminated UTF-8 */
@@ -48,6 +49,7 @@ struct cbor_in {
     size_t err_pos; /* where the item that failed starts */
 };
 
+/* A cursor at the start of data, which stays the caller's and must outlive it. */
 void cbor_in_init(struct cbor_in *in, const void *data, size_t len);
 
 /* ERR_LIMIT when the value is over max. */

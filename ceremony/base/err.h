@@ -95,6 +95,7 @@ struct fault {
     char detail[512]; /* one sentence without final stop */
 };
 
+/* No error yet; f may be NULL. */
 void fault_clear(struct fault *f);
 
 /* Sets f (which may be NULL) and returns e, so that one can write: return fault_set(f, ERR_X, "..."). */

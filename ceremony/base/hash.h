@@ -16,6 +16,7 @@ struct hash_ctx {
     _Alignas(8) unsigned char state[128];
 };
 
+/* SHA-256 in steps: init, add any number of times, end; or of one buffer. */
 void hash_init(struct hash_ctx *c);
 void hash_add(struct hash_ctx *c, const void *data, size_t len);
 void hash_end(struct hash_ctx *c, hash_t *out); /* wipes c */

@@ -52,6 +52,7 @@ void zero_one_respond(struct zero_one *out, struct zero_one_state *state, const 
 struct exact_state {
     scalar_t w, r;
 };
+/* First and last move of the prover, around the challenge c; state is secret, and wiped by exact_respond. */
 MUST err_t exact_commit(struct elgamal_key *k, struct exact *out, struct exact_state *state, const scalar_t *r);
 void exact_respond(struct exact *out, struct exact_state *state, const scalar_t *c);
 

@@ -21,6 +21,7 @@ typedef struct {
 
 struct group;
 
+/* ERR_MEMORY. One for each thread. */
 MUST err_t group_new(struct group **out);
 void group_free(struct group *g);
 

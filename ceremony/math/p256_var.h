@@ -24,6 +24,7 @@ MUST err_t p256_decompress_var(struct p256_affine *out, const point_t *in);
 /* The same; 33 zero bytes give the identity (for sums). */
 MUST err_t p256_decompress_sum_var(struct p256_affine *out, const point_t *in);
 
+/* G, the identity, and between the two forms; to_affine takes an inversion. */
 void p256_generator(struct p256_affine *out);
 void p256_zero(struct p256_jacobian *out);
 MUST int p256_is_zero_var(const struct p256_jacobian *p);
@@ -34,6 +35,7 @@ MUST err_t p256_to_affine_many_var(struct p256_affine *out, const struct p256_ja
 void p256_compress(point_t *out, const struct p256_affine *p);      /* identity: 33 zero bytes */
 void p256_compress_var(point_t *out, const struct p256_jacobian *p); /* with an inversion */
 
+/* -P, P + Q, P + Q, 2 P; complete: any points, also equal ones and the identity. r may be an input. */
 void p256_neg(struct p256_affine *out, const struct p256_affine *p);
 void p256_add_var(struct p256_jacobian *r, const struct p256_jacobian *a, const struct p256_jacobian *b);
 void p256_add_affine_var(struct p256_jacobian *r, const struct p256_jacobian *a, const struct p256_affine *b);
