@@ -54,6 +54,11 @@ static void copy_shown(char *out, size_t size, const char *text)
 
 void outcome_fail(struct verify_outcome *o, err_t e, const char *file, const char *who, const char *detail)
 {
+    /* Nobody else is to blame for want of memory. */
+    if (e == ERR_MEMORY || e == ERR_LOCK || e == ERR_RANDOM) {
+        o->broken = e;
+        return;
+    }
     o->failure_count++;
     size_t at = o->failure_kept;
     if (at == VERIFY_KEPT_MAX)
@@ -82,6 +87,7 @@ void outcome_note(struct verify_outcome *o, const char *text)
     char **p = copy ? realloc(o->note, (o->note_count + 1) * sizeof *p) : NULL;
     if (p == NULL) {
         free(copy);
+        o->broken = ERR_MEMORY;
         return;
     }
     copy_shown(copy, strlen(copy) + 1, text);
@@ -217,8 +223,9 @@ static err_t run_all(struct verify *v)
             verify_skip(v, (enum verify_id)i, "stopped at the first failure");
             continue;
         }
-        TRY(verify_tick(v, "checks", i, CHECK_COUNT));
         TRY(checks[i].run(v, (enum verify_id)i));
+        for (size_t k = 0; k < CHECK_COUNT; k++) /* a check can fail another one */
+            TRY(v->rep->outcome[k].broken);
     }
     for (size_t i = 0; i < CHECK_COUNT; i++)
         close_outcome(&v->rep->outcome[i]);

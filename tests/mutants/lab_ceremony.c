@@ -276,8 +276,15 @@ static void list(struct record *r, const struct lab *l, enum entry_kind kind, ui
 static void fill_record(struct lab *l, struct record *r)
 {
     struct merkle tree;
-    *r = (struct record){.election = l->m->election, .ceremony = l->roster.ceremony, .scheme = 1, .n = LAB_N, .t = LAB_T,
-                         .qual = l->outcome.qual, .holders = l->outcome.holders, .cut = l->cut.hash, .Y = l->outcome.Y};
+    *r = (struct record){.election = l->m->election,
+                         .ceremony = l->roster.ceremony,
+                         .scheme = SCHEME_P256_ELGAMAL,
+                         .n = LAB_N,
+                         .t = LAB_T,
+                         .qual = l->outcome.qual,
+                         .holders = l->outcome.holders,
+                         .cut = l->cut.hash,
+                         .Y = l->outcome.Y};
     for (uint32_t j = 0; j < LAB_N; j++) {
         const struct enrolment *x = &l->roster.seat[j];
         struct seat *s = &r->seat[j];

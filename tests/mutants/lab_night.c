@@ -60,7 +60,10 @@ static void write_plan(struct lab *l)
     cbor_put_hash(&o, &p->election);
     cbor_put_hash(&o, &p->record);
     cbor_put_hash(&o, &p->root);
-    cbor_put_null(&o);
+    if (p->has_supersedes)
+        cbor_put_hash(&o, &p->supersedes);
+    else
+        cbor_put_null(&o);
     cbor_put_array(&o, p->unit_count);
     for (size_t i = 0; i < p->unit_count; i++) {
         const struct plan_unit *u = &p->unit[i];
