@@ -32,6 +32,7 @@ struct verify_outcome {
     int required;                  /* NOT CHECKED is then not good enough */
     enum verify_verdict verdict;
     char reason[512];     /* of NOT CHECKED */
+    err_t broken;         /* this machine failed in the middle of it: there is no report then */
     size_t failure_count, failure_kept; /* found; kept below */
     struct verify_failure *failure;
     size_t note_count, note_cap;
