@@ -23,7 +23,7 @@ struct word_list {
     const char *word[WORDS_LIST_COUNT];
 };
 
-extern const struct word_list words_en;
+extern const struct word_list words_en, words_es;
 
 /* out: the 17 words of h, lower case, single spaces. Returns OK or ERR_MEMORY (out is empty then). */
 MUST err_t words_put(char out[WORDS_TEXT_SIZE], const struct word_list *list, const hash_t *h);
