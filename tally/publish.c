@@ -27,6 +27,7 @@ struct job {
         int is_wanted;
         char *file;
     } * wanted;
+    struct fault unread; /* a file of the exports directory that could not be read */
     uint64_t exports, done;
     progress_fn progress;
     void *progress_ctx;
@@ -211,7 +212,11 @@ static err_t look_at_export(void *ctx, const char *name, struct fault *f)
                 e = fault_set(f, ERR_MEMORY, "the list of exports");
         }
     } else if (err_class(e) != CLASS_SYSTEM || e == ERR_IO) {
+        if (e == ERR_IO)
+            j->unread = why;
         e = OK;
+    } else if (f != NULL) {
+        *f = why;
     }
     export_header_free(h);
     return e;
@@ -282,6 +287,11 @@ static err_t add_exports(struct job *j, struct fault *f)
         if (!w->is_wanted)
             continue;
         places_get(j->be->places, i, &p);
+        if (w->file == NULL && j->unread.err != OK) {
+            if (f != NULL)
+                *f = j->unread; /* it may be the one */
+            return j->unread.err;
+        }
         if (w->file == NULL) {
             fault_set(f, ERR_MISSING, "the export that the record of %s counts is not in the directory",
                       p.id);

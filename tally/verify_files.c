@@ -1,5 +1,6 @@
 /* The files of a bundle: which there are, their hashes, manifest, places, the bytes of the record, the anchor. */
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +66,8 @@ static err_t list_dir(struct verify *v, const char *inside, unsigned depth)
     }
     DIR *d = verify_path(v, full, inside) == OK ? opendir(inside[0] ? full : v->dir) : NULL;
     if (d == NULL) {
-        verify_failf(v, CHECK_FILES, ERR_MISSING, inside, NULL, "the directory cannot be read");
+        err_t why = errno == ENOMEM ? ERR_MEMORY : errno == ENOENT ? ERR_MISSING : ERR_IO;
+        verify_failf(v, CHECK_FILES, why, inside, NULL, "the directory cannot be read");
         return OK;
     }
     err_t e = OK;

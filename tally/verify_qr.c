@@ -347,8 +347,10 @@ err_t verify_message(struct verify_report **out, const char *input, char kind, c
     bundle_election_free(m.be);
     for (size_t i = 0; e == OK && i < m.rep->count; i++) {
         struct verify_outcome *x = &m.rep->outcome[i];
+        GO(x->broken);
         x->verdict = x->failure_count ? VERIFY_FAIL : x->reason[0] ? VERIFY_NOT_CHECKED : VERIFY_PASS;
     }
+out:
     if (e != OK) {
         free(content);
         verify_report_free(m.rep);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/base/openssl.h"
 #include "ceremony/base/secret.h"
 #include "ceremony/math/p256_field.h"
 
@@ -22,10 +23,9 @@ struct fixed_base {
 
 static err_t fixed_set_base(struct fixed_base *f, const point_t *base)
 {
-    if (EC_POINT_oct2point(f->curve, f->result, base->b, sizeof base->b, f->ctx) != 1) {
-        ERR_clear_error();
-        return ERR_POINT;
-    }
+    openssl_begin();
+    if (EC_POINT_oct2point(f->curve, f->result, base->b, sizeof base->b, f->ctx) != 1)
+        return openssl_point_error();
     const BIGNUM *order = EC_GROUP_get0_order(f->curve), *cofactor = EC_GROUP_get0_cofactor(f->curve);
     BIGNUM *q = BN_dup(order), *h = BN_dup(cofactor);
     err_t e = ERR_MEMORY;

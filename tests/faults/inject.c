@@ -405,7 +405,8 @@ static ssize_t lite_write(int fd, const void *p, size_t n)
 
 static ssize_t lite_pread(int fd, void *p, size_t n, off_t at)
 {
-    return disk_fails(EIO) ? -1 : pread(fd, p, n, at);
+    /* EIO would do, but SQLite takes that for a damaged database, and says so. */
+    return disk_fails(EACCES) ? -1 : pread(fd, p, n, at);
 }
 
 static int lite_truncate(int fd, off_t n)
