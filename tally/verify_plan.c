@@ -163,6 +163,38 @@ err_t verify_check_plan_signed(struct verify *v, enum verify_id id)
     return OK;
 }
 
+/* What the seat says its plan superseded; 0 if it says nothing. */
+static int previous_plan(const struct verify *v, uint32_t seat, const hash_t *plan, hash_t *previous)
+{
+    const struct entry *e;
+    struct cbor_in in;
+    hash_t named;
+    if (board_find(v->b, &e, NULL, ENTRY_PLAN, &v->r->ceremony, &v->r->seat[seat - 1].identity, plan) != OK || e == NULL)
+        return 0;
+    cbor_in_init(&in, e->statement, e->statement_len);
+    cbor_get_array_exact(&in, 2);
+    cbor_get_hash(&in, &named);
+    if (cbor_get_null(&in))
+        return 0;
+    cbor_get_hash(&in, previous);
+    return cbor_in_end(&in, NULL) == OK && hash_cmp(&named, plan) == 0;
+}
+
+/* Is it the plan before this one, or one before that, as the seat signed them? */
+static int is_earlier_plan(const struct verify *v, uint32_t seat, const hash_t *plan)
+{
+    hash_t at = v->plan->supersedes;
+    int known = v->plan->has_supersedes;
+    for (size_t steps = 0; known && steps <= v->b->entry_count; steps++) {
+        hash_t before;
+        if (hash_cmp(&at, plan) == 0)
+            return 1;
+        known = previous_plan(v, seat, &at, &before);
+        at = before;
+    }
+    return 0;
+}
+
 /* A second plan that was decrypted could differ by one ballot, whose content would be the difference. */
 err_t verify_check_plan_single(struct verify *v, enum verify_id id)
 {
@@ -182,7 +214,7 @@ err_t verify_check_plan_single(struct verify *v, enum verify_id id)
             continue;
         const char *who = v->r->seat[seat - 1].name;
         TRY(bundle_entry_name(name, sizeof name, e));
-        if (v->plan->has_supersedes && hash_cmp(&e->subject, &v->plan->supersedes) == 0)
+        if (is_earlier_plan(v, seat, &e->subject))
             verify_skip(v, id, "an earlier plan was decrypted too; the rules between the two take the earlier one");
         else
             verify_failf(v, id, ERR_RULE, name, who, "seat %u decrypted another plan", seat);

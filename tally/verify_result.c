@@ -143,6 +143,8 @@ static void note_spare(struct verify *v, enum verify_id id)
         int parsed;
         for (size_t k = 0; k < v->result->partial_count; k++)
             used = used || hash_cmp(&v->result->partial[k], &x->statement_id) == 0;
+        for (size_t k = 0; k < i; k++) /* find_good looks at all entries with this statement */
+            used = used || hash_cmp(&v->b->entry[k]->statement_id, &x->statement_id) == 0;
         if (used || x->kind != ENTRY_PARTIAL || hash_cmp(&x->subject, &v->plan->id) != 0)
             continue;
         fault_clear(&why);

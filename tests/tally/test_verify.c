@@ -151,6 +151,98 @@ static void test_good_import(void **state)
     lab_free(l);
 }
 
+/* --- entries that anybody, or one trustee, can add --- */
+
+/* Anybody can sign what looks like a partial decryption. */
+static void by_a_stranger(struct lab *l, enum lab_stage s)
+{
+    struct entry *e;
+    struct fault f;
+    char name[256];
+    if (s != LAB_PARTIALS)
+        return;
+    struct signer official = softkeys_signer(l->official, 0);
+    lab_partial(l, 3, &l->plan->id);
+    assert_int_equal(entry_make(&e, ENTRY_PARTIAL, &l->m->election, &l->roster.ceremony, &l->plan->id, &l->statement,
+                                &l->evidence, &official, &f), OK);
+    assert_int_equal(bundle_entry_name(name, sizeof name, e), OK);
+    lab_write(l, name, e->bytes, e->bytes_len);
+    entry_free(e);
+}
+
+/* The seat that was not needed repeats itself with bad proofs: each costs whoever checks it as much as a good one. */
+static void bad_and_again(struct lab *l, enum lab_stage s)
+{
+    if (s == LAB_PARTIAL && l->seat == 3)
+        l->evidence.data[l->evidence.len - 1] ^= 1;
+    for (int i = 0; i < 3 && s == LAB_PARTIALS; i++) {
+        lab_partial(l, 3, &l->plan->id);
+        l->evidence.data[l->evidence.len - 1] ^= 1;
+        lab_post(l, 3, ENTRY_PARTIAL, &l->roster.ceremony, &l->plan->id, &l->statement, &l->evidence);
+    }
+}
+
+static void test_added_entries(void **state)
+{
+    struct fixture *x = *state;
+    char path[200], anchor[2 * HASH_LEN + 1];
+    void (*const hook[])(struct lab *, enum lab_stage) = {by_a_stranger, bad_and_again};
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/added-%zu", x->dir, i);
+        struct lab *l = lab_build(path, hook[i]);
+        hex_put(anchor, l->anchor.b, HASH_LEN);
+        struct verify_report *r = run(path, anchor, 0);
+        show_failures(r);
+        assert_int_equal(verify_exit_status(r), 0);
+        /* one sentence for each statement: a stranger's beside seat 3's, seat 3's alone */
+        assert_int_equal(r->outcome[CHECK_PARTIAL_PROOFS].note_count, 2 - i);
+        verify_report_free(r);
+        lab_free(l);
+    }
+}
+
+/* --- three plans, one after the other --- */
+
+static const hash_t first_plan = {{1}}, second_plan = {{2}};
+static int said; /* that the second superseded the first */
+
+static void third_plan(struct lab *l, enum lab_stage s)
+{
+    struct cbor_out st = CBOR_OUT_INIT;
+    if (s == LAB_PLAN) {
+        l->plan->has_supersedes = 1;
+        l->plan->supersedes = second_plan;
+    }
+    if (s != LAB_PARTIALS)
+        return;
+    lab_partial(l, 3, &first_plan);
+    lab_post(l, 3, ENTRY_PARTIAL, &l->roster.ceremony, &first_plan, &l->statement, &l->evidence);
+    cbor_put_array(&st, 2);
+    cbor_put_hash(&st, &second_plan);
+    cbor_put_hash(&st, &first_plan);
+    if (said)
+        lab_post(l, 3, ENTRY_PLAN, &l->roster.ceremony, &second_plan, &st, NULL);
+    else
+        cbor_out_free(&st);
+}
+
+/* Who decrypted the first of three plans, each signed as the successor of the one before, did nothing wrong. */
+static void test_third_plan(void **state)
+{
+    struct fixture *x = *state;
+    char path[200], anchor[2 * HASH_LEN + 1];
+    for (said = 0; said < 2; said++) {
+        snprintf(path, sizeof path, "%s/third-%d", x->dir, said);
+        struct lab *l = lab_build(path, third_plan);
+        hex_put(anchor, l->anchor.b, HASH_LEN);
+        struct verify_report *r = run(path, anchor, 0);
+        assert_int_equal(r->outcome[CHECK_PLAN_SINGLE].verdict, said ? VERIFY_NOT_CHECKED : VERIFY_FAIL);
+        assert_int_equal(verify_exit_status(r), said ? VERIFY_EXIT_UNCHECKED : VERIFY_EXIT_FAILED);
+        verify_report_free(r);
+        lab_free(l);
+    }
+}
+
 /* --- mutants --- */
 
 static void test_mutants(void **state)
@@ -432,6 +524,8 @@ int main(void)
         cmocka_unit_test(test_no_anchor),
         cmocka_unit_test(test_print),
         cmocka_unit_test(test_good_import),
+        cmocka_unit_test(test_added_entries),
+        cmocka_unit_test(test_third_plan),
         cmocka_unit_test(test_mutants),
         cmocka_unit_test(test_every_check_has_a_mutant),
         cmocka_unit_test(test_any_byte),
