@@ -237,7 +237,8 @@ err_t count_parse_var(struct count **out, const struct election_context *ctx, co
     e = count_alloc(&c, ctx->m, place.index, contest);
     if (e != OK)
         return fault_set(f, e, "reading a count");
-    c->ballots = cbor_get_uint(&in, (uint64_t)1 << 40);
+    /* No count is more than its bits can say. */
+    c->ballots = cbor_get_uint(&in, c->option_count * (((uint64_t)1 << c->bits) - 1));
     cbor_get_array_exact(&in, c->option_count);
     for (size_t i = 0; i < c->option_count && in.err == OK; i++) {
         cbor_get_array_exact(&in, c->bits);

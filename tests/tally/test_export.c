@@ -416,6 +416,20 @@ static void test_import(void **state)
         assert_int_equal(tallies_add_count_var(t, c), OK);
         count_free(c);
     }
+    /* More votes than the bits of both options can say: 131071 where 131070 are possible. */
+    static const uint8_t is[] = {'s', 'c', 'h', 'o', 'o', 'l', 0x19, 0xff, 0xff};
+    uint8_t *at = memmem(item[1].data, item[1].len, is, sizeof is);
+    assert_non_null(at);
+    for (uint8_t last = 0xfe; last >= 0xfe; last++) {
+        struct cbor_out changed = CBOR_OUT_INIT;
+        const uint8_t claim[] = {0x1a, 0, 1, 0xff, last};
+        cbor_put_raw(&changed, item[1].data, (size_t)(at - item[1].data) + 6);
+        cbor_put_raw(&changed, claim, sizeof claim);
+        cbor_put_raw(&changed, at + sizeof is, item[1].len - (size_t)(at - item[1].data) - sizeof is);
+        assert_int_equal(count_parse_var(&c, &x->ctx, changed.data, changed.len, &f), last == 0xfe ? OK : ERR_LIMIT);
+        count_free(c);
+        cbor_out_free(&changed);
+    }
     static const struct {
         size_t count, first, second;
         err_t want;
