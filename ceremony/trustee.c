@@ -102,7 +102,7 @@ err_t trustee_find(struct trustee *t, struct fault *f)
         return OK;
     if (s.keys == 0)
         return fault_set(f, ERR_MISSING, "this token has not enrolled, or was removed while it was read");
-    return fault_set(f, ERR_MISSING, "this token's keys are not enrolled on this board");
+    return fault_set(f, ERR_MISSING, "this token's keys are not enrolled on this board, or it was removed while it was read");
 }
 
 /* --- the seed --- */
