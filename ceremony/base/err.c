@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ceremony/base/text.h"
+
 static const struct {
     const char *name, *meaning, *advice;
     enum err_class class;
@@ -101,4 +103,9 @@ void fault_text(char *out, size_t out_len, const struct fault *f)
     snprintf(out, out_len, "%s%s%s%s%s%s%s%s. To do: %s. [%s]", f->file, place,
              f->file[0] != '\0' ? ": " : "", f->who, f->who[0] != '\0' ? ": " : "", err_meaning(f->err),
              f->detail[0] != '\0' ? ": " : "", f->detail, err_advice(f->err), err_name(f->err));
+    if (text_check(out, strlen(out)) == OK)
+        return;
+    for (char *p = out; *p != '\0'; p++) /* a name on somebody's medium may be a command to the terminal */
+        if (*p < 0x20 || *p > 0x7e)
+            *p = '?';
 }

@@ -112,7 +112,8 @@ const char *err_advice(err_t e);
 enum err_class err_class(err_t e);
 
 /* Writes the whole message into out (cut to out_len, always terminated):
- * "FILE, place: what happened: detail. What to do. [ERR_NAME]". */
+ * "FILE, place: what happened: detail. What to do. [ERR_NAME]". If anything in it is not what text_check takes,
+ * a name with a terminal's commands for example, only printable ASCII stays and the rest becomes '?'. */
 void fault_text(char *out, size_t out_len, const struct fault *f);
 
 #define TRY(call)                  \

@@ -173,6 +173,12 @@ static void test_faults(void **state)
     fault_text(text, sizeof text, &f);
     assert_string_equal(text, "x.cexp, byte 17: precinct 7: a zero-knowledge proof does not verify: option 3. "
                               "To do: refuse it and name its author. [ERR_PROOF]");
+    strcpy(f.file, "Zürich");
+    fault_text(text, sizeof text, &f);
+    assert_memory_equal(text, "Zürich", strlen("Zürich"));
+    strcpy(f.file, "a\x1b[2J\xc2\x9bm\nb"); /* a name on a courier's medium */
+    fault_text(text, sizeof text, &f);
+    assert_memory_equal(text, "a?[2J??m?b", 10);
     fault_text(text, 10, &f);
     assert_int_equal(strlen(text), 9);
     assert_int_equal(err_class((err_t)9999), CLASS_BUG);
