@@ -40,8 +40,8 @@ struct plan {
 };
 
 /* Reads all records (node_walk) and appends plan.cbor to out. supersedes: hash of an earlier plan, or NULL.
- * ERR_MINIMUM if nothing may be decrypted. ERR_SUM and others if records are not consistent or a sum cannot
- * be decrypted (A is the identity). id may be NULL. */
+ * ERR_MINIMUM if nothing may be decrypted. ERR_SUM and others if records are not consistent. Sums that cannot
+ * be decrypted (A is the identity) are left out. id may be NULL. */
 MUST err_t plan_make(struct cbor_out *out, hash_t *id, const struct election_context *ctx,
                      const struct node_provider *nodes, const hash_t *supersedes, struct fault *f);
 

@@ -159,6 +159,18 @@ static uint64_t ballots_of(const struct make *k, size_t piece, uint32_t contest)
     return t ? t->ballots : 0;
 }
 
+/* 1 if some A is the identity: nothing is decrypted by a multiple of it. Whoever makes all ballots of a place can
+ * arrange this, and must not be able to stop the others' plan. */
+static int is_undecryptable(const struct make *k, size_t piece, uint32_t contest)
+{
+    const struct tallies *s = k->piece[piece].sum;
+    const struct tally *t = s ? tallies_find(s, contest) : NULL;
+    for (size_t o = 0; t && o < t->option_count; o++)
+        if (p256_is_zero_var(&t->A[o]))
+            return 1;
+    return 0;
+}
+
 /* --- choosing --- */
 
 enum { OUT, IN };
@@ -176,7 +188,7 @@ static void choose(struct make *k, uint32_t contest)
     for (size_t i = 0; i < k->count; i++) { /* candidates */
         uint64_t b = ballots_of(k, i, contest);
         int64_t up = k->piece[i].parent;
-        k->state[i] = b >= min ? IN : OUT;
+        k->state[i] = b >= min && !is_undecryptable(k, i, contest) ? IN : OUT;
         if (k->state[i] == OUT || up < 0)
             continue;
         k->below[up] += b;

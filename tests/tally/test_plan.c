@@ -509,7 +509,7 @@ static void make_identity(const struct tree *t, struct node *n, void *arg)
     p256_zero(&n->tallies->tally[0].A[0]);
 }
 
-/* A sum that nobody can decrypt, with ballots. */
+/* A sum that nobody can decrypt, with ballots: it is left out, the others are not. */
 static void test_undecryptable(void **state)
 {
     (void)state;
@@ -519,7 +519,22 @@ static void test_undecryptable(void **state)
     tree_records(&t, "records", plenty, NULL);
     tree_alter(&t, "records", "a1", make_identity, NULL);
     tree_repair(&t, "records");
-    assert_int_equal(try_make(&t, "records", NULL, &p), ERR_RULE);
+    p = make(&t, "records");
+    ASSERT_GOOD(&t, p, "records");
+    assert_false(has(p, "a1", 0));
+    assert_true(has(p, "a1", 1) && has(p, "a2", 0) && has(p, "a", 0) && has(p, "whole", 0));
+    plan_free(p);
+    /* A whole county: what is inside of it would show a rest. */
+    tree_records(&t, "records", plenty, NULL);
+    for (size_t i = 0; plenty[i].place; i++)
+        if (plenty[i].place[0] == 'b')
+            tree_alter(&t, "records", plenty[i].place, make_identity, NULL);
+    tree_repair(&t, "records");
+    p = make(&t, "records");
+    ASSERT_GOOD(&t, p, "records");
+    assert_false(has(p, "b", 0) || has(p, "b1", 0) || has(p, "b2", 0));
+    assert_true(has(p, "a1", 0) && has(p, "whole", 0));
+    plan_free(p);
     tree_free(&t);
 }
 
