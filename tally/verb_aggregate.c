@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "ceremony/base/file.h"
+#include "ceremony/base/text.h"
 #include "tally/aggregate.h"
 #include "tally/combine.h"
 #include "tally/publish.h"
@@ -29,7 +30,8 @@ static void print_event(struct watch *w, const struct aggregate_event *ev)
     case AGGREGATE_KNOWN:
         if (w->all)
             fprintf(out, "%s %s %llu items (%s)\n", ev->kind == AGGREGATE_KNOWN ? "known" : "verified",
-                    ev->place, (unsigned long long)ev->items, ev->file);
+                    ev->place, (unsigned long long)ev->items,
+                    text_check(ev->file, strlen(ev->file)) == OK ? ev->file : "?");
         break;
     case AGGREGATE_REFUSED:
         fprintf(out, "refused %s %s\n", ev->place[0] ? ev->place : "-",
