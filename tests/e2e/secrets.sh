@@ -104,5 +104,27 @@ check "no secret in any of ${#files[@]} files (board, logs, journals, exports, w
         fi
     done
 done
-rm -rf "$images" "$secrets"
+
+# --- PINs, where they are set and where they are wrong ---
+
+if [ -n "$traced" ]; then
+    t=$D/tokens/new
+    mkdir -p "$t/store"
+    printf 'directories.tokendir = %s/store\nobjectstore.backend = file\nlog.level = ERROR\n' "$t" >"$t/softhsm2.conf"
+    for p in so-pin pin wrong-pin; do
+        printf '%s-%s\n' $p "$(od -An -tx8 -N8 /dev/urandom | tr -d ' ')" >"$t/$p"
+        printf '%s %s\n' $p "$(head -1 "$t/$p" | tr -d '\n' | xxd -p -c 99)" >>"$D/pins"
+    done
+    check "token init" env SOFTHSM2_CONF="$t/softhsm2.conf" "$TOOLS/image_tool" trace "$images/init" "$CONCLAVE" token init \
+        --token "pkcs11:?module-path=$SOFTHSM" --label new --so-pin-file "$t/so-pin" --pin-file "$t/pin"
+    fails "wrong PIN" 1 ERR_TOKEN_PIN env SOFTHSM2_CONF="$t/softhsm2.conf" "$TOOLS/image_tool" trace "$images/wrong" \
+        "$CONCLAVE" enroll --board "$D/board" --name A --organisation B \
+        --token "pkcs11:token=new?module-path=$SOFTHSM&pin-source=file:$t/wrong-pin"
+    for v in init wrong; do
+        for when in held exit; do
+            check "no PIN in the process, token $v, image \"$when\"" "$TOOLS/image_tool" search "$D/pins" "$images/$v/$when"
+        done
+    done
+fi
+rm -rf "$images" "$secrets" "$D/pins"
 finish
