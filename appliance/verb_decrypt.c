@@ -107,18 +107,20 @@ static err_t print_plan(const struct session *s, const struct plan *p)
 
 struct decrypt_args {
     struct common c;
-    const char *plan, *exports, *work;
+    const char *plan, *exports, *work, *despite;
     struct arg_list supersedes; /* back to the first plan */
 };
 
 /* This token, or another, may have decrypted every plan before this one. */
-static err_t check_older(const struct session *s, const struct decrypt_args *a, const struct plan *p, struct fault *f)
+static err_t check_older(struct session *s, const struct decrypt_args *a, const struct plan *p, struct fault *f)
 {
     struct plan_set older;
     if (a->supersedes.count == 0 && p->has_supersedes)
         return fault_set(f, ERR_MISSING, "this plan supersedes another one: name it, and all before it, with --supersedes");
     TRY(plan_set_load_var(&older, &s->el->ctx, a->supersedes.item, a->supersedes.count, f));
     err_t e = plan_supersede_all(older.plan, older.count, p, &s->el->ctx, on_violation, stderr, f);
+    for (size_t i = 0; i < older.count && e == OK; i++) /* those who signed one of these have nothing against this one */
+        s->t.despite |= plan_signers(s->b, s->el->r, &older.plan[i]->id);
     plan_set_free(&older);
     return e;
 }
@@ -144,6 +146,8 @@ static err_t run_decrypt(struct session *s, const struct decrypt_args *a, struct
     err_t e;
     GO(fault_file(f, record_check(s->el->r, s->el->m, s->b, f), BUNDLE_RECORD));
     GO(plan_load_var(&p, &s->el->ctx, a->plan, f));
+    if (a->despite != NULL)
+        GO(seats_parse(&s->t.despite, a->despite, s->el->m->n, f));
     GO(check_older(s, a, p, f));
     GO(verify_plan(s, p, a->exports, a->work, f));
     GO(trustee_find(&s->t, f)); /* the token, only now */
@@ -166,6 +170,7 @@ err_t verb_decrypt(struct verb_run *v, int argc, char **argv)
                          {"exports", ARG_TEXT, &a.exports, "DIR", "all exports of the precincts, complete with ballots", 1},
                          {"work", ARG_TEXT, &a.work, "DIR", "where this machine keeps what it verified", 1},
                          {"supersedes", ARG_LIST, &a.supersedes, "FILE", "every plan before this one, back to the first; can be repeated", 0},
+                         {"despite", ARG_TEXT, &a.despite, "SEATS", "disregard that these seats signed another plan", 0},
                          {0}};
     struct session s;
     TRY(verb_options(v, argc, argv, spec, NULL));

@@ -23,6 +23,7 @@ struct trustee {
     struct key_label label;
     point_t identity, ceremony_key;
     const struct entry *enrolment;
+    uint32_t despite; /* seats whose signatures of other plans the person decided to disregard (plan_sign) */
 };
 
 /* Finds this token's enrolment on the board. ERR_MISSING if the token holds no key enrolled here. */
@@ -73,9 +74,13 @@ MUST err_t drill_make(struct trustee *t, const struct record *r, const hash_t *c
 MUST err_t drill_check(const struct entry *e, const struct record *r, struct group *g, uint32_t *seat, struct fault *f);
 
 /* Signs a plan (and binds the token to it); previous: hash of the plan this one supersedes, or NULL. The caller has checked
- * the plan and, if it supersedes another, the rule between the two. */
+ * the plan and, if it supersedes another, the rule between the two. ERR_CONFLICT naming the seat if a holder's
+ * signature of another plan is on the board (see plan_rivals) and is not in t->despite. */
 MUST err_t plan_sign(struct trustee *t, const struct record *r, const hash_t *plan, const hash_t *previous,
                      struct fault *f);
+
+/* Holders who signed a plan that is neither this one nor the one it supersedes, and none of these two (bits). */
+uint32_t plan_rivals(const struct board *b, const struct record *r, const hash_t *plan, const hash_t *previous);
 
 /* Holders whose signature of the plan is on the board (bits). */
 uint32_t plan_signers(const struct board *b, const struct record *r, const hash_t *plan);

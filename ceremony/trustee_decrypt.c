@@ -20,11 +20,63 @@ static err_t is_holder(const struct trustee *t, const struct record *r, struct f
     return OK;
 }
 
+static int names_plan(const struct entry *e, const hash_t *plan)
+{
+    struct cbor_in in;
+    hash_t named, previous;
+    cbor_in_init(&in, e->statement, e->statement_len);
+    cbor_get_array_exact(&in, 2);
+    cbor_get_hash(&in, &named);
+    if (!cbor_get_null(&in))
+        cbor_get_hash(&in, &previous);
+    return cbor_in_end(&in, NULL) == OK && hash_cmp(&named, plan) == 0 && hash_cmp(&e->subject, plan) == 0;
+}
+
+uint32_t plan_signers(const struct board *b, const struct record *r, const hash_t *plan)
+{
+    uint32_t who = 0;
+    for (size_t i = 0; i < b->entry_count; i++) {
+        const struct entry *e = b->entry[i];
+        uint32_t seat = seat_of(r, &e->author);
+        if (e->kind == ENTRY_PLAN && hash_cmp(&e->ceremony, &r->ceremony) == 0 && names_plan(e, plan) && seat != 0 &&
+            r->holders >> (seat - 1) & 1)
+            who |= UINT32_C(1) << (seat - 1);
+    }
+    return who;
+}
+
+uint32_t plan_rivals(const struct board *b, const struct record *r, const hash_t *plan, const hash_t *previous)
+{
+    /* Who also signed this plan or the one before it has moved on from any third one. */
+    uint32_t agree = plan_signers(b, r, plan) | (previous != NULL ? plan_signers(b, r, previous) : 0), rivals = 0;
+    for (size_t i = 0; i < b->entry_count; i++) {
+        const struct entry *e = b->entry[i];
+        uint32_t seat = seat_of(r, &e->author);
+        if (e->kind == ENTRY_PLAN && hash_cmp(&e->ceremony, &r->ceremony) == 0 && seat != 0 &&
+            hash_cmp(&e->subject, plan) != 0 && names_plan(e, &e->subject) && (r->holders & ~agree) >> (seat - 1) & 1)
+            rivals |= UINT32_C(1) << (seat - 1);
+    }
+    return rivals;
+}
+
+/* Two honest trustees must not decrypt two plans: a difference of one ballot would show it. */
+static err_t no_rival_plan(const struct trustee *t, const struct record *r, const hash_t *plan, const hash_t *previous,
+                           struct fault *f)
+{
+    uint32_t rivals = plan_rivals(t->b, r, plan, previous) & ~t->despite;
+    if (rivals == 0)
+        return OK;
+    uint32_t seat = (uint32_t)__builtin_ctz(rivals) + 1;
+    fault_set(f, ERR_CONFLICT, "another plan is signed on this board; find out with all trustees which one holds");
+    return fault_who(f, ERR_CONFLICT, "seat %u, %s", seat, r->seat[seat - 1].name);
+}
+
 err_t plan_sign(struct trustee *t, const struct record *r, const hash_t *plan, const hash_t *previous,
                 struct fault *f)
 {
     const struct entry *before;
     TRY(is_holder(t, r, f));
+    TRY(no_rival_plan(t, r, plan, previous, f));
     /* The token first: once it is bound, it cannot be brought to sign a second plan by another board. */
     if (previous != NULL) {
         hash_t bound;
@@ -49,31 +101,6 @@ err_t plan_sign(struct trustee *t, const struct record *r, const hash_t *plan, c
     else
         cbor_put_null(&st);
     return trustee_post(t, NULL, ENTRY_PLAN, &r->ceremony, plan, &st, NULL, f);
-}
-
-static int names_plan(const struct entry *e, const hash_t *plan)
-{
-    struct cbor_in in;
-    hash_t named, previous;
-    cbor_in_init(&in, e->statement, e->statement_len);
-    cbor_get_array_exact(&in, 2);
-    cbor_get_hash(&in, &named);
-    if (!cbor_get_null(&in))
-        cbor_get_hash(&in, &previous);
-    return cbor_in_end(&in, NULL) == OK && hash_cmp(&named, plan) == 0 && hash_cmp(&e->subject, plan) == 0;
-}
-
-uint32_t plan_signers(const struct board *b, const struct record *r, const hash_t *plan)
-{
-    uint32_t who = 0;
-    for (size_t i = 0; i < b->entry_count; i++) {
-        const struct entry *e = b->entry[i];
-        uint32_t seat = seat_of(r, &e->author);
-        if (e->kind == ENTRY_PLAN && hash_cmp(&e->ceremony, &r->ceremony) == 0 && names_plan(e, plan) && seat != 0 &&
-            r->holders >> (seat - 1) & 1)
-            who |= UINT32_C(1) << (seat - 1);
-    }
-    return who;
 }
 
 static err_t plan_gate(struct trustee *t, const struct record *r, const hash_t *plan, struct fault *f)

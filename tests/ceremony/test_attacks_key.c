@@ -322,6 +322,27 @@ static void test_drill(void **state)
 
 /* --- plans and partial decryptions --- */
 
+/* Two honest trustees, two plans: the second sees the first's signature on the board and stops. */
+static void test_rival_plan(void **state)
+{
+    (void)state;
+    struct world *w = world_new(3, 2, 0, 1);
+    hash_t one = {{1}}, two = {{2}};
+    world_to_record(w);
+    struct trustee *a = &world_seat(w, 1)->t, *b = &world_seat(w, 2)->t;
+    assert_int_equal(plan_sign(a, w->record, &one, NULL, &f), OK);
+    world_exchange(w);
+    assert_int_equal(plan_rivals(b->b, w->record, &two, NULL), 1);
+    assert_int_equal(plan_sign(b, w->record, &two, NULL, &f), ERR_CONFLICT);
+    assert_non_null(strstr(f.who, "seat 1"));
+    assert_int_equal(plan_sign(b, w->record, &two, &one, &f), OK); /* a plan that supersedes it in the open */
+    world_exchange(w);
+    assert_int_equal(plan_rivals(b->b, w->record, &one, NULL), 2);
+    a->despite = 2;
+    assert_int_equal(plan_sign(a, w->record, &one, NULL, &f), OK); /* the person decided */
+    world_free(w);
+}
+
 static void test_plan_split(void **state)
 {
     (void)state;
@@ -469,7 +490,7 @@ int main(void)
         cmocka_unit_test(test_record_every_byte),
         cmocka_unit_test(test_record_without_own_confirmation),
         cmocka_unit_test(test_drill),
-        cmocka_unit_test(test_plan_split),
+        cmocka_unit_test(test_plan_split), cmocka_unit_test(test_rival_plan),
         cmocka_unit_test(test_bad_partials),
         cmocka_unit_test(test_identity_is_not_decrypted),
     };
