@@ -140,7 +140,7 @@ err_t verb_status(struct verb_run *v, int argc, char **argv)
     GO(settle_record(&s, st, &made, f));
     record_anchor(&anchor, &s.el->m->election, &s.el->r->id);
     printf(made ? "ceremony record written\n" : "ceremony record checked\n");
-    GO(print_fingerprint(stdout, "Key (trust anchor: election and ceremony record)", &anchor));
+    GO(print_fingerprint(stdout, "Trust anchor (election and ceremony record)", &anchor));
 out:
     status_free(st);
     session_close(&s);
@@ -180,7 +180,7 @@ static err_t show_key(const struct shown *w, const struct session *s)
     TRY(fault_file(w->f, record_check(s->el->r, s->el->m, s->b, w->f), BUNDLE_RECORD));
     record_anchor(&anchor, &s->el->m->election, &s->el->r->id);
     anchor_write(&o, &s->el->m->election, &s->el->r->id);
-    return show_with(w, "Key (trust anchor: election and ceremony record)", &anchor, QRTEXT_CEREMONY, &o);
+    return show_with(w, "Trust anchor (election and ceremony record)", &anchor, QRTEXT_CEREMONY, &o);
 }
 
 err_t verb_fingerprint(struct verb_run *v, int argc, char **argv)

@@ -33,6 +33,25 @@ err_t verb_token_list(struct verb_run *v, int argc, char **argv)
     return hsm_list(c.token, &opt, print_token, stdout, &v->fault);
 }
 
+/* Public keys that are enrolled on a board: a throw-away key must not be one of them. */
+static err_t enrolled_keys(hash_t seen[2 * TRUSTEES_MAX], size_t *count, const struct common *c, struct fault *f)
+{
+    struct session s;
+    *count = 0;
+    if (c->board == NULL)
+        return OK;
+    TRY(session_open(&s, c, 0, stderr, f));
+    for (size_t i = 0; i < s.b->entry_count && *count < 2 * TRUSTEES_MAX; i++) {
+        struct enrolment x;
+        if (s.b->entry[i]->kind != ENTRY_ENROLL || enrolment_parse(&x, s.b->entry[i], s.el->m, s.g, NULL) != OK)
+            continue;
+        hash_one(&seen[(*count)++], x.identity.b, POINT_LEN);
+        hash_one(&seen[(*count)++], x.ceremony_key.b, POINT_LEN);
+    }
+    session_close(&s);
+    return OK;
+}
+
 err_t verb_token_probe(struct verb_run *v, int argc, char **argv)
 {
     static const struct table_column column[] = {
@@ -42,11 +61,14 @@ err_t verb_token_probe(struct verb_run *v, int argc, char **argv)
     struct arg spec[] = {COMMON_ARGS(&c, 0, 1), {0}};
     struct hsm_probe p;
     struct table *t;
+    hash_t seen[2 * TRUSTEES_MAX];
+    size_t seen_count;
     TRY(verb_options(v, argc, argv, spec, NULL));
     if (v->help_shown)
         return OK;
     struct hsm_options opt = options(&c);
-    TRY(hsm_probe(&p, c.token, &opt, NULL, 0, &v->fault));
+    TRY(enrolled_keys(seen, &seen_count, &c, &v->fault));
+    TRY(hsm_probe(&p, c.token, &opt, seen, seen_count, &v->fault));
     printf("%s %s, label %s, serial %s\n", p.info.manufacturer, p.info.model, p.info.label, p.info.serial);
     TRY(table_new(&t, column, 3));
     err_t e = OK;

@@ -170,7 +170,7 @@ static void probe_compare(struct probe *p, const hash_t *seen, size_t seen_count
     check_true(p->out, "distinct", "throw-away keys differ from each other",
                p->made[0] && p->made[1] && !same,
                same ? "the token made one key twice" : "two pairs could not be made");
-    check_true(p->out, "fresh", "throw-away keys differ from those of earlier probes", !again,
+    check_true(p->out, "fresh", "throw-away keys differ from those seen before", !again,
                "the token made a key that was seen before: its generator is not random");
 }
 

@@ -77,8 +77,8 @@ static const char *meaning(const struct verify_report *r)
     int bundle = strcmp(r->kind, "bundle") == 0;
     switch (verify_verdict(r)) {
     case VERIFY_PASS:
-        return bundle ? "The published counts are the content of the sum of all published ballots of the election that you named, and nothing "
-                        "else was decrypted."
+        return bundle ? "The published counts are the content of the sum of all published ballots of the election that you named, and no "
+                        "published partial decryption opens anything else."
                       : r->summary ? r->summary : "Everything in it was checked.";
     case VERIFY_FAIL:
         return "It must not be believed as it is. The failures above say what is wrong and whose it is; another copy may be good.";
@@ -110,8 +110,8 @@ err_t verify_print(FILE *out, const struct verify_report *r, int quiet)
         return ferror(out) ? ERR_IO : OK;
     if (strcmp(r->kind, "bundle") == 0)
         fprintf(out, "\nNot shown by any such check: that a voter's device encrypted what the voter chose, or kept it to itself; that nobody "
-                     "was bribed or forced; that every ballot is one of a voter who was entitled, unless the manifest names who "
-                     "issues ballot ids; that ballots were not lost before they were exported; that no group of trustees as "
+                     "was bribed or forced; that every ballot is one of a voter who was entitled; "
+                     "that ballots were not lost before they were exported; that no group of trustees as "
                      "large as the threshold opened more in secret.\n");
     else if (r->not_shown != NULL)
         fprintf(out, "\nProves: %s\nDoes not prove: %s\n", r->summary, r->not_shown);
