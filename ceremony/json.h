@@ -20,6 +20,9 @@ struct json_at {
  * bad UTF-8, ERR_TRUNCATED, ERR_TRAILING. *out is released with json_decref. */
 MUST err_t json_read(json_t **out, const void *data, size_t len, struct fault *f);
 
+/* The text of v, indented by one space, NUL-terminated; freed with free(). ERR_MEMORY. */
+MUST err_t json_write(char **out, const json_t *v);
+
 /* Sets f with the place in front of the sentence; returns e. */
 err_t json_fault(struct fault *f, err_t e, const struct json_at *at, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/json.h"
 #include "ceremony/manifest.h"
 
 /* Both take the value over, NULL too; what could not be added is remembered: jansson leaves it out without a word. */
@@ -104,9 +105,10 @@ err_t manifest_write(uint8_t **out, size_t *len, const struct manifest *m, struc
     *len = 0;
     int bad = 0;
     json_t *v = put_manifest(&bad, m);
-    char *text = v != NULL && !bad ? json_dumps(v, JSON_INDENT(1)) : NULL;
+    char *text = NULL;
+    if (v != NULL && !bad && json_write(&text, v) == OK)
+        text = end_line(text);
     json_decref(v);
-    text = text != NULL ? end_line(text) : NULL;
     if (text == NULL)
         return fault_set(f, ERR_MEMORY, "manifest");
     struct manifest *again;

@@ -175,7 +175,10 @@ static void compare_cut(struct verify *v, enum verify_id id)
         same = 0;
     }
     v->has_cut = same;
-    if (same && cut_covers(&v->cut, v->b, &v->roster, &f) != OK)
+    err_t covers = same ? cut_covers(&v->cut, v->b, &v->roster, &f) : OK;
+    if (err_class(covers) == CLASS_SYSTEM)
+        verify_failf(v, id, covers, BUNDLE_ENTRIES, NULL, "late evidence cannot be looked for");
+    else if (covers != OK)
         verify_note(v, id, "late evidence, which changes nothing: %s: %s", f.who, f.detail);
 }
 

@@ -86,6 +86,8 @@ static int by_path(const void *a, const void *b)
 int verify_has_file(const struct verify *v, const char *name)
 {
     struct verify_name key = {(char *)name, 0}; /* only read */
+    if (v->name_count == 0)
+        return 0;
     const struct verify_name *x = bsearch(&key, v->name, v->name_count, sizeof key, by_path);
     return x != NULL && x->kind == 'f';
 }

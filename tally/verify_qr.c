@@ -97,8 +97,14 @@ static void check_real_key(struct message *m, struct verify_outcome *o, const st
     struct fault f;
     fault_clear(&f);
     check_anchor(m, o, &q->election, &q->record);
-    if (resultqr_key_hash(&key, &q->election, &q->record, &q->Y) == OK && words_put(words, &words_en, &key) == OK)
-        fprintf(m->content, "words of the key: %s\n", words);
+    err_t e = resultqr_key_hash(&key, &q->election, &q->record, &q->Y);
+    if (e == OK)
+        e = words_put(words, &words_en, &key);
+    if (e != OK) {
+        fail(o, e, "the words of the key cannot be made");
+        return;
+    }
+    fprintf(m->content, "words of the key: %s\n", words);
     if (m->opt->key != NULL && words_anchor_match(&words_en, &key, m->opt->key, &f) != OK)
         fail(o, f.err, "it is of another key than the one named with --key");
     if (m->be != NULL && resultqr_check_record(q, m->be->r, &f) != OK)
@@ -215,7 +221,10 @@ static err_t check_fingerprint(struct message *m)
         skip(same, "the message cannot be read");
         return OK;
     }
-    if (words_put(words, &words_en, &h) == OK)
+    e = words_put(words, &words_en, &h);
+    if (e != OK)
+        fail(same, e, "the words cannot be made");
+    else
         fprintf(m->content, "words of the %s: %s\n", fingerprint_name(kind), words);
     if (m->be == NULL)
         skip(same, m->dir == NULL ? "no bundle was given" : "the bundle cannot be read");

@@ -236,7 +236,15 @@ static err_t check_counts(struct verify *v, enum verify_id id, const scalar_t *m
             int good = 0;
             err_t mine = check_count(v, minus_lambda, i, o, &good);
             bad[i * wide + o] = mine != OK || !good;
+            if (err_class(mine) == CLASS_SYSTEM) {
+#pragma omp critical(verify_check_counts)
+                e = mine;
+            }
         }
+    if (e != OK) {
+        free(bad);
+        return e;
+    }
     for (size_t i = 0; i < units; i++) {
         if (!rows_fit(v, i)) {
             verify_skip(v, id, "a row has not as many counts as its contest has options");

@@ -69,8 +69,10 @@ static struct live {
     void *p;
     void *caller[LIVE_CALLERS];
 } *live;
-static size_t live_used;
+static size_t live_used, live_now;
 static atomic_int tracking; /* 2: who asked for it, too */
+
+#if HEAP_IS_OURS
 static atomic_flag live_lock = ATOMIC_FLAG_INIT;
 
 static size_t slot_of(const void *p)
@@ -97,6 +99,7 @@ static void live_add(void *p)
     for (int k = 0; k < LIVE_CALLERS; k++)
         live[i].caller[k] = k + 2 < n ? trace[k + 2] : NULL;
     live_used++;
+    live_now++;
     if (live_used > LIVE_SLOTS / 2)
         tracking = 0; /* too much for the table: this run says nothing about leaks */
     atomic_flag_clear(&live_lock);
@@ -111,12 +114,12 @@ static void live_remove(const void *p)
     for (size_t i = slot_of(p); live[i].p != NULL; i = (i + 1) % LIVE_SLOTS)
         if (live[i].p == p) {
             live[i].p = LIVE_GONE;
+            live_now--;
             break;
         }
     atomic_flag_clear(&live_lock);
 }
 
-#if HEAP_IS_OURS
 void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t len);
 void *__libc_realloc(void *p, size_t n);
@@ -527,7 +530,7 @@ static size_t tracking_end(void)
     size_t left = 0;
     int was = tracking;
     tracking = 0;
-    for (size_t i = 0; was && live != NULL && live_used > 0 && i < LIVE_SLOTS; i++)
+    for (size_t i = 0; was && live_now > 0 && i < LIVE_SLOTS; i++)
         if (live[i].p != NULL && live[i].p != LIVE_GONE && !lost_by_openssl(&live[i])) {
             if (left++ == 0)
                 plan.trace_len = 0;
@@ -536,7 +539,7 @@ static size_t tracking_end(void)
         }
     if (live_used > 0)
         madvise(live, LIVE_SLOTS * sizeof *live, MADV_DONTNEED);
-    live_used = 0;
+    live_used = live_now = 0;
     return left;
 }
 
