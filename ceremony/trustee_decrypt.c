@@ -63,7 +63,8 @@ uint32_t plan_rivals(const struct board *b, const struct record *r, const hash_t
 static err_t no_rival_plan(const struct trustee *t, const struct record *r, const hash_t *plan, const hash_t *previous,
                            struct fault *f)
 {
-    uint32_t rivals = plan_rivals(t->b, r, plan, previous) & ~t->despite;
+    uint32_t own = UINT32_C(1) << (seat_of(r, &t->identity) - 1); /* what it signed itself, the token knows */
+    uint32_t rivals = plan_rivals(t->b, r, plan, previous) & ~t->despite & ~own;
     if (rivals == 0)
         return OK;
     uint32_t seat = (uint32_t)__builtin_ctz(rivals) + 1;
