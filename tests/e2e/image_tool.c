@@ -6,9 +6,9 @@
  *       DIR/exit  when it exits
  *     with NAME.map saying which bytes are from where. Exit status: that of COMMAND;
  *     77 if tracing is not allowed here.
- *   image_tool search SECRETS FILE...   SECRETS: lines "NAME HEX". Looks in each FILE for every secret: raw, reversed
- *     (limbs of GMP and OpenSSL), each half of 16 bytes alone, its negative modulo the group's order, hexadecimal, base64.
- *     Prints what it finds; exit status 1 then. */
+ *   image_tool search SECRETS FILE...   SECRETS: lines "NAME HEX". Looks in each FILE for every secret: raw,
+ *     reversed (limbs of GMP and OpenSSL), each half of 16 bytes alone, its negative modulo the group's
+ *     order, hexadecimal, base64. Prints what it finds; exit status 1 then. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
-/* Recomputes every secret of a ceremony from its board, the tokens and their PINs, for tests that look for traces of
- * them. The nonces of published proofs are found from the proof and the secret: w = z - c s.
+/* Recomputes every secret of a ceremony from its board, the tokens and their PINs, for tests that look for
+ * traces of them. The nonces of published proofs are found from the proof and the secret: w = z - c s.
  *
  *   secrets_tool BOARD PLAN OUT [SOFTHSM2_CONF URI PIN-FILE]...     one triple for each trustee
  *
@@ -60,8 +60,8 @@ static err_t put_wide(struct dump *d, const scalar_t *k, const char *purpose, ui
     return OK;
 }
 
-static void labeled(struct cbor_out *o, const char *suite, size_t suite_len, const char *label, const void *data,
-                    size_t len)
+static void labeled(struct cbor_out *o, const char *suite, size_t suite_len, const char *label,
+                    const void *data, size_t len)
 {
     o->len = 0;
     cbor_put_raw(o, "HPKE-v1", 7);
@@ -71,8 +71,8 @@ static void labeled(struct cbor_out *o, const char *suite, size_t suite_len, con
         cbor_put_raw(o, data, len);
 }
 
-static err_t expand(uint8_t out[32], const hash_t *prk, const char *suite, size_t suite_len, const char *label,
-                    const void *data, size_t len)
+static err_t expand(uint8_t out[32], const hash_t *prk, const char *suite, size_t suite_len,
+                    const char *label, const void *data, size_t len)
 {
     struct cbor_out o = CBOR_OUT_INIT, all = CBOR_OUT_INIT;
     labeled(&o, suite, suite_len, label, data, len);
@@ -84,8 +84,7 @@ static err_t expand(uint8_t out[32], const hash_t *prk, const char *suite, size_
     return e;
 }
 
-/* RFC 9180: the keys that follow from the x-coordinate dh; the AEAD key must open ct, which the caller knows by
- * having opened it. */
+/* RFC 9180: the keys that follow from the x-coordinate dh. */
 static err_t put_hpke(struct dump *d, const uint8_t dh[32], const uint8_t enc[65], const point_t *recipient,
                       struct cbor_out *info, const char *what, uint32_t index)
 {
@@ -139,7 +138,8 @@ static err_t put_seed(struct dump *d, struct fault *f)
     return put_hpke(d, x, enc, &t->ceremony_key, &info, "seed", 0);
 }
 
-static err_t put_share(struct dump *d, const struct deal *deal, const scalar_t *a, uint32_t j, struct fault *f)
+static err_t put_share(struct dump *d, const struct deal *deal, const scalar_t *a, uint32_t j,
+                       struct fault *f)
 {
     const struct roster *r = &d->roster;
     const point_t *recipient = &r->seat[j - 1].ceremony_key;
@@ -174,8 +174,8 @@ static err_t put_share(struct dump *d, const struct deal *deal, const scalar_t *
 
 /* --- nonces --- */
 
-static err_t put_nonce(struct dump *d, const scalar_t *z, const scalar_t *c, const scalar_t *secret, const point_t *R,
-                       const char *what, size_t index)
+static err_t put_nonce(struct dump *d, const scalar_t *z, const scalar_t *c, const scalar_t *secret,
+                       const point_t *R, const char *what, size_t index)
 {
     scalar_t w;
     point_t check;
@@ -255,13 +255,15 @@ static err_t put_confirmation(struct dump *d, struct fault *f)
     cbor_get_array_exact(&in, 2);
     cbor_get_pok(&in, d->s.g, &pok);
     confirm_context(&context, &d->roster, &st->cut, &st->outcome, d->seat);
-    err_t err = put_pok_nonce(d, &pok, d->share, &st->outcome.S[d->seat - 1], "conclave/confirm-pok", &context);
+    const point_t *S = &st->outcome.S[d->seat - 1];
+    err_t err = put_pok_nonce(d, &pok, d->share, S, "conclave/confirm-pok", &context);
     status_free(st);
     return err;
 }
 
 /* The challenge of a batched proof, written down a second time from ceremony/math/dleq.h. */
-static err_t dleq_challenge(struct dump *d, scalar_t *c, const struct target *x, const point_t *D, const struct dleq *p)
+static err_t dleq_challenge(struct dump *d, scalar_t *c, const struct target *x, const point_t *D,
+                            const struct dleq *p)
 {
     const struct record *r = d->s.el->r;
     scalar_t weight[OPTIONS_MAX];
