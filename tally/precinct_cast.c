@@ -237,6 +237,16 @@ static err_t run(struct cast *c, size_t count)
     return OK;
 }
 
+/* Also those that were good: nobody may be told that a ballot is kept which was rolled back. */
+static void none_taken(struct cast_item *item, size_t count, err_t e)
+{
+    for (size_t i = 0; i < count; i++) {
+        item[i].err = e;
+        item[i].again = 0;
+        memset(&item[i].info, 0, sizeof item[i].info);
+    }
+}
+
 err_t precinct_cast_batch(struct precinct *p, struct cast_item *item, size_t count, struct fault *f)
 {
     struct precinct_mark mark;
@@ -251,24 +261,29 @@ err_t precinct_cast_batch(struct precinct *p, struct cast_item *item, size_t cou
     c->f = f;
     c->first_refused = count;
     err_t e = precinct_begin(p, &mark, f);
-    if (e != OK)
+    if (e != OK) {
+        none_taken(item, count, e);
         goto out;
+    }
     uint64_t batches = p->status.batches;
     e = run(c, count);
     if (e != OK) {
         precinct_back(p, &mark);
+        none_taken(item, count, e);
         if (f)
             *f = c->fault;
         goto out;
     }
-    GO(precinct_commit(p, &mark, f));
+    e = precinct_commit(p, &mark, f);
+    if (e != OK) {
+        none_taken(item, count, e);
+        goto out;
+    }
     if (p->status.batches != batches)
         precinct_truncate(p);
     for (size_t i = 0; i < count && e == OK; i++)
         e = item[i].err;
 out:
-    for (size_t i = 0; e != OK && p->failed && i < count; i++)
-        item[i].err = e;
     free(c);
     return fault_who(f, e, "%s", p->place.id);
 }

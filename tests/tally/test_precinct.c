@@ -416,6 +416,28 @@ static void change(const char *path, const char *sql)
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
+/* The database refuses the second ballot of a batch, after one that was no ballot: none is kept, none is called kept. */
+static void test_rolled_back(void **state)
+{
+    (void)state;
+    char path[256];
+    struct fault f;
+    struct cast_item item[4];
+    precinct_free(open_at(journal(path)));
+    change(path, "CREATE TRIGGER full BEFORE INSERT ON pending WHEN (SELECT count(*) FROM pending) = 1 "
+                 "BEGIN SELECT RAISE(ABORT, 'full'); END; UPDATE node SET key = key WHERE key = 'state'");
+    struct precinct *p = open_at(path);
+    for (size_t i = 0; i < 4; i++)
+        item[i] = (struct cast_item){.data = box.ballot[i].data, .len = i ? box.ballot[i].len : 7};
+    assert_int_equal(precinct_cast_batch(p, item, 4, &f), ERR_IO);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(item[i].err, ERR_IO);
+        assert_true(hash_is_zero(&item[i].info.id));
+    }
+    assert_int_equal(status(p).ballots, 0);
+    precinct_free(p);
+}
+
 static err_t reopen(const char *path)
 {
     struct precinct *p;
@@ -751,7 +773,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cast),          cmocka_unit_test(test_refused), cmocka_unit_test(test_used_id),
-        cmocka_unit_test(test_cast_batch),    cmocka_unit_test(test_bound),   cmocka_unit_test(test_changed),
+        cmocka_unit_test(test_cast_batch), cmocka_unit_test(test_rolled_back),
+         cmocka_unit_test(test_bound),   cmocka_unit_test(test_changed),
         cmocka_unit_test(test_receipts),      cmocka_unit_test(test_close),   cmocka_unit_test(test_correct),
         cmocka_unit_test(test_order_is_gone), cmocka_unit_test(test_budget),  cmocka_unit_test(test_kill),
     };
