@@ -146,7 +146,7 @@ static err_t roster_words(struct rehearsal *r, char out[WORDS_TEXT_SIZE + 1], st
     char board[4096];
     struct session s;
     TRY(rehearse_path(board, r, "board"));
-    struct common c = {board, NULL, 0};
+    struct common c = {.board = board};
     TRY(session_open(&s, &c, 0, stderr, f));
     struct roster *roster = malloc(sizeof *roster);
     err_t e = roster == NULL ? fault_set(f, ERR_MEMORY, "roster") : session_roster(&s, roster, f);

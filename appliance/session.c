@@ -13,7 +13,7 @@ static err_t fill(struct session *s, const struct common *c, int need_record, FI
     s->t.m = s->el->m;
     s->t.b = s->b;
     s->t.g = s->g;
-    for (size_t i = 0; i < s->b->refused_count; i++) {
+    for (size_t i = 0; err != NULL && i < s->b->refused_count; i++) {
         char text[2048];
         fault_text(text, sizeof text, &s->b->refused[i].fault);
         fprintf(err, "left out: %s\n", text);
@@ -35,7 +35,10 @@ err_t session_open_token(struct session *s, const struct common *c, int need_rec
     if (c->token == NULL)
         return fault_set(f, ERR_USAGE, "--token URI is required");
     TRY(session_open(s, c, need_record, err, f));
-    struct hsm_options opt = {.program = "/proc/self/exe", .pin = hsm_pin_prompt, .last_try = c->last_try};
+    struct hsm_options opt = {.program = "/proc/self/exe",
+                              .pin = c->pin != NULL ? c->pin : hsm_pin_prompt,
+                              .pin_ctx = c->pin_ctx,
+                              .last_try = c->last_try};
     err_t e = hsm_open(&s->t.ks, c->token, &opt, f);
     s->has_token = e == OK;
     if (e != OK)

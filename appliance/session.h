@@ -6,6 +6,7 @@
 
 #include "ceremony/status.h"
 #include "ceremony/trustee.h"
+#include "hsm/hsm.h"
 #include "tally/bundle.h"
 #include "ui/verb.h"
 #include "ui/words.h"
@@ -14,6 +15,8 @@
 struct common {
     const char *board, *token;
     int last_try;
+    hsm_pin_fn *pin; /* NULL: hsm_pin_prompt */
+    void *pin_ctx;
 };
 #define COMMON_ARGS(c, needs_board, needs_token)                                                             \
     {"board",    ARG_TEXT, &(c)->board, "DIR", "the board: a directory, on removable media for example",     \
@@ -31,7 +34,8 @@ struct session {
     int has_token;
 };
 
-/* Opens the board and the election on it; need_record as in bundle.h. Refused entries are listed on err. */
+/* Opens the board and the election on it; need_record as in bundle.h. Refused entries are listed on err, which may
+ * be NULL. */
 MUST err_t session_open(struct session *s, const struct common *c, int need_record, FILE *err,
                         struct fault *f);
 /* Opens the token too. */
@@ -50,9 +54,12 @@ void seats_text(char out[128], uint32_t seats);
 /* "1,4" to bits; ERR_USAGE. */
 MUST err_t seats_parse(uint32_t *out, const char *text, uint32_t n, struct fault *f);
 
+/* The exceptions noted on the board, a line each. */
+MUST err_t print_exceptions(FILE *out, const struct session *s, struct fault *f);
+
 typedef err_t verb_fn(struct verb_run *v, int argc, char **argv);
 verb_fn verb_token_list, verb_token_probe, verb_token_init, verb_election_check, verb_enroll, verb_roster,
     verb_deal, verb_complain, verb_reveal, verb_cut, verb_confirm, verb_status, verb_fingerprint, verb_merge,
-    verb_drill, verb_decrypt, verb_retire, verb_rehearse;
+    verb_drill, verb_decrypt, verb_retire, verb_rehearse, verb_exception, verb_selftest;
 
 #endif

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "appliance/session.h"
+#include "appliance/work.h"
 #include "ui/prompt.h"
 #include "ui/table.h"
 
@@ -10,9 +10,7 @@
 static err_t begin(struct session *s, const struct common *c, struct roster *r, struct fault *f)
 {
     TRY(session_open_token(s, c, 0, stderr, f));
-    err_t e = trustee_find(&s->t, f);
-    if (e == OK)
-        e = session_roster(s, r, f);
+    err_t e = work_begin(s, r, f);
     if (e != OK)
         session_close(s);
     return e;
@@ -74,6 +72,7 @@ err_t verb_roster(struct verb_run *v, int argc, char **argv)
                          {"leave-out", ARG_TEXT, &leave_out, "IDS", "enrolments that were given up, full hex ids separated by comma", 0},
                          {0}};
     size_t left = 0;
+    int is_signed;
     struct session s;
     struct roster r;
     hash_t out[TRUSTEES_MAX];
@@ -89,17 +88,13 @@ err_t verb_roster(struct verb_run *v, int argc, char **argv)
     TRY(session_open_token(&s, &c, 0, stderr, f));
     err_t e;
     GO(trustee_find(&s.t, f));
-    e = roster_signed_by(&r, s.el->m, s.b, s.g, &s.t.identity, f);
-    if (e == OK) {
+    GO(work_roster(&r, &is_signed, &s, &s.t.identity, out, left, f));
+    if (is_signed) {
         printf("You signed this roster before.\n");
         GO(print_roster(&r));
         GO(print_fingerprint(stdout, "Roster", &r.ceremony));
         goto out;
     }
-    if (e != ERR_MISSING)
-        goto out;
-    fault_clear(f);
-    GO(roster_make(&r, s.el->m, s.b, s.g, out, left, f));
     GO(roster_check_own(&s.t, &r, f));
     printf("%s: %u of %u\n", s.el->m->title, r.t, r.n);
     GO(print_roster(&r));
@@ -199,22 +194,6 @@ out:
     return e;
 }
 
-/* Seats without a deal must be named: nobody is left out by accident. */
-static err_t absent_named(struct session *s, const struct roster *r, uint32_t absent, struct fault *f)
-{
-    for (uint32_t j = 1; j <= r->n; j++) {
-        struct deal d;
-        if (absent >> (j - 1) & 1)
-            continue;
-        err_t e = deal_of_seat(&d, s->b, r, s->g, j, NULL, 0, f);
-        if (e == ERR_MISSING)
-            return fault_set(f, ERR_EARLY, "seat %u, %s has not dealt; wait, or name the seat with --absent", j,
-                             r->seat[j - 1].name);
-    }
-    fault_clear(f);
-    return OK;
-}
-
 err_t verb_cut(struct verb_run *v, int argc, char **argv)
 {
     struct fault *f = &v->fault;
@@ -236,14 +215,12 @@ err_t verb_cut(struct verb_run *v, int argc, char **argv)
     err_t e = OK;
     if (absent_text != NULL)
         GO(seats_parse(&absent, absent_text, r.n, f));
-    GO(absent_named(&s, &r, absent, f));
     oc = malloc(sizeof *oc);
     if (oc == NULL) {
         e = fault_set(f, ERR_MEMORY, "cut");
         goto out;
     }
-    GO(cut_make(&cut, s.b, &r, absent, f));
-    GO(cut_outcome(oc, s.el->m, s.b, &r, &cut, s.g, f));
+    GO(work_cut(&cut, oc, &s, &r, absent, f));
     GO(cut_sign(&s.t, &r, &cut, f));
     seats_text(text, oc->qual);
     printf("cut of %zu entries; dealers that count: %s\n", cut.entry_count, text);
@@ -258,14 +235,9 @@ out:
 
 static err_t run_confirm(struct session *s, const struct roster *r, struct fault *f)
 {
-    struct status *st;
-    TRY(status_read_of(&st, s->el->m, s->b, s->g, &r->ceremony, &s->t.identity, f));
-    err_t e = st->has_cut ? confirm_make(&s->t, r, &st->cut, f)
-                          : fault_set(f, ERR_EARLY, "no cut on this board contains all of its entries: run cut first");
-    if (e == OK)
-        printf("confirmed: your share was rebuilt from board and token, proved, and used on the test ciphertext\n");
-    status_free(st);
-    return e;
+    TRY(work_confirm(s, r, NULL, f));
+    printf("confirmed: your share was rebuilt from board and token, proved, and used on the test ciphertext\n");
+    return OK;
 }
 
 err_t verb_confirm(struct verb_run *v, int argc, char **argv)

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "appliance/session.h"
+#include "appliance/work.h"
 #include "ceremony/base/file.h"
 #include "tally/aggregate.h"
 #include "tally/plan.h"
@@ -186,22 +186,13 @@ err_t verb_decrypt(struct verb_run *v, int argc, char **argv)
 
 static err_t check_drills(struct session *s, const hash_t *challenge, struct fault *f)
 {
-    uint32_t good = 0;
-    for (size_t i = 0; i < s->b->entry_count; i++) {
-        const struct entry *e = s->b->entry[i];
-        uint32_t seat;
-        if (e->kind != ENTRY_DRILL || hash_cmp(&e->subject, challenge) != 0)
-            continue;
-        err_t err = drill_check(e, s->el->r, s->g, &seat, f);
-        if (err_class(err) == CLASS_SYSTEM)
-            return err;
-        if (err == OK)
-            good |= UINT32_C(1) << (seat - 1);
-        else
-            printf("a drill by seat %u does not verify\n", seat);
-    }
+    uint32_t good, bad;
     char text[128];
-    fault_clear(f);
+    TRY(work_drills(&good, &bad, s, challenge, f));
+    if (bad != 0) {
+        seats_text(text, bad);
+        printf("drills that do not verify, by seats: %s\n", text);
+    }
     seats_text(text, good);
     printf("seats that proved their share on this challenge: %s\n", text);
     return OK;
@@ -222,11 +213,7 @@ err_t verb_drill(struct verb_run *v, int argc, char **argv)
     TRY(verb_options(v, argc, argv, spec, NULL));
     if (v->help_shown)
         return OK;
-    struct cbor_out o = CBOR_OUT_INIT;
-    cbor_put_array(&o, 2);
-    cbor_put_text(&o, "conclave/challenge");
-    cbor_put_bytes(&o, text, strlen(text));
-    TRY(cbor_out_hash(&o, &challenge));
+    TRY(work_challenge(&challenge, text));
     if (only_check)
         TRY(session_open(&s, &c, 1, stderr, f));
     else
@@ -265,7 +252,8 @@ err_t verb_retire(struct verb_run *v, int argc, char **argv)
     record_anchor(&anchor, &s.el->m->election, &s.el->r->id);
     GO(print_fingerprint(stdout, "Key to be given up", &anchor));
     GO(prompt_words(stdin, stdout, "Type the words of the key to destroy your part of it: ", &words_en, &anchor, f));
-    GO(retire_make(&s.t, s.el->r, f));
+    int again;
+    GO(work_retire(&s, &again, f));
     printf("retired: the ceremony key in the token is destroyed\n");
 out:
     session_close(&s);

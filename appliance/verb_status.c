@@ -2,8 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "appliance/session.h"
-#include "ceremony/base/file.h"
+#include "appliance/work.h"
 #include "tally/fingerprint.h"
 #include "tally/plan.h"
 #include "tally/resultqr.h"
@@ -37,26 +36,7 @@ err_t verb_election_check(struct verb_run *v, int argc, char **argv)
     return e;
 }
 
-/* --- the record --- */
-
-/* Makes record.cbor when the key is released and it is not there. *made: whether it was made now. */
-static err_t settle_record(struct session *s, const struct status *st, int *made, struct fault *f)
-{
-    struct cbor_out bytes = CBOR_OUT_INIT;
-    char path[4200];
-    *made = 0;
-    if (s->el->r != NULL)
-        return fault_file(f, record_check(s->el->r, s->el->m, s->b, f), BUNDLE_RECORD);
-    if (st->rosters_differ)
-        return fault_set(f, ERR_CONFLICT, "different rosters are signed on this board; stop and compare the words again");
-    TRY(record_make_for(&s->el->r, &bytes, s->el->m, s->b, &st->roster.ceremony, f));
-    err_t e = file_path(path, sizeof path, s->b->dir, BUNDLE_RECORD);
-    if (e == OK)
-        e = file_write(path, bytes.data, bytes.len, FILE_NEW, f);
-    cbor_out_free(&bytes);
-    *made = e == OK;
-    return e;
-}
+/* --- status --- */
 
 static err_t print_seats(const struct status *st)
 {
@@ -134,10 +114,11 @@ err_t verb_status(struct verb_run *v, int argc, char **argv)
         printf("STOP: trustees signed different rosters\n");
     if (st->has_roster)
         GO(print_seats(st));
+    GO(print_exceptions(stdout, &s, f));
     printf("next: %s\n", next_step(st));
     if (st->stage != STAGE_RELEASED && s.el->r == NULL)
         goto out;
-    GO(settle_record(&s, st, &made, f));
+    GO(work_record(&s, st, &made, f));
     record_anchor(&anchor, &s.el->m->election, &s.el->r->id);
     printf(made ? "ceremony record written\n" : "ceremony record checked\n");
     GO(print_fingerprint(stdout, "Trust anchor (election and ceremony record)", &anchor));
