@@ -1,30 +1,15 @@
 #include "tally/report.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "tally/report_parts.h"
 
-/* No script, no network, no frames: only this page's own style sheet, named by its hash. */
-static void put_policy(struct html *h)
-{
-    hash_t style;
-    char text[64];
-    hash_one(&style, report_style, strlen(report_style));
-    sodium_bin2base64(text, sizeof text, style.b, sizeof style.b, sodium_base64_VARIANT_ORIGINAL);
-    html_fmt(
-        h,
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-%s'; "
-        "base-uri 'none'; form-action 'none'\">\n",
-        text);
-}
-
 static void put_head(struct html *h, const struct report_input *in)
 {
     const struct manifest *m = in->ctx->m;
     html_raw(h, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-    put_policy(h);
+    html_policy(h, report_style);
     html_raw(h, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
                 "<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" "
                 "content=\"no-referrer\">\n<title>");

@@ -1,5 +1,6 @@
 #include "tally/report_html.h"
 
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,4 +120,15 @@ void html_hash(struct html *h, const hash_t *v)
     char hex[2 * HASH_LEN + 1];
     hex_put(hex, v->b, HASH_LEN);
     html_raw(h, hex);
+}
+
+void html_policy(struct html *h, const char *style)
+{
+    hash_t hash;
+    char text[64];
+    hash_one(&hash, style, strlen(style));
+    sodium_bin2base64(text, sizeof text, hash.b, sizeof hash.b, sodium_base64_VARIANT_ORIGINAL);
+    html_raw(h, "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-");
+    html_raw(h, text);
+    html_raw(h, "'; base-uri 'none'; form-action 'none'\">\n");
 }

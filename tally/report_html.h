@@ -29,5 +29,8 @@ void html_number(struct html *h, uint64_t v);
 void html_percent(struct html *h, uint64_t part, uint64_t whole);
 /* A hash in hex. */
 void html_hash(struct html *h, const hash_t *v);
+/* Content security policy of a page: no script, no network, no frames; only its own style sheet, named by its
+ * hash, which stands in one <style> as it is. */
+void html_policy(struct html *h, const char *style);
 
 #endif
