@@ -355,7 +355,7 @@ static err_t dump_all(struct dump *d, const char *plan, const char *pin_file, st
 
 static err_t one_trustee(struct dump *d, const char *board, const char *plan, char **triple, struct fault *f)
 {
-    struct common c = {board, triple[1], 0};
+    struct common c = {.board = board, .token = triple[1]};
     setenv("SOFTHSM2_CONF", triple[0], 1);
     TRY(session_open_token(&d->s, &c, 1, stderr, f));
     err_t e = dump_all(d, plan, triple[2], f);
