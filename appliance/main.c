@@ -56,6 +56,9 @@ static const struct verb verbs[] = {
     {"retire", "", "destroy your part of the key",
      "Signs that you retire, and destroys the ceremony key in your token. Your share is gone for ever.",
      verb_retire},
+    {"exception", "", "note what did not go as planned",
+     "Signs what you noted and puts it on the board. Nothing can be taken back; nothing depends on it.",
+     verb_exception},
     {"show", "FILE...", "print any file of an election for people", NULL, verb_show},
     {"rehearse", "", "a whole election on this machine with throw-away tokens",
      "Plays a whole election on this machine: nine throw-away tokens, key ceremony, voting, aggregation,\n"

@@ -32,6 +32,7 @@ enum entry_kind {
     ENTRY_PLAN,
     ENTRY_PARTIAL,
     ENTRY_RETIRE,
+    ENTRY_EXCEPTION,
     ENTRY_KINDS
 };
 const char *entry_kind_name(enum entry_kind k); /* "enroll", ... */

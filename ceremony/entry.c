@@ -4,9 +4,10 @@
 #include <time.h>
 
 #include "ceremony/board.h"
+#include "ceremony/exception.h"
 
 static const char *const kind_names[ENTRY_KINDS] = {"enroll", "roster",  "deal", "complaint", "reveal", "cut",
-                                                    "confirm", "drill", "plan", "partial",   "retire"};
+                                                    "confirm", "drill", "plan", "partial",   "retire", "exception"};
 
 const char *entry_kind_name(enum entry_kind k)
 {
@@ -92,6 +93,8 @@ err_t entry_parse(struct entry **out, uint8_t *bytes, size_t len, const hash_t *
         err = fault_set(f, ERR_ELECTION, "the entry names another election");
     if (err == OK)
         err = cose_verify(&m, &e->author, f);
+    if (err == OK && e->kind == ENTRY_EXCEPTION)
+        err = exception_parse(&(struct exception){0}, e, f);
     if (err == OK)
         err = statement_hash(e);
     if (err != OK) {

@@ -12,7 +12,8 @@
  *   drill     [challenge, S] / [R, z]    subject: challenge
  *   plan      [plan, previous / null] / -        subject: plan hash
  *   partial   see partial.h               subject: plan hash
- *   retire    [record] / -                subject: record hash */
+ *   retire    [record] / -                subject: record hash
+ *   exception see exception.h */
 #ifndef CEREMONY_PHASE_H
 #define CEREMONY_PHASE_H
 

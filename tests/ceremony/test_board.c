@@ -126,7 +126,7 @@ static void test_evidence_where_none_belongs(void **state)
     struct cbor_out st = CBOR_OUT_INIT, ev = CBOR_OUT_INIT;
     struct entry *e;
     static const enum entry_kind bare[] = {ENTRY_ENROLL, ENTRY_ROSTER, ENTRY_COMPLAINT, ENTRY_REVEAL,
-                                           ENTRY_CUT,    ENTRY_PLAN,   ENTRY_RETIRE};
+                                           ENTRY_CUT,    ENTRY_PLAN,   ENTRY_RETIRE,    ENTRY_EXCEPTION};
     cbor_put_uint(&st, 1);
     cbor_put_uint(&ev, 1);
     for (size_t i = 0; i < sizeof bare / sizeof bare[0]; i++)

@@ -7,7 +7,7 @@ NAME=ceremony
 # --- help and wrong use ---
 
 for v in token election enroll roster deal complain reveal cut confirm status fingerprint merge drill decrypt retire \
-    show rehearse; do
+    exception show rehearse; do
     check "conclave $v --help" "$CONCLAVE" $v --help
     [ "$(grep -ciE "usage|^conclave" <<<"$output")" -gt 0 ] || bad "conclave $v --help shows no usage" "$output"
 done
@@ -173,6 +173,16 @@ if [ -x "$VERIFY" ]; then
 else
     skip "conclave-verify" "not built"
 fi
+
+# --- exceptions ---
+
+check "an exception is noted" trustee 2 exception --text "The seal of the room was broken"
+check "exceptions are shown" "$CONCLAVE" exception --board "$(board_of 2)"
+says "with who noted it" 'exception, .* UTC, .*: The seal of the room was broken$'
+check "status shows exceptions" "$CONCLAVE" status --board "$(board_of 2)"
+says "that one too" 'The seal of the room was broken'
+fails "an exception of control characters" 1 ERR_TEXT trustee 2 exception --text $'bell\a'
+fails "an exception without a token" 2 ERR_USAGE "$CONCLAVE" exception --board "$(board_of 2)" --text x
 
 # --- retire ---
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "ceremony/base/file.h"
+#include "ceremony/exception.h"
 #include "tally/fingerprint.h"
 #include "tally/medsl.h"
 #include "tally/node.h"
@@ -160,7 +161,10 @@ static void run_statement(struct fuzz_world *w, const uint8_t *data, size_t len)
     struct enrolment enrolment;
     struct deal deal;
     struct cut cut;
+    struct exception exception;
     scalar_t share;
+    if (exception_parse(&exception, &e, NULL) == OK)
+        need(text_check(exception.text, strlen(exception.text)) == OK);
     if (enrolment_parse(&enrolment, &e, x->m, x->g, NULL) == OK)
         need(enrolment.name[0] != '\0');
     if (deal_check(&deal, &e, &w->roster, x->g, NULL) == OK)

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "ceremony/base/secret.h"
+#include "ceremony/exception.h"
 #include "tests/mutants/lab_parts.h"
 #include "tests/support/unit.h"
 
@@ -179,6 +180,36 @@ static void foreign_entry(struct lab *l, enum lab_stage s)
     lab_write(l, path, e->bytes, e->bytes_len);
     entry_free(e);
     cbor_out_free(&st);
+}
+
+/* A seat signed an exception that is no text for people. */
+static void exception_escapes(struct lab *l, enum lab_stage s)
+{
+    struct fault fault_;
+    struct cbor_out st = CBOR_OUT_INIT, payload = CBOR_OUT_INIT, message = CBOR_OUT_INIT;
+    struct signer signer = softkeys_signer(l->seat_token[0], 0);
+    hash_t subject;
+    if (s != LAB_PAGE)
+        return;
+    exception_statement(&st, 1, "\033[2J");
+    OK_OR_FAIL(exception_subject(&subject, &l->m->election, st.data, st.len));
+    cbor_put_array(&payload, 11);
+    cbor_put_text(&payload, "conclave/entry");
+    cbor_put_uint(&payload, 1);
+    cbor_put_uint(&payload, SCHEME_P256_ELGAMAL);
+    cbor_put_text(&payload, "exception");
+    cbor_put_hash(&payload, &l->m->election);
+    cbor_put_hash(&payload, &l->roster.ceremony);
+    cbor_put_bytes(&payload, signer.key.b, POINT_LEN);
+    cbor_put_uint(&payload, 1);
+    cbor_put_hash(&payload, &subject);
+    cbor_put_bytes(&payload, st.data, st.len);
+    cbor_put_bytes(&payload, NULL, 0);
+    OK_OR_FAIL(cose_sign(&message, &signer, payload.data, payload.len, &fault_));
+    lab_write(l, "entries/exception.cose", message.data, message.len);
+    cbor_out_free(&st);
+    cbor_out_free(&payload);
+    cbor_out_free(&message);
 }
 
 /* --- ceremony --- */
@@ -739,6 +770,7 @@ const struct mutant mutants[] = {
     {"malleated-signature", "board.entries", "board.entries", malleated, 0},
     {"entry-renamed", "board.entries", "board.entries", entry_renamed, 0},
     {"foreign-entry", "board.entries", "board.entries", foreign_entry, 0},
+    {"exception-escapes", "board.entries", "board.entries", exception_escapes, 0},
     {"two-rosters", "ceremony.roster", "ceremony.roster", two_rosters, 0},
     {"one-model", "ceremony.models", "ceremony.models", one_model, 0},
     {"other-cut", "ceremony.cut", "ceremony.cut ceremony.record", other_cut, 0},
