@@ -1,8 +1,10 @@
 #include "tally/verify_print.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/json.h"
 #include "ui/table.h"
 #include "ui/words.h"
 
@@ -127,13 +129,22 @@ static json_t *text(const char *s)
     return t != NULL ? t : json_string("");
 }
 
+/* Takes the value over. A list that lacks something is no list: *list is NULL then, and so is what it goes into. */
+static void append(json_t **list, json_t *value)
+{
+    if (json_array_append_new(*list, value) == 0)
+        return;
+    json_decref(*list);
+    *list = NULL;
+}
+
 static json_t *json_failures(const struct verify_outcome *o)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < o->failure_kept; i++) {
         const struct verify_failure *x = &o->failure[i];
-        json_array_append_new(list, json_pack("{s:o, s:o, s:s, s:o}", "file", text(x->file), "who", text(x->who), "error",
-                                              err_name(x->err), "detail", text(x->detail)));
+        append(&list, json_pack("{s:o, s:o, s:s, s:o}", "file", text(x->file), "who", text(x->who), "error", err_name(x->err),
+                                "detail", text(x->detail)));
     }
     return list;
 }
@@ -145,9 +156,9 @@ static json_t *json_checks(const struct verify_report *r)
         const struct verify_outcome *o = &r->outcome[i];
         json_t *notes = json_array();
         for (size_t k = 0; k < o->note_count; k++)
-            json_array_append_new(notes, text(o->note[k]));
-        json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s, s:b, s:s, s:o, s:I, s:o, s:o}", "id", o->id, "title", o->title, "spec",
+            append(&notes, text(o->note[k]));
+        append(
+            &list, json_pack("{s:s, s:s, s:s, s:b, s:s, s:o, s:I, s:o, s:o}", "id", o->id, "title", o->title, "spec",
                             o->spec, "required", o->required, "result", verify_verdict_name(o->verdict), "reason",
                             text(o->reason), "failure_count", (json_int_t)o->failure_count, "failures",
                             json_failures(o), "notes", notes));
@@ -169,12 +180,14 @@ err_t verify_print_json(FILE *out, const struct verify_report *const *r, size_t 
 {
     json_t *reports = json_array();
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(reports, json_report(r[i]));
+        append(&reports, json_report(r[i]));
     json_t *all = json_pack("{s:s, s:s, s:i, s:o, s:i}", "tool", "conclave-verify", "version", VERIFY_VERSION, "schema", 1,
                             "reports", reports, "exit", exit_status);
-    err_t e = all == NULL ? ERR_MEMORY : json_dumpf(all, out, JSON_INDENT(1) | JSON_PRESERVE_ORDER) == 0 ? OK : ERR_IO;
+    char *text_out = NULL;
+    err_t e = all == NULL ? ERR_MEMORY : json_write(&text_out, all);
     json_decref(all);
-    if (e == OK && (fputc('\n', out) == EOF || ferror(out)))
+    if (e == OK && (fprintf(out, "%s\n", text_out) < 0 || ferror(out)))
         e = ERR_IO;
+    free(text_out);
     return e;
 }

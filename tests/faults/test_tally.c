@@ -14,6 +14,7 @@
 #include "tally/resultqr.h"
 #include "tally/signkey.h"
 #include "tally/verify.h"
+#include "tally/verify_print.h"
 #include "tests/support/tree.h"
 #include "tests/support/whole.h"
 
@@ -559,6 +560,27 @@ static err_t run_bundle(void *ctx, struct fault *f)
     return verify_bundle(&z.report, at("bundle"), &o, f);
 }
 
+static err_t run_json(void *ctx, struct fault *f)
+{
+    (void)ctx;
+    (void)f;
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    if (out == NULL)
+        return ERR_MEMORY;
+    err_t e = verify_print_json(out, (const struct verify_report *const *)&z.report, 1, 0);
+    err_t ended = file_memstream_end(out, &text);
+    if (e == OK)
+        e = ended;
+    if (e == OK && z.sum.files == 0)
+        z.sum.files = len; /* of the first run */
+    if (e == OK && len != z.sum.files)
+        e = ERR_MISMATCH;
+    free(text);
+    return e;
+}
+
 static err_t run_load(void *ctx, struct fault *f)
 {
     (void)ctx;
@@ -586,6 +608,10 @@ static void bundles(void **state)
     one("bundle: load", NULL, run_load, after_load);
     one("bundle: publish", remove_bundle, run_publish, after_publish);
     one("bundle: verify", NULL, run_bundle, after_message);
+    assert_err(run_bundle(&z, &f), OK);
+    z.sum.files = 0;
+    one("bundle: report as JSON", NULL, run_json, after_nothing);
+    verify_report_free(z.report);
     inject_end();
 }
 
