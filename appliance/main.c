@@ -1,6 +1,7 @@
 /* conclave: what a trustee does, as verbs. */
 #include <string.h>
 
+#include "appliance/minutes.h"
 #include "appliance/session.h"
 #include "ceremony/base/secret.h"
 #include "hsm/hsm.h"
@@ -59,6 +60,10 @@ static const struct verb verbs[] = {
     {"exception", "", "note what did not go as planned",
      "Signs what you noted and puts it on the board. Nothing can be taken back; nothing depends on it.",
      verb_exception},
+    {"minutes", "", "the ceremony's steps, to sign on paper",
+     "Every step with its time and the hash of its entry, who took part, and lines to sign on, as text and as a\n"
+     "page to print. Made from the board alone: whoever has it makes the same minutes.",
+     verb_minutes},
     {"show", "FILE...", "print any file of an election for people", NULL, verb_show},
     {"rehearse", "", "a whole election on this machine with throw-away tokens",
      "Plays a whole election on this machine: nine throw-away tokens, key ceremony, voting, aggregation,\n"
