@@ -131,7 +131,14 @@ static void examine(struct scan *s, struct job *j)
         fault_set(&j->fault, ERR_LIMIT, "the file name is too long");
         goto out;
     }
-    GO(file_hash(&j->file, path, &j->fault));
+    /* Before all of the file is read: is it signed, and no longer than it can be? */
+    struct export_header *first = NULL;
+    e = export_header_read(&first, s->run->ctx, path, &j->fault);
+    export_header_free(first);
+    if (e == OK)
+        e = file_hash(&j->file, path, &j->fault);
+    if (e != OK)
+        goto out;
     e = look_up(s, j);
     j->known = e == OK;
     if (e == ERR_MISSING)

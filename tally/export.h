@@ -54,8 +54,9 @@ void export_writer_abandon(struct export_writer *w);
 /* --- reading --- */
 
 /* Reads and checks the header: form, election, record, place known and of the lowest level, kind as the
- * manifest's, signature by the place's effective key, contests of the tallies. ERR_ELECTION, ERR_UNKNOWN,
- * ERR_SIGNATURE, ERR_FORMAT, ... Freed with export_header_free. */
+ * manifest's, signature by the place's effective key, contests of the tallies; and that the file is no longer
+ * than its items can be (ERR_TRAILING). ERR_ELECTION, ERR_UNKNOWN, ERR_SIGNATURE, ERR_FORMAT, ... Freed with
+ * export_header_free. */
 MUST err_t export_header_read(struct export_header **out, const struct election_context *ctx,
                               const char *path, struct fault *f);
 

@@ -131,6 +131,23 @@ out:
     return fault_file(f, e, r->path);
 }
 
+/* No longer than the items that were signed can be: somebody who carries the file can make it as long as he likes
+ * at no cost (sparse files), and others hash and copy all of it. */
+static err_t check_size(struct export_reader *r, struct fault *f)
+{
+    struct stat st;
+    if (fstat(fileno(r->stream), &st) != 0) {
+        fault_set(f, ERR_IO, "cannot read: %s", strerror(errno));
+        return at(r, f, ERR_IO, 0);
+    }
+    uint64_t max = r->header->body + r->header->items * (r->item_max + 9); /* 2^32 items of some megabytes */
+    if ((uint64_t)st.st_size <= max)
+        return OK;
+    fault_set(f, ERR_TRAILING, "%llu bytes; the %llu items of its header cannot have more than %llu",
+              (unsigned long long)st.st_size, (unsigned long long)r->header->items, (unsigned long long)max);
+    return at(r, f, ERR_TRAILING, max);
+}
+
 err_t export_open(struct export_reader **out, const struct election_context *ctx, const char *path,
                   struct fault *f)
 {
@@ -143,6 +160,8 @@ err_t export_open(struct export_reader **out, const struct election_context *ctx
     err_t e = open_stream(r, path, f);
     if (e == OK)
         e = read_header(r, f);
+    if (e == OK)
+        e = check_size(r, f);
     if (e != OK) {
         export_close(r);
         return e;

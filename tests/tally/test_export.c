@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -382,6 +383,13 @@ static void test_find(void **state)
     assert_int_equal(tallies_find(got, 0)->ballots, 2);
     assert_int_equal(export_find_ballots(got, &x->ctx, path, &verified->id, &none, 1, &f), ERR_MISSING);
     assert_int_equal(tallies_find(got, 0)->ballots, 0);
+    /* A courier makes it a terabyte long; nobody reads that to refuse it. */
+    struct export_header *none_read;
+    assert_int_equal(truncate(path, (off_t)1 << 40), 0);
+    assert_int_equal(export_header_read(&none_read, &x->ctx, path, &f), ERR_TRAILING);
+    assert_null(none_read);
+    assert_int_equal(export_find_ballots(got, &x->ctx, path, &verified->id, ids, 2, &f), ERR_TRAILING);
+    path = export_of("find-again.cexp", box.ballot, BALLOTS, NULL);
     /* Another file under this name, since it was verified. */
     verified->id.b[0] ^= 1;
     assert_int_equal(export_find_ballots(got, &x->ctx, path, &verified->id, ids, 2, &f), ERR_HASH);
