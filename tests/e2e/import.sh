@@ -21,7 +21,8 @@ awk -F, 'NR > 1 && $5 == "TOTAL" { if (NF != 24) { print "a quoted field: this t
         t = $3 == "" ? $11 : $11 " (" $3 ")"; s[$2 "|" $12 "|" t] += $6; name[$2 "|" $12 "|" t] = t }
     END { for (k in s) print s[k], name[k] }' "$CSV" | sort >"$D/want"
 "$TALLY" show --board "$D/reh/board" "$D/reh/tally/result.cbor" >"$D/result.txt" 2>&1 || bad "show result" "$(cat "$D/result.txt")"
-awk '/^nation / { on = 1; next } /^[^ ]/ { on = 0 } on { n = $1; sub(/^ *[0-9]+ /, ""); print n, $0 }' "$D/result.txt" |
+root=$(awk -F, 'NR == 2 { print $1 }' "$D/reh/board/jurisdictions.csv")
+awk -v root="$root" '$1 == root && !/^ / { on = 1; next } /^[^ ]/ { on = 0 } on { n = $1; sub(/^ *[0-9]+ /, ""); print n, $0 }' "$D/result.txt" |
     sort >"$D/got"
 if [ -s "$D/got" ] && cmp -s "$D/want" "$D/got"; then
     ok "all $(wc -l <"$D/want") totals are exactly those of the file"
