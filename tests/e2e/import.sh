@@ -17,8 +17,9 @@ check "rehearsal of the whole election" "$CONCLAVE" rehearse --dir "$D/reh" --im
 says "the verifier's verdict" "VERDICT: PASS"
 
 # An independent tabulation by awk: "votes candidate (party)" over the TOTAL rows, for every office and district.
-awk -F, 'NR > 1 && $5 == "TOTAL" { if (NF != 24) { print "a quoted field: this test cannot read it"; exit 1 }
-        t = $3 == "" ? $11 : $11 " (" $3 ")"; s[$2 "|" $12 "|" t] += $6; name[$2 "|" $12 "|" t] = t }
+awk -F, 'NR > 1 && $5 == "TOTAL" { if (NF != 24) { print "a comma in a field: this test cannot read it"; exit 1 }
+        c = $11; if (c ~ /^"/) { gsub(/^"|"$/, "", c); gsub(/""/, "\"", c) }
+        t = $3 == "" ? c : c " (" $3 ")"; s[$2 "|" $12 "|" t] += $6; name[$2 "|" $12 "|" t] = t }
     END { for (k in s) print s[k], name[k] }' "$CSV" | sort >"$D/want"
 "$TALLY" show --board "$D/reh/board" "$D/reh/tally/result.cbor" >"$D/result.txt" 2>&1 || bad "show result" "$(cat "$D/result.txt")"
 root=$(awk -F, 'NR == 2 { print $1 }' "$D/reh/board/jurisdictions.csv")
