@@ -26,6 +26,10 @@ struct face {
     /* paths that were chosen on one screen and are proposed on the next */
     char exports[4096], work[4096], plan[4096], bundle[4096], media[4096];
     char name[TEXT_TITLE_MAX + 1], organisation[TEXT_TITLE_MAX + 1]; /* typed for enrolling */
+    char token_filter[2048]; /* --token: which tokens are listed; empty: all */
+    hash_t self_election;    /* self is the identity key that the token showed in this election */
+    point_t self;
+    hash_t opened; /* ceremony whose shares were opened and are good; zeros: none */
 };
 
 struct appliance_options {
@@ -38,19 +42,40 @@ MUST err_t appliance_run(const struct appliance_options *o, struct fault *f);
 
 /* --- for all screens (face.c) --- */
 
-/* Opens board and election; the first returns ERR_MISSING if no board was chosen. The second opens the token
- * too, which is chosen first on the token's screen if none was; the PIN is asked for on a screen when the token
- * needs it. ERR_REFUSED: the person went back. Closed with session_close. */
+/* Opens board and election; ERR_MISSING if no board was chosen. Closed with session_close. */
 MUST err_t face_session(struct face *face, struct session *s, int need_record, struct fault *f);
-MUST err_t face_session_token(struct face *face, struct session *s, int need_record, struct fault *f);
 
-/* Shows work's error e with its fault f, and clears f; nothing is shown for OK and for ERR_REFUSED with an empty
- * detail (the person went back). Returns OK, or e (or the screen's own error) if no screen can show it: see
- * above. So a screen ends with: return face_show(face, e, f). */
+/* Work with the token: opens board and token (which is chosen first if none was), then calls work with an open
+ * session, in which trustee_find asks for the PIN on a screen. A token that is absent or was removed is waited
+ * for, a wrong PIN asked for again, the last try only spent on the person's explicit word; each time work is called
+ * again from the start, so it must be something that can be repeated. ERR_REFUSED: the person went back. */
+typedef err_t face_work(struct face *face, struct session *s, void *ctx, struct fault *f);
+MUST err_t face_with_token(struct face *face, int need_record, face_work *work, void *ctx, struct fault *f);
+
+/* The PIN on a screen of its own; an hsm_pin_fn whose ctx is the face. */
+err_t face_pin(void *ctx, char *secret_out, size_t max, const struct hsm_pin_info *info, struct fault *f);
+
+/* The identity key of this trustee as far as it is known without the PIN: what the token showed before, or what an
+ * enrolment on the board says about its serial number. NULL: not known. out: where it is put. */
+const point_t *face_self(const struct face *face, const struct session *s, point_t *out);
+
+/* Shows work's error e with its fault f, and clears f; nothing is shown for OK, for ERR_REFUSED with an empty
+ * detail (the person went back; face_back makes it) and for ERR_STOPPED (the person stopped a job; if the whole
+ * program is to end, the next page says so again). Returns OK, or the error of showing it. So a screen ends
+ * with: return face_show(face, e, f). */
 MUST err_t face_show(struct face *face, err_t e, struct fault *f);
+MUST err_t face_back(struct fault *f);
 
-/* "Title of the election (8 hex digits)" as a value of the page, and its date. */
+/* The election as values of a page: title, date, hash, t of n. */
 void face_election(struct page *p, const struct manifest *m);
+
+/* A list from which any number is chosen, one by one. label: count texts; chosen: count flags, changed by the
+ * person. mark: what stands behind a chosen one. ERR_REFUSED: went back. */
+MUST err_t face_pick(struct face *face, enum message title, enum message text, enum message mark,
+                     const char *const *label, int *chosen, size_t count, struct fault *f);
+
+/* The page that says what to do when words differ or people in a roster are not the right ones. */
+MUST err_t face_stop(struct face *face, struct fault *f);
 
 /* A line of text asked for on a page of its own: a path, a name. ERR_REFUSED: went back. */
 MUST err_t face_ask_text(struct face *face, char *value, size_t size, size_t min_len, enum message title,
