@@ -158,13 +158,13 @@ twice=$(cd "$D/board/entries" && ls | grep -vE 'tmp' | awk -F. '$1 != "partial" 
 [ -z "$twice" ] && ok "one entry of each kind from each author" || bad "two of one kind" "$twice"
 check "the result" "$TALLY" combine --board "$D/board" --work "$D/work"
 if [ -x "$VERIFY" ]; then
-    key=$("$CONCLAVE" fingerprint --board "$D/board" | awk '/^Key/ {getline; print $1}')
+    key=$(anchor_hex "$D/board")
     check "the bundle verifies" "$VERIFY" "$D/bundle" --election "$key"
 else
     skip "conclave-verify" "not built"
 fi
 for w in retire; do
-    words Key "$D/board" >"$D/words"
+    anchor_words "$D/board" >"$D/words"
     trustee_is 2 $w
     through "$w" "$D/words" "$D/log/$w" 60
 done

@@ -109,6 +109,10 @@ words() {
             on && !/^  [0-9a-f]{64}$/ {for (i = 2; i <= NF; i += 2) printf "%s ", $i}'
 }
 
+# The trust anchor of a board, in words and in hexadecimal.
+anchor_words() { words "Trust anchor" "$1"; }
+anchor_hex() { "$CONCLAVE" fingerprint --board "$1" | awk '/^Trust anchor/ {getline; print $1}'; }
+
 # --- an election ---
 
 # election BOARD PRECINCTS [TITLE]: manifest and jurisdictions; keys of the precincts in D/keys.

@@ -67,7 +67,7 @@ for i in 2 3; do # both NSS
 done
 check "combine" "$TALLY" combine --board "$D/board" --work "$D/work"
 [ "$("$TALLY" show --board "$D/board" "$D/work/result.cbor" >/dev/null 2>&1; echo $?)" -eq 0 ] && ok "result" || bad "result"
-w=$(words Key "$D/board")
+w=$(anchor_words "$D/board")
 check "retire, NSS" typing "$w" trustee 2 retire
 fails "no share after retiring" 1 'ERR_(TOKEN_KEY|MISSING)' trustee 2 drill --challenge late
 finish

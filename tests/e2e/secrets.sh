@@ -70,7 +70,7 @@ for i in 1 2 3; do triples+=("$(token_conf $i)" "$(token_uri $i)" "$D/tokens/$i/
 check "all secrets are recomputed from board and tokens" "$TOOLS/secrets_tool" "$D/board" "$D/work/plan.cbor" \
     "$secrets" "${triples[@]}"
 echo "        $(wc -l <"$secrets") secrets"
-must typing "$(words Key "$D/board")" party 1 retire
+must typing "$(anchor_words "$D/board")" party 1 retire
 
 search() { "$TOOLS/image_tool" search "$secrets" "$@"; }
 
