@@ -119,12 +119,15 @@ $(FAULT_TESTS): LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,$(FAULT_CALLS))
 
 tests: $(TESTS)
 
-# Everything CI runs. The second half repeats the unit tests under the sanitizers, in build/san/.
+# Everything CI runs: lints, unit tests, the same under the sanitizers (in build/san/), end-to-end scripts, and those
+# that feed bad input again under the sanitizers.
 LINTS := $(wildcard tests/lint/*.sh)
-E2E := $(wildcard tests/e2e/[a-z]*.sh)
-check: all tests
-	+@$(MAKE) --no-print-directory SAN=1 tests
-	@OUT=$(OUT) tests/run.sh $(LINTS) $(TESTS) $(patsubst $(OUT)/%,$(OUT)/san/%,$(TESTS)) $(filter-out %/lib.sh,$(E2E))
+E2E := $(filter-out %/lib.sh,$(wildcard tests/e2e/[a-z]*.sh))
+E2E_TOOLS := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/e2e/*_tool.c))
+check: all tests $(E2E_TOOLS)
+	+@$(MAKE) --no-print-directory SAN=1 all tests
+	@OUT=$(OUT) tests/run.sh $(LINTS) $(TESTS) $(patsubst $(OUT)/%,$(OUT)/san/%,$(TESTS)) $(E2E) \
+	  san:tests/e2e/badinput.sh san:tests/e2e/ceremony.sh
 
 check-quick: all tests
 	@OUT=$(OUT) tests/run.sh $(LINTS) $(TESTS)

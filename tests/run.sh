@@ -1,6 +1,6 @@
 #!/bin/bash
 # Runs test programs and scripts one after the other, shows their output, and ends with what failed.
-# usage: tests/run.sh PROGRAM...
+# usage: OUT=build tests/run.sh PROGRAM...   "san:SCRIPT" runs a script on the programs in OUT/san
 set -u
 failed=() skipped=0 count=0
 begin=$(date +%s)
@@ -9,6 +9,7 @@ for t in "$@"; do
     start=$(date +%s%N)
     printf '\n=== %s\n' "$t"
     case $t in
+        san:*) OUT=${OUT:-build}/san timeout 1800 bash "${t#san:}" ;;
         *.sh) timeout 1800 bash "$t" ;;
         *) timeout 1800 "./$t" ;;
     esac
