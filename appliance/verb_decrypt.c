@@ -112,24 +112,33 @@ struct decrypt_args {
 };
 
 /* This token, or another, may have decrypted every plan before this one. */
-static err_t check_older(struct session *s, const struct decrypt_args *a, const struct plan *p, struct fault *f)
+static err_t check_older(struct plan_set *older, struct session *s, const struct decrypt_args *a, const struct plan *p,
+                         struct fault *f)
 {
-    struct plan_set older;
     if (a->supersedes.count == 0 && p->has_supersedes)
         return fault_set(f, ERR_MISSING, "this plan supersedes another one: name it, and all before it, with --supersedes");
-    TRY(plan_set_load_var(&older, &s->el->ctx, a->supersedes.item, a->supersedes.count, f));
-    err_t e = plan_supersede_all(older.plan, older.count, p, &s->el->ctx, on_violation, stderr, f);
-    for (size_t i = 0; i < older.count && e == OK; i++) /* those who signed one of these have nothing against this one */
-        s->t.despite |= plan_signers(s->b, s->el->r, &older.plan[i]->id);
-    plan_set_free(&older);
+    TRY(plan_set_load_var(older, &s->el->ctx, a->supersedes.item, a->supersedes.count, f));
+    err_t e = plan_supersede_all(older->plan, older->count, p, &s->el->ctx, on_violation, stderr, f);
+    for (size_t i = 0; i < older->count && e == OK; i++) /* those who signed one of these have nothing against this one */
+        s->t.despite |= plan_signers(s->b, s->el->r, &older->plan[i]->id);
     return e;
 }
 
-static err_t sign_and_decrypt(struct session *s, const struct plan *p, struct fault *f)
+/* The token may be bound to any plan of the chain: whose trustee was not there for the second one signs the third
+ * after the first. All of them were compared with this one. */
+static err_t sign_plan(struct session *s, const struct plan *p, const struct plan_set *older, struct fault *f)
+{
+    err_t e = plan_sign(&s->t, s->el->r, &p->id, p->has_supersedes ? &p->supersedes : NULL, f);
+    for (size_t i = 0; e == ERR_TOKEN_BOUND && i < older->count; i++)
+        e = plan_sign(&s->t, s->el->r, &p->id, &older->plan[i]->id, f);
+    return e;
+}
+
+static err_t sign_and_decrypt(struct session *s, const struct plan *p, const struct plan_set *older, struct fault *f)
 {
     struct target *target;
     TRY(plan_targets(&target, &s->el->ctx, p));
-    err_t e = plan_sign(&s->t, s->el->r, &p->id, p->has_supersedes ? &p->supersedes : NULL, f);
+    err_t e = sign_plan(s, p, older, f);
     if (e == OK) {
         printf("plan signed\n");
         e = decrypt_make(&s->t, s->el->r, &p->id, target, p->unit_count, f);
@@ -143,20 +152,22 @@ static err_t sign_and_decrypt(struct session *s, const struct plan *p, struct fa
 static err_t run_decrypt(struct session *s, const struct decrypt_args *a, struct fault *f)
 {
     struct plan *p = NULL;
+    struct plan_set older = {0};
     err_t e;
     GO(fault_file(f, record_check(s->el->r, s->el->m, s->b, f), BUNDLE_RECORD));
     GO(plan_load_var(&p, &s->el->ctx, a->plan, f));
     if (a->despite != NULL)
         GO(seats_parse(&s->t.despite, a->despite, s->el->m->n, f));
-    GO(check_older(s, a, p, f));
+    GO(check_older(&older, s, a, p, f));
     GO(verify_plan(s, p, a->exports, a->work, f));
     GO(trustee_find(&s->t, f)); /* the token, only now */
     printf("%s\n", s->el->m->title);
     GO(print_plan(s, p));
     GO(print_fingerprint(stdout, "Decryption plan", &p->id));
     GO(prompt_words(stdin, stdout, "Compare the plan's words aloud, then type them to decrypt: ", &words_en, &p->id, f));
-    GO(sign_and_decrypt(s, p, f));
+    GO(sign_and_decrypt(s, p, &older, f));
 out:
+    plan_set_free(&older);
     plan_free(p);
     return e;
 }

@@ -183,14 +183,19 @@ static int previous_plan(const struct verify *v, uint32_t seat, const hash_t *pl
 /* Is it the plan before this one, or one before that, as the seat signed them? */
 static int is_earlier_plan(const struct verify *v, uint32_t seat, const hash_t *plan)
 {
-    hash_t at = v->plan->supersedes;
-    int known = v->plan->has_supersedes;
-    for (size_t steps = 0; known && steps <= v->b->entry_count; steps++) {
-        hash_t before;
+    hash_t at = v->plan->id, before;
+    if (!v->plan->has_supersedes)
+        return 0;
+    if (hash_cmp(&v->plan->supersedes, plan) == 0)
+        return 1;
+    if (!previous_plan(v, seat, &at, &before)) /* it may have skipped some of the chain */
+        before = v->plan->supersedes;
+    for (size_t steps = 0; steps <= v->b->entry_count; steps++) {
+        at = before;
         if (hash_cmp(&at, plan) == 0)
             return 1;
-        known = previous_plan(v, seat, &at, &before);
-        at = before;
+        if (!previous_plan(v, seat, &at, &before))
+            return 0;
     }
     return 0;
 }

@@ -53,6 +53,8 @@ struct lab {
     unsigned minimum, plan_quorum;
     int same_models, bad_commitment, bad_pok, omit_reveal, bad_reveal, bad_confirm, bad_roster, unsigned_plan;
     int keep_duplicate, import;
+    int has_previous; /* all sign the plan as the successor of: */
+    hash_t previous;
 
     struct group *g;
     struct softkeys *official, *token[LAB_N]; /* token by making; seat_token by seat - 1 */

@@ -132,7 +132,10 @@ static void decrypt(struct lab *l, uint32_t seat)
     if (!l->unsigned_plan || seat != 1) {
         cbor_put_array(&st, 2);
         cbor_put_hash(&st, &l->plan->id);
-        cbor_put_null(&st);
+        if (l->has_previous)
+            cbor_put_hash(&st, &l->previous);
+        else
+            cbor_put_null(&st);
         lab_post(l, seat, ENTRY_PLAN, &l->roster.ceremony, &l->plan->id, &st, NULL);
     }
     lab_partial(l, seat, &l->plan->id);

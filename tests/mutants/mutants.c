@@ -187,10 +187,10 @@ static void exception_escapes(struct lab *l, enum lab_stage s)
 {
     struct fault fault_;
     struct cbor_out st = CBOR_OUT_INIT, payload = CBOR_OUT_INIT, message = CBOR_OUT_INIT;
-    struct signer signer = softkeys_signer(l->seat_token[0], 0);
     hash_t subject;
     if (s != LAB_PAGE)
         return;
+    struct signer signer = softkeys_signer(l->seat_token[0], 0);
     exception_statement(&st, 1, "\033[2J");
     OK_OR_FAIL(exception_subject(&subject, &l->m->election, st.data, st.len));
     cbor_put_array(&payload, 11);

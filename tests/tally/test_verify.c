@@ -204,7 +204,7 @@ static void test_added_entries(void **state)
 /* --- three plans, one after the other --- */
 
 static const hash_t first_plan = {{1}}, second_plan = {{2}};
-static int said; /* that the second superseded the first */
+static int said; /* 1: that the second superseded the first; 2: that the third did */
 
 static void third_plan(struct lab *l, enum lab_stage s)
 {
@@ -212,6 +212,8 @@ static void third_plan(struct lab *l, enum lab_stage s)
     if (s == LAB_PLAN) {
         l->plan->has_supersedes = 1;
         l->plan->supersedes = second_plan;
+        l->has_previous = said == 2;
+        l->previous = first_plan;
     }
     if (s != LAB_PARTIALS)
         return;
@@ -220,7 +222,7 @@ static void third_plan(struct lab *l, enum lab_stage s)
     cbor_put_array(&st, 2);
     cbor_put_hash(&st, &second_plan);
     cbor_put_hash(&st, &first_plan);
-    if (said)
+    if (said == 1)
         lab_post(l, 3, ENTRY_PLAN, &l->roster.ceremony, &second_plan, &st, NULL);
     else
         cbor_out_free(&st);
@@ -231,7 +233,7 @@ static void test_third_plan(void **state)
 {
     struct fixture *x = *state;
     char path[200], anchor[2 * HASH_LEN + 1];
-    for (said = 0; said < 2; said++) {
+    for (said = 0; said < 3; said++) {
         snprintf(path, sizeof path, "%s/third-%d", x->dir, said);
         struct lab *l = lab_build(path, third_plan);
         hex_put(anchor, l->anchor.b, HASH_LEN);
