@@ -671,7 +671,7 @@ static void one_kind(const struct inject_op *op, enum inject_kind kind, double s
 void inject_all(const struct inject_op *op)
 {
     const char *text = getenv("FAULTS_SECONDS"), *only = getenv("FAULTS_KIND");
-    double seconds = text != NULL ? atof(text) : 1;
+    double seconds = text != NULL ? atof(text) : 0.5;
     running = op;
     for (int kind = 0; kind < INJECT_KINDS; kind++)
         if (only == NULL || atoi(only) == kind)
