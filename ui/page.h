@@ -101,8 +101,8 @@ void page_row(struct page *p, const char *const *cells);
 void page_words(struct page *p, const hash_t *h, int compare);
 
 /* One code for text (printable ASCII), or a message (ui/qrtext.h) as a sequence of codes sized to the
- * terminal. Key 'q' shows them full screen; a single code that fits stands in the page itself. A code is shown
- * only if it decodes from the characters that are drawn; if none fits, the text itself is shown. */
+ * terminal. Key 'q' shows them full screen. A code is shown only if it decodes from the characters that are
+ * drawn; if none fits, the text itself is shown. */
 void page_qr(struct page *p, const char *text);
 void page_qr_message(struct page *p, char kind, const void *message, size_t len);
 

@@ -34,21 +34,26 @@ void qrtext_free(struct qrtext *q)
 
 err_t qrtext_split(struct qrtext *out, char kind, const void *message, size_t len)
 {
+    return qrtext_split_parts(out, kind, message, len, QRTEXT_PART_LEN);
+}
+
+err_t qrtext_split_parts(struct qrtext *out, char kind, const void *message, size_t len, size_t part_len)
+{
     char hash[HASH_DIGITS + 1];
     memset(out, 0, sizeof *out);
-    if (kind < 'A' || kind > 'Z')
+    if (kind < 'A' || kind > 'Z' || part_len < 1 || part_len > QRTEXT_PART_LEN)
         return ERR_BUG;
-    if (len < 1 || len > QRTEXT_MESSAGE_MAX)
+    if (len < 1 || len > part_len * QRTEXT_PARTS_MAX)
         return ERR_LIMIT;
     TRY(short_hash(hash, kind, message, len));
-    size_t count = (len + QRTEXT_PART_LEN - 1) / QRTEXT_PART_LEN;
+    size_t count = (len + part_len - 1) / part_len;
     out->part = calloc(count, sizeof *out->part);
     if (out->part == NULL)
         return ERR_MEMORY;
     out->count = count;
     for (size_t i = 0; i < count; i++) {
-        size_t first = i * QRTEXT_PART_LEN;
-        size_t n = len - first < QRTEXT_PART_LEN ? len - first : QRTEXT_PART_LEN;
+        size_t first = i * part_len;
+        size_t n = len - first < part_len ? len - first : part_len;
         char *text = out->part[i] = malloc(QRTEXT_TEXT_MAX + 1);
         if (text == NULL) {
             qrtext_free(out);
@@ -162,10 +167,12 @@ static err_t none_missing(const struct piece *piece, size_t n, struct fault *f)
 
 static err_t put_together(uint8_t *out, size_t *len, const struct piece *piece, size_t n, struct fault *f)
 {
+    size_t part_len = 0;
     for (size_t i = 0; i < n; i++) {
         size_t got;
         err_t e = base45_get(out + *len, &got, QRTEXT_PART_LEN, piece[i].payload, piece[i].payload_len);
-        if (e == OK && (got == 0 || (i + 1 < n && got != QRTEXT_PART_LEN)))
+        part_len = i == 0 ? got : part_len;
+        if (e == OK && (got == 0 || got > part_len || (i + 1 < n && got != part_len)))
             e = ERR_FORMAT;
         if (e != OK)
             return fault_set(f, e, "the content of part %zu/%zu is damaged", i + 1, n);

@@ -4,8 +4,8 @@
  *
  * T is a letter that names the kind of message, 2/5 part and number of parts, then the first four
  * bytes of a hash over kind and whole message, then the part's bytes in Base45. All characters are
- * of the QR alphanumeric mode. Every part but the last carries QRTEXT_PART_LEN bytes, so a message
- * has one set of texts. The hash tells parts of different messages apart; it authenticates nothing. */
+ * of the QR alphanumeric mode. Every part but the last carries QRTEXT_PART_LEN bytes; where a code must fit
+ * into a small window, all but the last carry another number of bytes, the same in all. The hash tells parts of different messages apart; it authenticates nothing. */
 #ifndef UI_QRTEXT_H
 #define UI_QRTEXT_H
 
@@ -31,6 +31,10 @@ struct qrtext {
 /* Fills out; freed by qrtext_free. kind: 'A'..'Z', else ERR_BUG. ERR_LIMIT: len is 0 or over
  * QRTEXT_MESSAGE_MAX. On error out is zeroed. */
 MUST err_t qrtext_split(struct qrtext *out, char kind, const void *message, size_t len);
+/* The same with part_len bytes a part (1..QRTEXT_PART_LEN, else ERR_BUG). ERR_LIMIT also: more than
+ * QRTEXT_PARTS_MAX parts. */
+MUST err_t qrtext_split_parts(struct qrtext *out, char kind, const void *message, size_t len,
+                              size_t part_len);
 void qrtext_free(struct qrtext *q);
 
 /* 1 if text starts like one of these. */
