@@ -64,6 +64,9 @@ static const struct verb verbs[] = {
      "Every step with its time and the hash of its entry, who took part, and lines to sign on, as text and as a\n"
      "page to print. Made from the board alone: whoever has it makes the same minutes.",
      verb_minutes},
+    {"selftest", "", "does this machine calculate right",
+     "Known answers of every primitive, health of the randomness; with --token also of the token, and its probe.",
+     verb_selftest},
     {"show", "FILE...", "print any file of an election for people", NULL, verb_show},
     {"rehearse", "", "a whole election on this machine with throw-away tokens",
      "Plays a whole election on this machine: nine throw-away tokens, key ceremony, voting, aggregation,\n"

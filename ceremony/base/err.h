@@ -74,6 +74,7 @@ enum err_class {
     X(ERR_MEMORY, CLASS_SYSTEM, "no memory", "close other programs and repeat")                        \
     X(ERR_LOCK, CLASS_SYSTEM, "memory cannot be locked", "raise the limit of locked memory (ulimit -l)") \
     X(ERR_RANDOM, CLASS_SYSTEM, "no randomness", "stop; this machine must not be used")                \
+    X(ERR_SELFTEST, CLASS_SYSTEM, "the self-test failed", "stop; this machine must not be used")       \
     X(ERR_IO, CLASS_SYSTEM, "reading or writing failed", "check the medium and repeat")                \
     X(ERR_EXISTS, CLASS_SYSTEM, "the file exists and is never overwritten", "choose another name")     \
     X(ERR_BUSY, CLASS_SYSTEM, "another program is using it", "wait for it or end it")                  \

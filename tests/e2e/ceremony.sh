@@ -7,7 +7,7 @@ NAME=ceremony
 # --- help and wrong use ---
 
 for v in token election enroll roster deal complain reveal cut confirm status fingerprint merge drill decrypt retire \
-    exception show rehearse; do
+    exception selftest show rehearse; do
     check "conclave $v --help" "$CONCLAVE" $v --help
     [ "$(grep -ciE "usage|^conclave" <<<"$output")" -gt 0 ] || bad "conclave $v --help shows no usage" "$output"
 done
@@ -175,6 +175,14 @@ if [ -x "$VERIFY" ]; then
 else
     skip "conclave-verify" "not built"
 fi
+
+# --- self-test ---
+
+check "self-test" "$CONCLAVE" selftest
+says "every test has a result" 'tests passed'
+check "self-test with the token" env "$(token_env 2)" "$CONCLAVE" selftest --token "$(token_uri 2)"
+says "the token's generator" 'random-token.*PASS'
+says "and its probe" 'checks passed'
 
 # --- exceptions ---
 
