@@ -6,6 +6,7 @@
 #include "tally/aggregate.h"
 #include "tally/combine.h"
 #include "tally/publish.h"
+#include "tally/steps.h"
 #include "tally/verb.h"
 #include "ui/table.h"
 
@@ -164,30 +165,18 @@ err_t verb_plan(struct verb_run *v, int argc, char **argv)
     struct bundle_election *be = NULL;
     struct plan_set older = {0};
     struct plan *plan = NULL;
-    struct cbor_out bytes = CBOR_OUT_INIT;
-    struct node_provider nodes;
-    hash_t id;
     TRY(verb_options(v, argc, argv, options, NULL));
     if (v->help_shown)
         return OK;
     TRY(verb_path(v, records_path, records, work, BUNDLE_RECORDS, "records"));
     TRY(verb_path(v, out_path, out, work, BUNDLE_PLAN, "out"));
-    node_provider_dir(&nodes, records_path);
     err_t e = OK;
     GO(bundle_election_load(&be, board, 1, &v->fault));
     GO(plan_set_load_var(&older, &be->ctx, supersedes.item, supersedes.count, &v->fault));
-    if (older.count > 0)
-        GO(plan_make_after(&bytes, &id, &be->ctx, &nodes, older.plan, older.count, &v->fault));
-    else
-        GO(plan_make(&bytes, &id, &be->ctx, &nodes, NULL, &v->fault));
-    GO(plan_parse_var(&plan, &be->ctx, bytes.data, bytes.len, &v->fault));
-    GO(plan_check(plan, &be->ctx, &nodes, NULL, NULL, &v->fault));
-    GO(plan_supersede_all(older.plan, older.count, plan, &be->ctx, NULL, NULL, &v->fault));
-    GO(file_write(out_path, bytes.data, bytes.len, FILE_NEW, &v->fault));
+    GO(step_plan_var(&plan, &be->ctx, records_path, &older, out_path, &v->fault));
     fprintf(v->out, "units      %zu\n", plan->unit_count);
-    verb_print_fingerprint(v, "plan", &id);
+    verb_print_fingerprint(v, "plan", &plan->id);
 out:
-    cbor_out_free(&bytes);
     plan_free(plan);
     plan_set_free(&older);
     bundle_election_free(be);
@@ -237,51 +226,19 @@ static void print_seats(struct verb_run *v, const struct combination *c, const s
     }
 }
 
-/* A result that is there keeps its partials: later ones change nothing. */
-static err_t existing_result(struct verb_run *v, struct result **out, const char *path, const hash_t *plan)
-{
-    struct fault f;
-    *out = NULL;
-    err_t e = result_load(out, path, &f);
-    if (e == ERR_MISSING)
-        return OK;
-    if (e == OK && hash_cmp(&(*out)->plan, plan) != 0) {
-        fault_set(&f, ERR_EXISTS, "it is the result of another plan");
-        e = fault_file(&f, ERR_EXISTS, path);
-    }
-    if (e != OK)
-        v->fault = f;
-    return e;
-}
-
 static err_t combine_and_write(struct verb_run *v, const struct bundle_election *be, const struct board *b,
                                const struct plan *plan, const char *out_path)
 {
-    struct target *target = NULL;
-    struct result *before = NULL;
     struct combination *c = NULL;
-    struct cbor_out bytes = CBOR_OUT_INIT;
     struct progress progress;
-    err_t e = OK;
     progress_init(&progress, v->err, v->program->stop);
-    GO(plan_targets(&target, &be->ctx, plan));
-    GO(existing_result(v, &before, out_path, &plan->id));
-    struct combine_options options = {before ? before->partial : NULL, before ? before->partial_count : 0,
-                                      progress.is_terminal ? progress_step : NULL, &progress};
-    e = combine_partials_var(&c, be->m, be->r, b, &plan->id, target, plan->unit_count, &options, &v->fault);
+    err_t e = step_combine_var(&c, be, b, plan, out_path, progress.is_terminal ? progress_step : NULL, &progress,
+                               &v->fault);
     progress_end(&progress);
     print_seats(v, c, be->r);
-    if (e != OK)
-        goto out;
-    result_write(&bytes, c->result);
-    GO(bytes.err);
-    GO(file_write(out_path, bytes.data, bytes.len, FILE_NEW, &v->fault));
-    GO(print_result(v, be, plan, c->result));
-out:
-    cbor_out_free(&bytes);
+    if (e == OK)
+        e = print_result(v, be, plan, c->result);
     combination_free(c);
-    result_free(before);
-    plan_targets_free(target, plan->unit_count);
     return e;
 }
 
@@ -309,7 +266,6 @@ err_t verb_combine(struct verb_run *v, int argc, char **argv)
     GO(board_open(&b, board, &be->m->election, &v->fault));
     for (size_t i = 0; i < b->refused_count; i++)
         verb_print_fault(v, &b->refused[i].fault);
-    GO(fault_file(&v->fault, record_check(be->r, be->m, b, &v->fault), BUNDLE_RECORD));
     GO(plan_load_var(&plan, &be->ctx, plan_path, &v->fault));
     e = combine_and_write(v, be, b, plan, out_path);
 out:
