@@ -169,7 +169,8 @@ static int previous_plan(const struct verify *v, uint32_t seat, const hash_t *pl
     const struct entry *e;
     struct cbor_in in;
     hash_t named;
-    if (board_find(v->b, &e, NULL, ENTRY_PLAN, &v->r->ceremony, &v->r->seat[seat - 1].identity, plan) != OK || e == NULL)
+    if (board_find(v->b, &e, NULL, ENTRY_PLAN, &v->r->ceremony, &v->r->seat[seat - 1].identity, plan) != OK ||
+        e == NULL)
         return 0;
     cbor_in_init(&in, e->statement, e->statement_len);
     cbor_get_array_exact(&in, 2);

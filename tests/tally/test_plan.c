@@ -452,7 +452,8 @@ static void test_unit_twice(void **state)
     tree_free(&t);
 }
 
-/* A plan of rubbish costs whoever reads it no more than its length: 100,000 copies of two units, one inside the other. */
+/* A plan of rubbish costs whoever reads it no more than its length: 100,000 copies of two units, one inside
+ * the other. */
 static void test_many_copies(void **state)
 {
     (void)state;

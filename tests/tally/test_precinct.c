@@ -416,7 +416,8 @@ static void change(const char *path, const char *sql)
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
-/* The database refuses the second ballot of a batch, after one that was no ballot: none is kept, none is called kept. */
+/* The database refuses the second ballot of a batch, after one that was no ballot: none is kept, none is
+ * called kept. */
 static void test_rolled_back(void **state)
 {
     (void)state;
