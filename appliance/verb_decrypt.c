@@ -119,7 +119,8 @@ static err_t check_older(struct plan_set *older, struct session *s, const struct
         return fault_set(f, ERR_MISSING, "this plan supersedes another one: name it, and all before it, with --supersedes");
     TRY(plan_set_load_var(older, &s->el->ctx, a->supersedes.item, a->supersedes.count, f));
     err_t e = plan_supersede_all(older->plan, older->count, p, &s->el->ctx, on_violation, stderr, f);
-    for (size_t i = 0; i < older->count && e == OK; i++) /* those who signed one of these have nothing against this one */
+    /* Those who signed one of these have nothing against this one. */
+    for (size_t i = 0; i < older->count && e == OK; i++)
         s->t.despite |= plan_signers(s->b, s->el->r, &older->plan[i]->id);
     return e;
 }
