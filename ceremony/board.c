@@ -86,6 +86,7 @@ const struct entry *board_entry(const struct board *b, const hash_t *id)
 
 struct reading {
     struct board *board;
+    const struct board *have; /* previewing a merge: what this board has is known */
     char dir[4096];
     int copy; /* merging: write what is new into the board */
     struct merge_report report;
@@ -131,14 +132,15 @@ static err_t read_one(void *ctx, const char *name, struct fault *f)
     err_t err = load_entry(&e, path, name, &r->board->election, &why);
     if (err != OK) {
         r->report.refused++;
-        if (is_fatal(err) && !(r->copy && err == ERR_IO)) {
+        if (is_fatal(err) && !((r->copy || r->have != NULL) && err == ERR_IO)) {
             if (f != NULL)
                 *f = why;
             return err;
         }
         return refuse(r->board, path, &why);
     }
-    err = r->copy ? board_add(r->board, e, &taken, f) : insert(r->board, e, &taken);
+    if (r->have == NULL || board_entry(r->have, &e->id) == NULL)
+        err = r->copy ? board_add(r->board, e, &taken, f) : insert(r->board, e, &taken);
     if (!taken)
         entry_free(e);
     if (err != OK)
@@ -230,8 +232,8 @@ static err_t merge_detached(void *ctx, const char *name, struct fault *f)
 {
     struct reading *r = ctx;
     char path[4200], hex[2 * HASH_LEN + 1];
-    uint8_t *data;
-    size_t len;
+    uint8_t *data, *there = NULL;
+    size_t len, there_len;
     hash_t hash;
     struct fault why;
     fault_clear(&why);
@@ -252,25 +254,54 @@ static err_t merge_detached(void *ctx, const char *name, struct fault *f)
         r->report.refused++;
         return refuse(r->board, path, &why);
     }
-    e = board_detached_put(r->board, &hash, data, len, f);
+    if (r->have != NULL)
+        r->report.detached += board_detached_get(r->have, &there, &there_len, &hash, NULL) != OK;
+    else
+        e = board_detached_put(r->board, &hash, data, len, f);
+    free(there);
     free(data);
-    r->report.detached += e == OK ? 1 : 0;
+    if (r->have == NULL)
+        r->report.detached += e == OK ? 1 : 0;
     return e;
+}
+
+static err_t read_both(struct reading *r, const char *from, struct merge_report *report, struct fault *f)
+{
+    memset(report, 0, sizeof *report);
+    TRY(file_is_dir(from, f));
+    TRY(file_path(r->dir, sizeof r->dir, from, "detached"));
+    err_t e = file_list(r->dir, merge_detached, r, f);
+    if (e == OK)
+        e = file_path(r->dir, sizeof r->dir, from, "entries");
+    if (e == OK)
+        e = file_list(r->dir, read_one, r, f);
+    *report = r->report;
+    return fault_file(f, e, from);
 }
 
 err_t board_merge(struct board *b, const char *from, struct merge_report *report, struct fault *f)
 {
     struct reading r = {.board = b, .copy = 1};
+    return read_both(&r, from, report, f);
+}
+
+err_t board_merge_preview(struct board **news, const struct board *b, const char *from,
+                          struct merge_report *report, struct fault *f)
+{
+    struct board *n = calloc(1, sizeof *n);
+    *news = NULL;
     memset(report, 0, sizeof *report);
-    TRY(file_is_dir(from, f));
-    TRY(file_path(r.dir, sizeof r.dir, from, "detached"));
-    err_t e = file_list(r.dir, merge_detached, &r, f);
+    if (n == NULL)
+        return fault_set(f, ERR_MEMORY, "board");
+    n->election = b->election;
+    snprintf(n->dir, sizeof n->dir, "%.4000s", from);
+    struct reading r = {.board = n, .have = b};
+    err_t e = read_both(&r, from, report, f);
     if (e == OK)
-        e = file_path(r.dir, sizeof r.dir, from, "entries");
-    if (e == OK)
-        e = file_list(r.dir, read_one, &r, f);
-    *report = r.report;
-    return fault_file(f, e, from);
+        *news = n;
+    else
+        board_free(n);
+    return e;
 }
 
 /* --- looking up --- */

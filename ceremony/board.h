@@ -97,6 +97,11 @@ struct merge_report {
 };
 MUST err_t board_merge(struct board *b, const char *from, struct merge_report *report, struct fault *f);
 
+/* What board_merge would do now, and nothing is written: *news holds the entries that b does not have and what would be
+ * refused; freed with board_free. report->detached counts the ciphertexts that b does not have. */
+MUST err_t board_merge_preview(struct board **news, const struct board *b, const char *from,
+                               struct merge_report *report, struct fault *f);
+
 /* Entry by message id, or NULL. */
 const struct entry *board_entry(const struct board *b, const hash_t *id);
 

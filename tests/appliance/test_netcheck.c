@@ -37,7 +37,8 @@ static int in_namespace(const char *class, int up)
         if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
             _exit(255);
         if (up) {
-            if (system("ip link add test0 type dummy 2>/dev/null && ip link set test0 up 2>/dev/null") != 0)
+            if (system("(ip link add test0 type dummy || ip link add test0 type veth peer name test1) 2>/dev/null && "
+                       "ip link set test0 up 2>/dev/null") != 0)
                 _exit(254);
         }
         fault_clear(&why);

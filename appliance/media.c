@@ -1,0 +1,251 @@
+/* Which media are there. */
+#include "appliance/media.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "appliance/media_parts.h"
+#include "ceremony/base/file.h"
+
+struct media_paths media_paths_of(const struct media_paths *p)
+{
+    struct media_paths out = p != NULL ? *p : (struct media_paths){0};
+    out.sys_block = out.sys_block != NULL ? out.sys_block : "/sys/block";
+    out.mounts = out.mounts != NULL ? out.mounts : "/proc/self/mounts";
+    out.by_label = out.by_label != NULL ? out.by_label : "/dev/disk/by-label";
+    out.dev = out.dev != NULL ? out.dev : "/dev";
+    out.run = out.run != NULL ? out.run : MEDIA_RUN;
+    return out;
+}
+
+void media_clean(char *out, size_t size, const char *text)
+{
+    size_t n = 0;
+    for (; *text != '\0' && n + 1 < size; text++)
+        out[n++] = (unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text;
+    while (n > 0 && out[n - 1] == ' ')
+        n--;
+    out[n] = '\0';
+}
+
+/* --- what the kernel shows --- */
+
+struct search {
+    struct media_paths p;
+    struct media_list *out;
+    const char *disk; /* the device whose partitions are looked at */
+    char model[64];
+    size_t partitions;
+};
+
+/* One line of a file of the kernel. */
+static int line_of(char *out, size_t size, const char *dir, const char *a, const char *b)
+{
+    char path[4200];
+    if (snprintf(path, sizeof path, "%s/%s/%s", dir, a, b) >= (int)sizeof path)
+        return 0;
+    FILE *in = fopen(path, "re");
+    if (in == NULL)
+        return 0;
+    char *got = fgets(out, (int)size, in);
+    fclose(in);
+    if (got == NULL)
+        return 0;
+    out[strcspn(out, "\n")] = '\0';
+    return 1;
+}
+
+static uint64_t number_of(const char *dir, const char *a, const char *b)
+{
+    char line[64];
+    return line_of(line, sizeof line, dir, a, b) ? strtoull(line, NULL, 10) : 0;
+}
+
+/* /sys/block/NAME leads to where the device is plugged in: sticks say so themselves, larger disks do not. */
+static int is_removable(const struct search *s, const char *name)
+{
+    char path[4200], real[PATH_MAX];
+    if (number_of(s->p.sys_block, name, "removable") == 1)
+        return 1;
+    snprintf(path, sizeof path, "%s/%s", s->p.sys_block, name);
+    return realpath(path, real) != NULL && strstr(real, "/usb") != NULL;
+}
+
+/* Octal escapes of /proc/mounts, hexadecimal ones of udev's names. */
+static void unescape(char *out, size_t size, const char *in)
+{
+    size_t n = 0;
+    while (*in != '\0' && n + 1 < size) {
+        unsigned v;
+        if (in[0] == '\\' && in[1] == 'x' && sscanf(in + 2, "%2x", &v) == 1) {
+            out[n++] = (char)v;
+            in += 4;
+        } else if (in[0] == '\\' && in[1] >= '0' && in[1] <= '3' && sscanf(in + 1, "%3o", &v) == 1) {
+            out[n++] = (char)v;
+            in += 4;
+        } else {
+            out[n++] = *in++;
+        }
+    }
+    out[n] = '\0';
+}
+
+static void find_mount(const struct search *s, struct media *m)
+{
+    char dev[256], line[8192];
+    FILE *in = fopen(s->p.mounts, "re");
+    snprintf(dev, sizeof dev, "%s/%s", s->p.dev, m->device);
+    while (in != NULL && fgets(line, sizeof line, in) != NULL) {
+        char from[4096], at[4096];
+        if (sscanf(line, "%4095s %4095s", from, at) != 2 || strcmp(from, dev) != 0)
+            continue;
+        if (strlen(at) < sizeof m->mount)
+            unescape(m->mount, sizeof m->mount, at);
+    }
+    if (in != NULL)
+        fclose(in);
+}
+
+struct label_search {
+    const struct search *s;
+    struct media *m;
+};
+
+static err_t try_label(void *ctx, const char *name, struct fault *f)
+{
+    const struct label_search *l = ctx;
+    char path[4200], target[PATH_MAX], text[256];
+    (void)f;
+    if (snprintf(path, sizeof path, "%s/%s", l->s->p.by_label, name) >= (int)sizeof path)
+        return OK;
+    ssize_t n = readlink(path, target, sizeof target - 1);
+    if (n <= 0)
+        return OK;
+    target[n] = '\0';
+    const char *base = strrchr(target, '/');
+    if (strcmp(base != NULL ? base + 1 : target, l->m->device) != 0)
+        return OK;
+    unescape(text, sizeof text, name);
+    media_clean(l->m->label, sizeof l->m->label, text);
+    return OK;
+}
+
+void media_room(struct media *m)
+{
+    struct statvfs v;
+    if (m->mount[0] == '\0' || statvfs(m->mount, &v) != 0)
+        return;
+    m->room = (uint64_t)v.f_bavail * v.f_frsize;
+    if (m->size == 0)
+        m->size = (uint64_t)v.f_blocks * v.f_frsize;
+    m->read_only |= (v.f_flag & ST_RDONLY) != 0;
+}
+
+static err_t take(struct search *s, const char *name, const char *dir, const char *sub, struct fault *f)
+{
+    if (s->out->count == MEDIA_MAX || strlen(name) >= sizeof s->out->item[0].device)
+        return OK;
+    struct media *m = &s->out->item[s->out->count];
+    memset(m, 0, sizeof *m);
+    snprintf(m->device, sizeof m->device, "%s", name);
+    m->size = number_of(dir, sub, "size") * 512;
+    if (m->size == 0) /* a reader without a card */
+        return OK;
+    m->read_only = number_of(dir, sub, "ro") == 1;
+    snprintf(m->model, sizeof m->model, "%s", s->model);
+    struct label_search l = {s, m};
+    TRY(file_list(s->p.by_label, try_label, &l, f));
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", s->p.dev, name);
+    if (m->label[0] == '\0' && !media_label_read(m->label, path))
+        m->label[0] = '\0';
+    find_mount(s, m);
+    media_room(m);
+    s->out->count++;
+    return OK;
+}
+
+static err_t try_partition(void *ctx, const char *name, struct fault *f)
+{
+    struct search *s = ctx;
+    char dir[4200], line[16];
+    snprintf(dir, sizeof dir, "%s/%s", s->p.sys_block, s->disk);
+    if (!line_of(line, sizeof line, dir, name, "partition"))
+        return OK;
+    s->partitions++;
+    return take(s, name, dir, name, f);
+}
+
+static err_t try_device(void *ctx, const char *name, struct fault *f)
+{
+    struct search *s = ctx;
+    char dir[4200], model[256] = "";
+    if (!is_removable(s, name) || snprintf(dir, sizeof dir, "%s/%s", s->p.sys_block, name) >= (int)sizeof dir)
+        return OK;
+    s->disk = name;
+    s->partitions = 0;
+    if (!line_of(model, sizeof model, dir, "device", "model"))
+        model[0] = '\0';
+    media_clean(s->model, sizeof s->model, model);
+    TRY(file_list(dir, try_partition, s, f));
+    return s->partitions > 0 ? OK : take(s, name, s->p.sys_block, name, f);
+}
+
+err_t media_list(struct media_list *out, const struct media_paths *p, struct fault *f)
+{
+    struct search s = {.p = media_paths_of(p), .out = out};
+    memset(out, 0, sizeof *out);
+    return file_list(s.p.sys_block, try_device, &s, f);
+}
+
+err_t media_of_dir(struct media *out, const char *dir, struct fault *f)
+{
+    memset(out, 0, sizeof *out);
+    TRY(file_is_dir(dir, f));
+    if (strlen(dir) >= sizeof out->mount)
+        return fault_set(f, ERR_LIMIT, "path too long");
+    snprintf(out->mount, sizeof out->mount, "%s", dir);
+    media_room(out);
+    return OK;
+}
+
+/* --- labels, where nobody else has read them --- */
+
+static int field(char out[64], const uint8_t *at, size_t len)
+{
+    char text[64];
+    memcpy(text, at, len);
+    text[len] = '\0';
+    media_clean(out, 64, text);
+    return out[0] != '\0' && strcmp(out, "NO NAME") != 0;
+}
+
+int media_label_read(char out[64], const char *path)
+{
+    enum { FAT16 = 43, FAT32 = 71, EXT = 1024, ISO = 32768, ALL = ISO + 128 };
+    uint8_t *d = calloc(1, ALL);
+    FILE *in = d != NULL ? fopen(path, "re") : NULL;
+    size_t n = in != NULL ? fread(d, 1, ALL, in) : 0;
+    int found = 0;
+    out[0] = '\0';
+    if (n >= 512 && d[510] == 0x55 && d[511] == 0xaa && memcmp(d + 82, "FAT32", 5) == 0)
+        found = field(out, d + FAT32, 11);
+    else if (n >= 512 && d[510] == 0x55 && d[511] == 0xaa && memcmp(d + 54, "FAT", 3) == 0)
+        found = field(out, d + FAT16, 11);
+    else if (n >= EXT + 256 && d[EXT + 0x38] == 0x53 && d[EXT + 0x39] == 0xef)
+        found = field(out, d + EXT + 0x78, 16);
+    else if (n == ALL && memcmp(d + ISO + 1, "CD001", 5) == 0)
+        found = field(out, d + ISO + 40, 32);
+    if (!found)
+        out[0] = '\0';
+    if (in != NULL)
+        fclose(in);
+    free(d);
+    return found;
+}
