@@ -564,15 +564,27 @@ static void no_quorum(struct lab *l, enum lab_stage s)
     lab_forget(l, name);
 }
 
-/* Two plans that differ by one ballot: somebody brought seat 3 to decrypt the other one. */
-static void plan_split(struct lab *l, enum lab_stage s)
+/* Two plans that differ by one ballot: somebody brought a seat to decrypt the other one. */
+static void decrypt_other(struct lab *l, uint32_t seat)
 {
     hash_t other;
-    if (s != LAB_PARTIALS)
-        return;
     memset(other.b, 9, HASH_LEN);
-    lab_partial(l, 3, &other);
-    lab_post(l, 3, ENTRY_PARTIAL, &l->roster.ceremony, &other, &l->statement, &l->evidence);
+    lab_partial(l, seat, &other);
+    lab_post(l, seat, ENTRY_PARTIAL, &l->roster.ceremony, &other, &l->statement, &l->evidence);
+}
+
+static void plan_split(struct lab *l, enum lab_stage s)
+{
+    if (s == LAB_PARTIALS)
+        decrypt_other(l, 2);
+}
+
+static void plan_opened(struct lab *l, enum lab_stage s)
+{
+    if (s == LAB_PARTIALS) {
+        decrypt_other(l, 2);
+        decrypt_other(l, 3);
+    }
 }
 
 /* --- partial decryptions --- */
@@ -819,6 +831,7 @@ const struct mutant mutants[] = {
     {"plan-unsigned", "plan.signed", "plan.signed", no_plan_signature, 0},
     {"no-quorum", "plan.signed", "plan.signed", no_quorum, 0},
     {"plan-split", "plan.single", "plan.single", plan_split, 0},
+    {"plan-opened", "plan.single", "plan.single", plan_opened, 0},
     {"fewer-targets", "partials.form", "partials.form", fewer_targets, 0},
     {"dleq-flipped", "partials.proofs", "partials.proofs", dleq_flipped, 0},
     {"forged-batch", "partials.proofs", "partials.proofs", forged_batch, 0},

@@ -228,7 +228,8 @@ static void third_plan(struct lab *l, enum lab_stage s)
         cbor_out_free(&st);
 }
 
-/* Who decrypted the first of three plans, each signed as the successor of the one before, did nothing wrong. */
+/* Who decrypted the first of three plans, each signed as the successor of the one before, did nothing wrong. Seat 3
+ * alone, whose part is not used, opens nothing else: without the chain that is a note. */
 static void test_third_plan(void **state)
 {
     struct fixture *x = *state;
@@ -238,11 +239,46 @@ static void test_third_plan(void **state)
         struct lab *l = lab_build(path, third_plan);
         hex_put(anchor, l->anchor.b, HASH_LEN);
         struct verify_report *r = run(path, anchor, 0);
-        assert_int_equal(r->outcome[CHECK_PLAN_SINGLE].verdict, said ? VERIFY_NOT_CHECKED : VERIFY_FAIL);
-        assert_int_equal(verify_exit_status(r), said ? VERIFY_EXIT_UNCHECKED : VERIFY_EXIT_FAILED);
+        const struct verify_outcome *o = &r->outcome[CHECK_PLAN_SINGLE];
+        assert_int_equal(o->verdict, said ? VERIFY_NOT_CHECKED : VERIFY_PASS);
+        assert_int_equal(verify_exit_status(r), said ? VERIFY_EXIT_UNCHECKED : VERIFY_EXIT_GOOD);
+        assert_int_equal(o->note_count, said ? 0 : 1);
+        if (!said)
+            assert_non_null(strstr(o->note[0], "seat 3"));
         verify_report_free(r);
         lab_free(l);
     }
+}
+
+static void other_plan_twice(struct lab *l, enum lab_stage s)
+{
+    for (uint32_t seat = 2; seat <= 3 && s == LAB_PARTIALS; seat++) {
+        lab_partial(l, seat, &first_plan);
+        lab_post(l, seat, ENTRY_PARTIAL, &l->roster.ceremony, &first_plan, &l->statement, &l->evidence);
+    }
+}
+
+/* As many as open another plan fail the check, also when the result uses none of them. */
+static void test_other_plan_opened(void **state)
+{
+    struct fixture *x = *state;
+    char path[200];
+    struct verify_options o = {0};
+    struct verify *v;
+    struct fault f;
+    snprintf(path, sizeof path, "%s/opened", x->dir);
+    struct lab *l = lab_build(path, other_plan_twice);
+    assert_int_equal(verify_run(&v, path, &o, &f), OK);
+    assert_int_equal(verify_failures(v, CHECK_PLAN_SINGLE), 2);
+    v->used_seat[1] = 0; /* seat 2 */
+    assert_int_equal(verify_check_plan_single(v, CHECK_PLAN_SINGLE), OK);
+    assert_int_equal(verify_failures(v, CHECK_PLAN_SINGLE), 4);
+    v->r->t = 3;
+    assert_int_equal(verify_check_plan_single(v, CHECK_PLAN_SINGLE), OK);
+    assert_int_equal(verify_failures(v, CHECK_PLAN_SINGLE), 4);
+    v->r->t = LAB_T;
+    verify_close(v);
+    lab_free(l);
 }
 
 /* --- mutants --- */
@@ -528,6 +564,7 @@ int main(void)
         cmocka_unit_test(test_good_import),
         cmocka_unit_test(test_added_entries),
         cmocka_unit_test(test_third_plan),
+        cmocka_unit_test(test_other_plan_opened),
         cmocka_unit_test(test_mutants),
         cmocka_unit_test(test_every_check_has_a_mutant),
         cmocka_unit_test(test_any_byte),
