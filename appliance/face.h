@@ -29,7 +29,9 @@ struct face {
     char token_filter[2048]; /* --token: which tokens are listed; empty: all */
     hash_t self_election;    /* self is the identity key that the token showed in this election */
     point_t self;
-    hash_t opened; /* ceremony whose shares were opened and are good; zeros: none */
+    hash_t opened;   /* ceremony whose shares were opened and are good; zeros: none */
+    hash_t differed; /* fingerprint that the person said is another one elsewhere */
+    char tally[4096]; /* the officials' folder: records, plan, result */
 };
 
 struct appliance_options {
@@ -82,8 +84,8 @@ MUST err_t face_ask_text(struct face *face, char *value, size_t size, size_t min
                          enum message question, struct fault *f);
 
 /* Words of h, compared line by line with a tick after each. OK: all equal;
- * ERR_MISMATCH: they differ, and the screen that says what to do now was shown; ERR_REFUSED: went back. what: a
- * sentence about what is compared and what follows from it. */
+ * ERR_REFUSED: went back, or they differ, and the screen that says what to do now was shown; the same words are
+ * not compared again before the program is started anew. what: a sentence about what is compared and why. */
 MUST err_t face_compare(struct face *face, const hash_t *h, enum message title, enum message what, struct fault *f);
 
 /* --- the screens --- */

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "appliance/session.h"
+#include "appliance/work.h"
 #include "hsm/hsm.h"
 #include "ui/table.h"
 
@@ -46,13 +46,7 @@ static err_t enrolled_keys(hash_t seen[2 * TRUSTEES_MAX], size_t *count, const s
         return OK;
     }
     TRY(e);
-    for (size_t i = 0; i < s.b->entry_count && *count < 2 * TRUSTEES_MAX; i++) {
-        struct enrolment x;
-        if (s.b->entry[i]->kind != ENTRY_ENROLL || enrolment_parse(&x, s.b->entry[i], s.el->m, s.g, NULL) != OK)
-            continue;
-        hash_one(&seen[(*count)++], x.identity.b, POINT_LEN);
-        hash_one(&seen[(*count)++], x.ceremony_key.b, POINT_LEN);
-    }
+    work_enrolled_keys(seen, count, &s);
     session_close(&s);
     return OK;
 }

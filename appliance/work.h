@@ -63,6 +63,9 @@ MUST enum step work_step(uint32_t *waiting, const struct session *s, const struc
  * ERR_MISSING; ERR_CONFLICT if the serial is in several. */
 MUST err_t work_self(struct enrolment *out, const struct session *s, const char *serial, const point_t *identity);
 
+/* Hashes of the public keys that are enrolled on the board: a probe must not meet one of them. */
+void work_enrolled_keys(hash_t seen[2 * TRUSTEES_MAX], size_t *count, const struct session *s);
+
 /* --- with the token --- */
 
 /* Finds the own enrolment and the roster that counts. */

@@ -156,6 +156,18 @@ err_t work_self(struct enrolment *out, const struct session *s, const char *seri
     return found == 0 ? ERR_MISSING : ERR_CONFLICT;
 }
 
+void work_enrolled_keys(hash_t seen[2 * TRUSTEES_MAX], size_t *count, const struct session *s)
+{
+    *count = 0;
+    for (size_t i = 0; i < s->b->entry_count && *count < 2 * TRUSTEES_MAX; i++) {
+        struct enrolment x;
+        if (s->b->entry[i]->kind != ENTRY_ENROLL || enrolment_parse(&x, s->b->entry[i], s->el->m, s->g, NULL) != OK)
+            continue;
+        hash_one(&seen[(*count)++], x.identity.b, POINT_LEN);
+        hash_one(&seen[(*count)++], x.ceremony_key.b, POINT_LEN);
+    }
+}
+
 /* Seats that complained about a dealer and got no reveal. */
 static uint32_t unanswered(const struct session *s, const struct status *st, uint32_t dealer)
 {

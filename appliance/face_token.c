@@ -1,0 +1,311 @@
+/* The token: which one, what it can do, its PIN, and what to do when it is not there. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "appliance/face_parts.h"
+#include "appliance/work.h"
+#include "hsm/hsm.h"
+
+#define TOKENS_MAX 32
+#define PIN_MIN 4
+#define RESCAN_MS 2000
+
+struct tokens {
+    size_t count;
+    struct hsm_token list[TOKENS_MAX];
+};
+
+static struct hsm_options options(struct face *face)
+{
+    return (struct hsm_options){
+        .program = "/proc/self/exe", .pin = face_pin, .pin_ctx = face, .last_try = face->c.last_try};
+}
+
+static err_t take_one(void *ctx, const struct hsm_token *t)
+{
+    struct tokens *all = ctx;
+    if (all->count < TOKENS_MAX)
+        all->list[all->count++] = *t;
+    return OK;
+}
+
+/* No token at all is an empty list. */
+static err_t find_tokens(struct tokens *all, struct face *face, struct fault *f)
+{
+    struct hsm_options opt = options(face);
+    all->count = 0;
+    err_t e = hsm_list(face->token_filter[0] != '\0' ? face->token_filter : NULL, &opt, take_one, all, f);
+    if (e != ERR_TOKEN_ABSENT)
+        return e;
+    fault_clear(f);
+    return OK;
+}
+
+static void choose(struct face *face, const struct hsm_token *t, const char *uri)
+{
+    static const hash_t none;
+    snprintf(face->token_uri, sizeof face->token_uri, "%s", uri);
+    snprintf(face->token_label, sizeof face->token_label, "%s", t->info.label);
+    snprintf(face->token_serial, sizeof face->token_serial, "%s", t->info.serial);
+    face->c.token = face->token_uri;
+    face->self_election = face->opened = none;
+}
+
+/* What is known of the token's state, as one word for a list. */
+static enum message state_of(const struct hsm_token *t)
+{
+    return t->locked                          ? MSG_TOKEN_LOCKED
+           : !t->initialized || !t->pin_set   ? MSG_TOKEN_NEW
+           : t->final_try                     ? MSG_TOKEN_FINAL
+           : t->tries_low                     ? MSG_TOKEN_LOW
+                                              : MSG_TOKEN_GOOD;
+}
+
+err_t token_preset(struct face *face, struct fault *f)
+{
+    struct tokens *all = malloc(sizeof *all);
+    if (all == NULL)
+        return fault_set(f, ERR_MEMORY, "list of tokens");
+    err_t e = find_tokens(all, face, f);
+    /* the URI as it was given: it may say where the PIN comes from */
+    if (e == OK && all->count == 1)
+        choose(face, &all->list[0], face->token_filter);
+    free(all);
+    return face_show(face, e, f);
+}
+
+/* --- the PIN --- */
+
+err_t face_pin(void *ctx, char *secret_out, size_t max, const struct hsm_pin_info *info, struct fault *f)
+{
+    struct face *face = ctx;
+    struct page_event ev;
+    struct page *p = page_new(face->ui, MSG_PIN_TITLE);
+    page_help(p, MSG_PIN_HELP);
+    page_text(p, MSG_PIN_TOKEN, info->label, info->serial);
+    if (info->final_try)
+        page_warn(p, MSG_PIN_FINAL);
+    else if (info->tries_low)
+        page_warn(p, MSG_PIN_LOW);
+    else
+        page_text(p, MSG_PIN_TRIES);
+    if (info->keypad) {
+        page_text(p, MSG_PIN_KEYPAD);
+        page_action(p, 'g', 1, MSG_OK);
+    } else {
+        if (info->final_try)
+            page_field_exact(p, message_text(face->language, MSG_PIN_FINAL_WORD), MSG_PIN_FINAL_FIELD);
+        page_field_pin(p, secret_out, max, PIN_MIN, MSG_PIN_FIELD);
+        page_action_flags(p, 'g', 1, PAGE_NEEDS_ALL, MSG_OK);
+    }
+    err_t e = page_run(p, &ev, f);
+    page_free(p);
+    return e != OK ? e : ev.action == 1 ? OK : face_back(f);
+}
+
+/* --- waiting, and trying again --- */
+
+/* Until the chosen token is there, or the person gives up. */
+static err_t wait_for_token(struct face *face, enum message text, struct fault *f)
+{
+    struct tokens *all = malloc(sizeof *all);
+    if (all == NULL)
+        return fault_set(f, ERR_MEMORY, "list of tokens");
+    err_t e;
+    for (;;) {
+        struct page_event ev;
+        struct page *p = page_new(face->ui, MSG_TOKEN_WAIT_TITLE);
+        page_text(p, text);
+        page_text(p, MSG_TOKEN_WAIT, face->token_label, face->token_serial);
+        page_action(p, 'g', 1, MSG_TOKEN_WAIT_DONE);
+        page_tick(p, RESCAN_MS);
+        e = page_run(p, &ev, f);
+        page_free(p);
+        if (e != OK || ev.action == PAGE_BACK || ev.action == 1)
+            break;
+        if (find_tokens(all, face, f) != OK)
+            continue;
+        int there = 0;
+        for (size_t i = 0; i < all->count; i++)
+            there |= strcmp(all->list[i].info.serial, face->token_serial) == 0;
+        if (there)
+            break;
+    }
+    free(all);
+    fault_clear(f);
+    return e;
+}
+
+static err_t ask_last_try(struct face *face, struct fault *f)
+{
+    struct page_event ev;
+    struct page *p = page_new(face->ui, MSG_LAST_TITLE);
+    page_warn(p, MSG_LAST_TEXT);
+    page_field_exact(p, message_text(face->language, MSG_PIN_FINAL_WORD), MSG_PIN_FINAL_FIELD);
+    page_action_flags(p, 'g', 1, PAGE_NEEDS_ALL, MSG_LAST_ACTION);
+    err_t e = page_run(p, &ev, f);
+    page_free(p);
+    if (e != OK)
+        return e;
+    if (ev.action != 1)
+        return face_back(f);
+    face->c.last_try = 1;
+    return OK;
+}
+
+static err_t ask_pin_again(struct face *face, struct fault *f)
+{
+    struct page_event ev;
+    struct page *p = page_new(face->ui, MSG_PIN_WRONG_TITLE);
+    page_warn(p, MSG_PIN_WRONG);
+    page_action(p, 'g', 1, MSG_PIN_WRONG_ACTION);
+    err_t e = page_run(p, &ev, f);
+    page_free(p);
+    return e != OK ? e : ev.action == 1 ? OK : face_back(f);
+}
+
+err_t token_again(struct face *face, err_t e, struct fault *f)
+{
+    switch (e) {
+    case ERR_TOKEN_PIN:
+        return ask_pin_again(face, f);
+    case ERR_TOKEN_LAST_TRY:
+        return ask_last_try(face, f);
+    case ERR_TOKEN_ABSENT:
+        return wait_for_token(face, MSG_TOKEN_IS_ABSENT, f);
+    case ERR_TOKEN_REMOVED:
+        return wait_for_token(face, MSG_TOKEN_WAS_REMOVED, f);
+    case ERR_TOKEN_WRONG:
+        return wait_for_token(face, MSG_TOKEN_IS_WRONG, f);
+    default:
+        return e;
+    }
+}
+
+/* --- probe --- */
+
+static err_t show_probe(struct face *face, const struct hsm_probe *probe, struct fault *f)
+{
+    static const enum page_state state[] = {PAGE_PASS, PAGE_FAIL, PAGE_NOT_CHECKED};
+    struct page_event ev;
+    struct page *p = page_new(face->ui, MSG_PROBE_TITLE);
+    page_text(p, MSG_HOME_TOKEN_VALUE, probe->info.label, probe->info.serial);
+    if (probe->failed > 0)
+        page_warn(p, MSG_PROBE_BAD, UI_NUMBER(probe->failed));
+    else
+        page_text(p, MSG_PROBE_GOOD);
+    for (size_t i = 0; i < probe->count; i++)
+        page_check(p, state[probe->check[i].verdict], probe->check[i].note, MSG_RAW, probe->check[i].title);
+    page_action(p, 'g', 1, MSG_OK);
+    err_t e = page_run(p, &ev, f);
+    page_free(p);
+    return e;
+}
+
+static err_t probe(struct face *face, struct fault *f)
+{
+    struct session s;
+    hash_t seen[2 * TRUSTEES_MAX];
+    size_t count = 0;
+    if (face->c.board != NULL) {
+        TRY(face_session(face, &s, 0, f));
+        work_enrolled_keys(seen, &count, &s);
+        session_close(&s);
+    }
+    struct hsm_probe *result = malloc(sizeof *result);
+    if (result == NULL)
+        return fault_set(f, ERR_MEMORY, "probe");
+    err_t e;
+    for (;;) {
+        struct hsm_options opt = options(face);
+        e = hsm_probe(result, face->token_uri, &opt, seen, count, f);
+        face->c.last_try = 0;
+        if (e == OK || err_class(e) != CLASS_TOKEN)
+            break;
+        e = token_again(face, e, f);
+        if (e != OK)
+            break;
+        fault_clear(f);
+    }
+    if (e == OK)
+        e = show_probe(face, result, f);
+    free(result);
+    return e;
+}
+
+/* --- the screen --- */
+
+enum { USE = 1, PROBE, AGAIN };
+
+static struct page *token_page(struct face *face, const struct tokens *all, size_t *at)
+{
+    struct page *p = page_new(face->ui, MSG_TOKEN_TITLE);
+    page_help(p, MSG_TOKEN_HELP);
+    if (all->count == 0) {
+        page_text(p, MSG_TOKEN_NONE);
+        page_action(p, 'r', AGAIN, MSG_TOKEN_AGAIN);
+        page_tick(p, RESCAN_MS);
+        return p;
+    }
+    page_text(p, MSG_TOKEN_TEXT);
+    page_field_choice(p, at, MSG_TOKEN_FIELD);
+    for (size_t i = 0; i < all->count; i++) {
+        char text[160];
+        const struct hsm_token *t = &all->list[i];
+        snprintf(text, sizeof text, "%s  %s  %s %s", t->info.label[0] != '\0' ? t->info.label : "-", t->info.serial,
+                 t->info.manufacturer, t->info.model);
+        page_item_raw(p, text, message_text(face->language, state_of(t)));
+    }
+    page_action_flags(p, 'g', USE, PAGE_NEEDS_ALL, MSG_TOKEN_USE);
+    page_action(p, 'p', PROBE, MSG_TOKEN_PROBE);
+    page_action(p, 'r', AGAIN, MSG_TOKEN_AGAIN);
+    return p;
+}
+
+static size_t chosen_of(const struct face *face, const struct tokens *all)
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (face->c.token != NULL && strcmp(all->list[i].info.serial, face->token_serial) == 0)
+            return i;
+    return 0;
+}
+
+static err_t act(struct face *face, const struct hsm_token *t, int action, int *done, struct fault *f)
+{
+    if (t->locked || !t->initialized || !t->pin_set)
+        return ui_show(face->ui, MSG_TOKEN_TITLE, f, t->locked ? MSG_TOKEN_LOCKED_TEXT : MSG_TOKEN_NEW_TEXT);
+    if (face->c.token == NULL || strcmp(t->info.serial, face->token_serial) != 0)
+        choose(face, t, t->uri);
+    *done = action == USE;
+    return action == PROBE ? face_show(face, probe(face, f), f) : OK;
+}
+
+err_t face_token(struct face *face, struct fault *f)
+{
+    struct tokens *all = malloc(sizeof *all);
+    if (all == NULL)
+        return fault_set(f, ERR_MEMORY, "list of tokens");
+    int done = 0;
+    size_t at = 0;
+    err_t e = find_tokens(all, face, f);
+    if (e == OK)
+        at = chosen_of(face, all);
+    else
+        e = face_show(face, e, f);
+    while (e == OK && !done) {
+        struct page_event ev;
+        struct page *p = token_page(face, all, &at);
+        e = page_run(p, &ev, f);
+        page_free(p);
+        if (e != OK || ev.action == PAGE_BACK)
+            break;
+        if (ev.action == AGAIN || ev.action == PAGE_TICK) {
+            e = face_show(face, find_tokens(all, face, f), f);
+            at = chosen_of(face, all);
+        } else if (at < all->count) {
+            e = act(face, &all->list[at], ev.action, &done, f);
+        }
+    }
+    free(all);
+    return e;
+}
