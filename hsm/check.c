@@ -3,6 +3,7 @@
 #include <openssl/obj_mac.h>
 #include <string.h>
 
+#include "ceremony/base/openssl.h"
 #include "ceremony/base/secret.h"
 #include "hsm/client.h"
 
@@ -11,8 +12,9 @@ err_t check_point(const pubkey_t *key)
     err_t e = ERR_MEMORY;
     EC_GROUP *group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
     EC_POINT *p = group == NULL ? NULL : EC_POINT_new(group);
+    openssl_begin();
     if (p != NULL)
-        e = EC_POINT_oct2point(group, p, key->b, POINT_LEN, NULL) == 1 ? OK : ERR_POINT;
+        e = EC_POINT_oct2point(group, p, key->b, POINT_LEN, NULL) == 1 ? OK : openssl_point_error();
     EC_POINT_free(p);
     EC_GROUP_free(group);
     return e;
@@ -22,8 +24,9 @@ static err_t exchange(uint8_t peer[65], uint8_t x_out[32], const pubkey_t *key, 
                       BIGNUM *d, EC_POINT *p, EC_POINT *q)
 {
     uint8_t shared[65];
+    openssl_begin();
     if (EC_POINT_oct2point(group, q, key->b, POINT_LEN, NULL) != 1)
-        return ERR_POINT;
+        return openssl_point_error();
     if (BN_priv_rand_range(d, EC_GROUP_get0_order(group)) != 1 || BN_is_zero(d))
         return ERR_RANDOM;
     if (EC_POINT_mul(group, p, d, NULL, NULL, NULL) != 1 ||

@@ -143,8 +143,15 @@ static err_t ks_keys(struct client *c, enum wire_op op, pubkey_t *identity, pubk
     cbor_get_fixed(&in, identity->b, POINT_LEN);
     cbor_get_fixed(&in, ceremony->b, POINT_LEN);
     err_t e = client_end(c, &in, OK, f);
-    if (e == OK && (check_point(identity) != OK || check_point(ceremony) != OK))
-        e = fault_set(f, ERR_TOKEN_KEY, "a public key from the token is not a point of P-256");
+    if (e == OK) {
+        e = check_point(identity);
+        if (e == OK)
+            e = check_point(ceremony);
+        if (e == ERR_POINT)
+            e = fault_set(f, ERR_TOKEN_KEY, "a public key from the token is not a point of P-256");
+        else if (e != OK)
+            fault_set(f, e, "checking the token's public keys");
+    }
     if (e != OK) {
         memset(identity, 0, sizeof *identity);
         memset(ceremony, 0, sizeof *ceremony);
@@ -166,9 +173,12 @@ static err_t keys_try(struct client *c, const pubkey_t *identity, const pubkey_t
     uint8_t signature[SIGNATURE_LEN], peer[65], expected[32], got[32];
     random_bytes(digest.b, HASH_LEN);
     TRY(ks_sign(c, signature, label, &digest, f));
-    if (ecdsa_verify_var(identity, &digest, signature) != OK)
+    err_t e = ecdsa_verify_var(identity, &digest, signature);
+    if (err_class(e) == CLASS_SYSTEM)
+        return fault_set(f, e, "verifying a signature by the new identity key");
+    if (e != OK)
         return fault_set(f, ERR_TOKEN_KEY, "a signature by the new identity key does not verify");
-    err_t e = check_ecdh(peer, expected, ceremony);
+    e = check_ecdh(peer, expected, ceremony);
     if (e != OK)
         return fault_set(f, e, "no throw-away key could be made");
     TRY(ks_ecdh(c, got, label, peer, f));

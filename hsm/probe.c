@@ -194,7 +194,9 @@ static void probe_sign(struct probe *p)
     fault_clear(&f);
     random_bytes(digest.b, HASH_LEN);
     err_t e = p->ks.ops->sign(p->ks.ctx, signature, &p->label[0], &digest, &f);
-    if (e == OK && ecdsa_verify_var(&p->key[0], &digest, signature) != OK)
+    if (e == OK)
+        e = ecdsa_verify_var(&p->key[0], &digest, signature);
+    if (err_class(e) == CLASS_CRYPTO)
         e = fault_set(&f, ERR_TOKEN_KEY, "OpenSSL does not accept the signature");
     check_err(p->out, "ecdsa", "ECDSA signature, verified with OpenSSL", e, &f);
 }

@@ -6,6 +6,8 @@
 #include "ceremony/base/file.h"
 #include "ceremony/base/secret.h"
 #include "ceremony/board.h"
+#include "hsm/client.h"
+#include "hsm/keys.h"
 #include "tally/signkey.h"
 #include "tests/support/ballots.h"
 #include "ui/qr.h"
@@ -113,6 +115,49 @@ static void files(void **state)
     snprintf(z.path, sizeof z.path, "%s", fixture_path(z.x, "file"));
     one("file: new, hash, read", run_file, after_file, remove_path);
     one("file: replace", run_replace, after_replace, before_replace);
+    inject_end();
+}
+
+/* --- points from tokens --- */
+
+static err_t run_points(void *ctx, struct fault *f)
+{
+    (void)ctx;
+    (void)f;
+    const uint8_t *key = signkey_signer(z.x->east)->key.b;
+    pubkey_t read;
+    uint8_t peer[65], shared[32];
+    TRY(keys_point(&read, key, POINT_LEN));
+    TRY(check_point(&read));
+    return check_ecdh(peer, shared, &read);
+}
+
+/* What is none stays none. */
+static err_t run_no_point(void *ctx, struct fault *f)
+{
+    (void)ctx;
+    (void)f;
+    pubkey_t none = {{2}}, read; /* x = 0 is on the curve, x = 1 is not */
+    uint8_t peer[65], shared[32];
+    none.b[POINT_LEN - 1] = 1;
+    err_t e[] = {keys_point(&read, none.b, POINT_LEN), check_point(&none), check_ecdh(peer, shared, &none)};
+    for (size_t i = 0; i < sizeof e / sizeof *e; i++)
+        if (e[i] != ERR_POINT)
+            return e[i] == OK ? ERR_BUG : e[i];
+    return OK;
+}
+
+static void after_points(void *ctx, err_t e)
+{
+    (void)ctx;
+    (void)e;
+}
+
+static void points(void **state)
+{
+    (void)state;
+    one("points of a token", run_points, after_points, NULL);
+    one("no points", run_no_point, after_points, NULL);
     inject_end();
 }
 
@@ -437,7 +482,7 @@ static int teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(files), cmocka_unit_test(entries), cmocka_unit_test(elections),
-                                       cmocka_unit_test(pictures)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(files), cmocka_unit_test(points), cmocka_unit_test(entries),
+                                       cmocka_unit_test(elections), cmocka_unit_test(pictures)};
     return cmocka_run_group_tests_name("faults: parts", tests, setup, teardown);
 }
