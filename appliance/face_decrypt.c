@@ -1,0 +1,337 @@
+/* What am I about to decrypt? Everything is verified here first; then the plan, its words, and the token. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "appliance/night.h"
+
+#define OLDER_MAX 16 /* plans before this one */
+
+struct decrypting {
+    struct night n;
+    char older[OLDER_MAX][4096];
+    size_t older_count;
+    uint32_t despite;
+    int is_signed;
+    uint32_t partials; /* on the board, when all was done */
+    uint32_t signers;
+};
+
+/* --- which files --- */
+
+static err_t ask_files(struct face *face, enum message note, struct fault *f)
+{
+    struct page_event ev;
+    struct page *p = page_new(face->ui, MSG_DECRYPT_TITLE);
+    page_text(p, MSG_DECRYPT_FILES);
+    page_field_text(p, face->plan, sizeof face->plan, 1, MSG_DECRYPT_PLAN_FILE);
+    page_field_text(p, face->exports, sizeof face->exports, 1, MSG_DECRYPT_EXPORTS_DIR);
+    page_field_text(p, face->work, sizeof face->work, 1, MSG_DECRYPT_WORK_DIR);
+    page_action_flags(p, 'v', 1, PAGE_NEEDS_ALL, MSG_DECRYPT_VERIFY);
+    if (note != MSG_DECRYPT_TITLE)
+        page_note(p, note);
+    err_t e = page_run(p, &ev, f);
+    page_free(p);
+    if (e == OK && ev.action == PAGE_BACK)
+        e = face_back(f);
+    return e;
+}
+
+static err_t open_plan(struct decrypting *d, struct fault *f)
+{
+    const char *older[OLDER_MAX];
+    struct plan_watch watch = {.ctx = NULL};
+    for (size_t i = 0; i < d->older_count; i++)
+        older[i] = d->older[i];
+    plan_work_free(&d->n.w);
+    return work_plan_open(&d->n.w, &d->n.s, d->n.face->plan, older, d->older_count, &watch, f);
+}
+
+/* Asks for the file of one plan until it is that one. *next: the plan that it replaced, if it did. */
+static err_t ask_older(struct decrypting *d, const hash_t *want, int *has_next, hash_t *next, struct fault *f)
+{
+    char hex[2 * HASH_LEN + 1], *path = d->older[d->older_count];
+    enum message note = MSG_DECRYPT_OLDER_TITLE;
+    hex_put(hex, want->b, HASH_LEN);
+    for (;;) {
+        struct page_event ev;
+        struct plan *plan = NULL;
+        struct page *p = page_new(d->n.face->ui, MSG_DECRYPT_OLDER_TITLE);
+        page_text(p, MSG_DECRYPT_OLDER_TEXT);
+        page_field_text(p, path, sizeof d->older[0], 1, MSG_DECRYPT_OLDER, hex);
+        page_action_flags(p, 'g', 1, PAGE_NEEDS_ALL, MSG_OK);
+        if (note != MSG_DECRYPT_OLDER_TITLE)
+            page_note(p, note);
+        err_t e = page_run(p, &ev, f);
+        page_free(p);
+        if (e != OK || ev.action == PAGE_BACK)
+            return e != OK ? e : face_back(f);
+        e = plan_load_var(&plan, &d->n.s.el->ctx, path, f);
+        if (e != OK) {
+            TRY(face_show(d->n.face, e, f));
+            continue;
+        }
+        int right = hash_cmp(&plan->id, want) == 0;
+        *has_next = plan->has_supersedes;
+        *next = plan->supersedes;
+        plan_free(plan);
+        if (right)
+            return OK;
+        note = MSG_DECRYPT_OLDER_OTHER;
+    }
+}
+
+/* Opens the plan, after every plan before it was named. */
+static err_t open_all(struct decrypting *d, struct fault *f)
+{
+    d->older_count = 0;
+    err_t e = open_plan(d, f);
+    if (e != ERR_MISSING || d->n.w.p == NULL || !d->n.w.p->has_supersedes)
+        return e;
+    hash_t want = d->n.w.p->supersedes;
+    for (int more = 1; more;) {
+        if (d->older_count == OLDER_MAX)
+            return fault_set(f, ERR_LIMIT, "more than %d plans replaced one another", OLDER_MAX);
+        fault_clear(f);
+        TRY(ask_older(d, &want, &more, &want, f));
+        d->older_count++;
+    }
+    return open_plan(d, f);
+}
+
+/* --- verifying, in a child --- */
+
+static err_t verify_work(struct night_child *child, void *ctx, struct fault *f)
+{
+    struct decrypting *d = ctx;
+    struct night *n = &d->n;
+    struct plan_watch watch = {child, night_progress, night_event, night_violation};
+    /* the rules between plans again, so that what breaks them is told by name */
+    TRY(plan_supersede_all(n->w.older.plan, n->w.older.count, n->w.p, &n->s.el->ctx, night_violation, child, f));
+    err_t e = work_plan_verify(&n->w, &n->s, n->face->exports, n->face->work, &watch, f);
+    struct tape_item item = {.kind = FOUND_TOTALS};
+    memcpy(item.text, &n->w.found, sizeof n->w.found);
+    err_t put = tape_put(&child->tape, &item);
+    return e != OK ? e : put;
+}
+
+static void take_totals(struct night *n)
+{
+    _Static_assert(sizeof n->w.found < sizeof n->found->text, "totals fit into an item");
+    for (size_t i = 0; i < n->found_count; i++)
+        if (n->found[i].kind == FOUND_TOTALS)
+            memcpy(&n->w.found, n->found[i].text, sizeof n->w.found);
+}
+
+static err_t verify(struct decrypting *d, struct fault *f)
+{
+    struct night *n = &d->n;
+    free(n->found);
+    plan_reach_free(&n->reach);
+    TRY(night_job(n->face, MSG_DECRYPT_VERIFYING, MSG_DECRYPT_VERIFYING_TEXT, verify_work, d, &n->found,
+                  &n->found_count, f));
+    take_totals(n);
+    return work_plan_reach(&n->reach, &n->s.el->ctx, n->w.p, n->face->work, f);
+}
+
+/* Until a plan is verified. ERR_REFUSED: went back. */
+static err_t find_plan(struct decrypting *d, struct fault *f)
+{
+    struct night *n = &d->n;
+    enum message note = MSG_DECRYPT_TITLE;
+    for (;;) {
+        TRY(ask_files(n->face, note, f));
+        note = MSG_DECRYPT_TITLE;
+        err_t e = open_all(d, f);
+        int opened = e == OK || (n->w.p != NULL && e != ERR_MISSING && e != ERR_REFUSED);
+        if (opened)
+            e = verify(d, f);
+        if (e == OK)
+            return OK;
+        if (e == ERR_STOPPED)
+            note = MSG_DECRYPT_STOPPED; /* by the person; after a signal no page opens any more */
+        else if (opened && (err_class(e) == CLASS_RULE || err_class(e) == CLASS_CRYPTO || err_class(e) == CLASS_INPUT))
+            TRY(night_refusal(n, e, f));
+        else
+            TRY(face_show(n->face, e, f));
+        fault_clear(f);
+    }
+}
+
+/* --- what it is, and whether it is wanted --- */
+
+static err_t show_plan(struct decrypting *d, struct fault *f)
+{
+    enum { GO_ON = 1, PLACES, MISSING, NOTES };
+    struct night *n = &d->n;
+    for (;;) {
+        struct page_event ev;
+        struct page *p = page_new(n->face->ui, MSG_DECRYPT_TITLE);
+        night_plan_blocks(p, n);
+        page_action(p, 'g', GO_ON, MSG_DECRYPT_GO_ON);
+        page_action(p, 'l', PLACES, MSG_PLAN_PLACES);
+        if (n->reach.missing_count > 0)
+            page_action(p, 'm', MISSING, MSG_PLAN_MISSING_LIST);
+        page_action(p, 'n', NOTES, MSG_PLAN_NOTES);
+        err_t e = page_run(p, &ev, f);
+        page_free(p);
+        if (e != OK || ev.action == GO_ON)
+            return e;
+        if (ev.action == PAGE_BACK)
+            return face_back(f);
+        TRY(ev.action == PLACES    ? night_places(n, f)
+            : ev.action == MISSING ? night_missing(n, f)
+                                   : night_notes(n, f));
+    }
+}
+
+static err_t ask_rivals(struct decrypting *d, struct fault *f)
+{
+    struct night *n = &d->n;
+    char seats[128];
+    struct page_event ev;
+    uint32_t rivals = work_plan_rivals(&n->w, &n->s);
+    d->despite = 0;
+    if (rivals == 0)
+        return OK;
+    seats_text(seats, rivals);
+    struct page *p = page_new(n->face->ui, MSG_DECRYPT_RIVALS_TITLE);
+    page_warn(p, MSG_DECRYPT_RIVALS, seats);
+    page_action_flags(p, 'd', 1, PAGE_DANGER, MSG_DECRYPT_RIVALS_GO);
+    err_t e = page_run(p, &ev, f);
+    page_free(p);
+    if (e != OK || ev.action == PAGE_BACK)
+        return e != OK ? e : face_back(f);
+    d->despite = rivals;
+    return OK;
+}
+
+/* The last page before the PIN: what is promised, rebuilt from the plan, and its words typed. */
+static err_t confirm(struct decrypting *d, struct fault *f)
+{
+    struct night *n = &d->n;
+    char hex[2 * HASH_LEN + 1], sums[24];
+    struct page_event ev;
+    hex_put(hex, n->w.p->id.b, HASH_LEN);
+    struct page *p = page_new(n->face->ui, MSG_DECRYPT_CONFIRM_TITLE);
+    page_text(p, MSG_DECRYPT_CONFIRM_TEXT, UI_NUMBER(n->s.el->m->t));
+    face_election(p, n->s.el->m);
+    page_value(p, message_number(sums, n->w.p->unit_count), MSG_DECRYPT_SUMS);
+    page_value(p, hex, MSG_PLAN_HASH);
+    page_words(p, &n->w.p->id, 0);
+    page_field_words(p, &n->w.p->id, MSG_DECRYPT_TYPE);
+    page_action_flags(p, 'd', 1, PAGE_NEEDS_ALL | PAGE_DANGER, MSG_DECRYPT_DO);
+    err_t e = page_run(p, &ev, f);
+    page_free(p);
+    return e != OK ? e : ev.action == PAGE_BACK ? face_back(f) : OK;
+}
+
+/* --- the token --- */
+
+struct signing {
+    struct decrypting *d;
+    struct session *s;
+    struct fault *f;
+};
+
+static err_t sign_step(void *ctx, struct job_report *r)
+{
+    struct signing *x = ctx;
+    (void)r;
+    x->s->t.despite = x->d->despite;
+    err_t e = work_plan_sign(&x->d->n.w, x->s, &x->d->is_signed, x->f);
+    r->ended = e == OK;
+    return e;
+}
+
+static err_t sign(struct face *face, struct session *s, void *ctx, struct fault *f)
+{
+    struct decrypting *d = ctx;
+    struct signing x = {d, s, f};
+    struct page_job job = {.step = sign_step, .ctx = &x, .fd = -1};
+    const struct plan *plan = d->n.w.p;
+    if (hash_cmp(&s->el->m->election, &plan->election) != 0 || hash_cmp(&s->el->r->id, &plan->record) != 0)
+        return fault_set(f, ERR_ELECTION, "%s", message_text(face->language, MSG_DECRYPT_OTHER_ELECTION));
+    TRY(fault_file(f, record_check(s->el->r, s->el->m, s->b, f), BUNDLE_RECORD));
+    TRY(trustee_find(&s->t, f));
+    struct page *p = page_new(face->ui, MSG_DECRYPT_WORKING);
+    page_text(p, MSG_DECRYPT_WORKING_TEXT);
+    struct fault shown;
+    err_t e = page_run_job(p, &job, &shown);
+    page_free(p);
+    if (e != OK && f->err == OK)
+        *f = shown;
+    d->signers = plan_signers(s->b, s->el->r, &plan->id);
+    d->partials = 0;
+    for (uint32_t j = 1; j <= s->el->r->n; j++) {
+        const struct entry *one;
+        err_t found = board_find(s->b, &one, NULL, ENTRY_PARTIAL, &s->el->r->ceremony,
+                                 &s->el->r->seat[j - 1].identity, &plan->id);
+        d->partials |= found == OK && one != NULL ? UINT32_C(1) << (j - 1) : 0;
+    }
+    return e;
+}
+
+static err_t finish(struct decrypting *d, struct fault *f)
+{
+    struct face *face = d->n.face;
+    const struct manifest *m = d->n.s.el->m;
+    d->is_signed = 0;
+    err_t e = face_with_token(face, 1, sign, d, f);
+    if (e == ERR_QUORUM && d->is_signed) {
+        fault_clear(f);
+        return ui_show(face->ui, MSG_DECRYPT_SIGNED_TITLE, f, MSG_DECRYPT_SIGNED, UI_NUMBER(m->plan_quorum),
+                       UI_NUMBER(__builtin_popcount(d->signers)));
+    }
+    if (e != OK)
+        return e;
+    return ui_show(face->ui, MSG_DECRYPT_DONE_TITLE, f, MSG_DECRYPT_DONE, UI_NUMBER(d->n.w.p->unit_count),
+                   UI_NUMBER(__builtin_popcount(d->partials)), UI_NUMBER(m->t));
+}
+
+/* From the verified plan on; each Esc goes one page back. */
+static err_t decide(struct decrypting *d, struct fault *f)
+{
+    struct night *n = &d->n;
+    for (;;) {
+        TRY(show_plan(d, f));
+        err_t e = ask_rivals(d, f);
+        if (e == OK)
+            e = face_compare(n->face, &n->w.p->id, MSG_DECRYPT_WORDS_TITLE, MSG_DECRYPT_WORDS_WHAT, f);
+        if (e == ERR_MISMATCH)
+            return face_back(f);
+        if (e == OK)
+            e = confirm(d, f);
+        if (e == OK)
+            e = finish(d, f);
+        if (e == OK)
+            return OK;
+        TRY(face_show(n->face, e, f));
+        if (e == ERR_STOPPED || err_class(e) == CLASS_BUG)
+            return e;
+    }
+}
+
+err_t face_decrypt(struct face *face, struct fault *f)
+{
+    struct decrypting *d = calloc(1, sizeof *d);
+    err_t e;
+    if (d == NULL)
+        return fault_set(f, ERR_MEMORY, "a screen");
+    d->n.face = face;
+    night_guess(face);
+    GO(face_session(face, &d->n.s, 1, f));
+    for (;;) {
+        GO(find_plan(d, f));
+        e = decide(d, f);
+        if (e != ERR_REFUSED)
+            break;
+        fault_clear(f); /* back to the files */
+    }
+out:
+    free(d->n.found);
+    plan_reach_free(&d->n.reach);
+    plan_work_free(&d->n.w);
+    session_close(&d->n.s);
+    free(d);
+    return face_show(face, e, f);
+}

@@ -1,0 +1,81 @@
+/* What the screens of decryption night share among themselves (face_decrypt, face_night, face_verify): work in child
+ * processes, and pages about a plan. Inside face.h's module. */
+#ifndef APPLIANCE_NIGHT_H
+#define APPLIANCE_NIGHT_H
+
+#include "appliance/face.h"
+#include "appliance/tape.h"
+#include "appliance/work_plan.h"
+
+/* --- child processes (night_job.c) --- */
+
+/* Runs work in a child while a page with title and text shows how far it is. What it put on its tape is in *found
+ * (freed with free()), also after an error. work: its progress is told in the person's language. */
+struct night_child {
+    struct tape tape;
+    progress_fn progress; /* for work: with child itself as ctx */
+    void *progress_ctx;
+    enum language language;
+};
+typedef err_t night_work(struct night_child *child, void *ctx, struct fault *f);
+MUST err_t night_job(struct face *face, enum message title, enum message text, night_work *work, void *ctx,
+                     struct tape_item **found, size_t *count, struct fault *f);
+/* A progress_fn for work; ctx: the child. */
+MUST err_t night_progress(void *child, const char *what, uint64_t done, uint64_t total);
+
+/* Kinds of items. */
+enum night_found {
+    FOUND_TOTALS = 1, /* struct aggregate_result, see night_totals */
+    FOUND_REFUSED,    /* fault; name: place */
+    FOUND_REPLACED,   /* name: place; hash: the newer export */
+    FOUND_DROPPED,    /* name: place; hash: the ballot */
+    FOUND_RULE,       /* name: id of the rule; fault */
+    FOUND_SEAT,       /* number: seat; a: enum combine_state; fault */
+    FOUND_PUBLISHED,  /* a: files; b: bytes; number: was there */
+    FOUND_CHECK,      /* number: check; a: verdict; b: failures; text: reason */
+    FOUND_FAILURE,    /* number: check; fault */
+    FOUND_NOTE,       /* number: check; text */
+    FOUND_BUNDLE      /* text: title; hash: anchor; number: has an anchor; a: verdict of the whole */
+};
+
+/* Puts events and violations of a plan on a child's tape. */
+void night_event(void *child, const struct aggregate_event *ev);
+void night_violation(void *child, const char *rule, const struct fault *f);
+size_t night_count(const struct tape_item *found, size_t count, uint32_t kind);
+
+/* --- paths (night_job.c) --- */
+
+/* Proposes what was not chosen yet, from where the board is: exports, plan, the folder for what this machine
+ * verified, officials' folder, bundle. */
+void night_guess(struct face *face);
+
+/* --- pages (night_pages.c) --- */
+
+struct night {
+    struct face *face;
+    struct session s;
+    struct plan_work w;
+    struct plan_reach reach;
+    struct tape_item *found;
+    size_t found_count;
+};
+
+/* The catalogue's text of a rule; MSG_RULE_OTHER for none. */
+enum message night_rule_text(const char *rule);
+
+/* Title of the election, the plan, its levels, what was verified and what is missing. */
+void night_plan_blocks(struct page *p, const struct night *n);
+/* Lists, some lines at a time; back with Esc. */
+MUST err_t night_places(struct night *n, struct fault *f);
+MUST err_t night_missing(struct night *n, struct fault *f);
+MUST err_t night_notes(struct night *n, struct fault *f);
+/* Why this plan is refused: the rules that are broken in plain words, or the error e. */
+MUST err_t night_refusal(struct night *n, err_t e, struct fault *f);
+/* Name of a unit's place. */
+const char *night_place(char out[512], const struct night *n, const struct plan_unit *u);
+
+
+/* The catalogue's text of a check of the verifier (face_verify.c); MESSAGE_COUNT for none. */
+enum message face_check_text(const char *id);
+
+#endif

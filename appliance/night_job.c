@@ -1,0 +1,165 @@
+/* Decryption night: work in child processes, and the paths to propose. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "appliance/night.h"
+#include "ceremony/base/file.h"
+
+/* --- children --- */
+
+struct whole_job {
+    struct night_child child;
+    night_work *work;
+    void *ctx;
+    struct fault *f;
+    err_t e;
+};
+
+/* A thread of its own: OpenMP's threads of the parent are not in the child, and those of a new thread are. */
+static void *run_thread(void *ctx)
+{
+    struct whole_job *j = ctx;
+    j->e = j->work(&j->child, j->ctx, j->f);
+    return NULL;
+}
+
+static err_t in_child(void *ctx, progress_fn progress, void *progress_ctx, int out, struct fault *f)
+{
+    struct whole_job *j = ctx;
+    pthread_t thread;
+    (void)out;
+    j->child.progress = progress;
+    j->child.progress_ctx = progress_ctx;
+    j->f = f;
+    if (pthread_create(&thread, NULL, run_thread, j) != 0 || pthread_join(thread, NULL) != 0)
+        return fault_set(f, ERR_MEMORY, "a thread");
+    return j->e;
+}
+
+err_t night_job(struct face *face, enum message title, enum message text, night_work *work, void *ctx,
+                struct tape_item **found, size_t *count, struct fault *f)
+{
+    struct whole_job j = {.work = work, .ctx = ctx, .child = {.tape = {.fd = -1}, .language = face->language}};
+    struct page_job job;
+    struct page *p = NULL;
+    struct fault reading;
+    err_t e;
+    *found = NULL;
+    *count = 0;
+    GO(tape_open(&j.child.tape, f));
+    p = page_new(face->ui, title);
+    page_text(p, text);
+    GO(job_fork(&job, NULL, in_child, &j, f));
+    e = page_run_job(p, &job, f);
+    err_t r = tape_read(found, count, &j.child.tape, &reading);
+    if (e == OK && r != OK) {
+        *f = reading;
+        e = r;
+    }
+out:
+    page_free(p);
+    tape_close(&j.child.tape);
+    return e;
+}
+
+err_t night_progress(void *child, const char *what, uint64_t done, uint64_t total)
+{
+    static const struct {
+        const char *what;
+        enum message text;
+    } phase[] = {{"exports", MSG_JOB_EXPORTS}, {"plan", MSG_JOB_PLAN},       {"partials", MSG_JOB_PARTIALS},
+                 {"combining", MSG_JOB_COMBINING}, {"publish", MSG_JOB_PUBLISH}, {"hashes", MSG_JOB_HASHES}};
+    const struct night_child *c = child;
+    for (size_t i = 0; i < sizeof phase / sizeof phase[0]; i++)
+        if (strcmp(phase[i].what, what) == 0)
+            what = message_text(c->language, phase[i].text);
+    return c->progress(c->progress_ctx, what, done, total);
+}
+
+/* --- what a child found --- */
+
+static void put(struct night_child *c, struct tape_item *item)
+{
+    err_t e = tape_put(&c->tape, item); /* what was found is also in the error that ends the work */
+    (void)e;
+}
+
+void night_event(void *child, const struct aggregate_event *ev)
+{
+    static const uint32_t kind[] = {[AGGREGATE_REFUSED] = FOUND_REFUSED,
+                                    [AGGREGATE_REPLACED] = FOUND_REPLACED,
+                                    [AGGREGATE_DROPPED] = FOUND_DROPPED,
+                                    [AGGREGATE_NODE] = 0};
+    struct tape_item item = {.hash = ev->kind == AGGREGATE_REPLACED ? ev->other : ev->id};
+    item.kind = (size_t)ev->kind < sizeof kind / sizeof kind[0] ? kind[ev->kind] : 0;
+    if (item.kind == 0)
+        return;
+    snprintf(item.name, sizeof item.name, "%s", ev->place);
+    if (ev->fault != NULL)
+        item.fault = *ev->fault;
+    put(child, &item);
+}
+
+void night_violation(void *child, const char *rule, const struct fault *f)
+{
+    struct tape_item item = {.kind = FOUND_RULE, .fault = *f};
+    snprintf(item.name, sizeof item.name, "%s", rule);
+    put(child, &item);
+}
+
+size_t night_count(const struct tape_item *found, size_t count, uint32_t kind)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        n += found[i].kind == kind;
+    return n;
+}
+
+/* --- paths --- */
+
+/* The first of these below the board, or beside it, that is there. */
+static void guess(char out[4096], const char *board, const char *const *name, size_t count, int is_dir)
+{
+    static const char *const from[] = {"", "../"};
+    char path[4200], real[4096];
+    for (size_t i = 0; out[0] == '\0' && i < 2 * count; i++) {
+        if (snprintf(path, sizeof path, "%s/%s%s", board, from[i % 2], name[i / 2]) >= (int)sizeof path)
+            continue;
+        if (is_dir ? file_is_dir(path, NULL) != OK : access(path, R_OK) != 0)
+            continue;
+        if (realpath(path, real) != NULL)
+            snprintf(out, 4096, "%s", real);
+    }
+}
+
+/* DIR/name, where DIR is what the board lies in. */
+static void beside(char out[4096], const char *board, const char *name)
+{
+    char real[4096];
+    char *slash;
+    if (out[0] != '\0' || realpath(board, real) == NULL || (slash = strrchr(real, '/')) == NULL)
+        return;
+    *slash = '\0';
+    if (snprintf(out, 4096, "%s/%s", real, name) >= 4096)
+        out[0] = '\0';
+}
+
+void night_guess(struct face *face)
+{
+    static const char *const exports[] = {"exports"};
+    static const char *const plan[] = {"plan.cbor", "tally/plan.cbor"};
+    static const char *const tally[] = {"tally"};
+    const char *home = getenv("HOME");
+    if (face->c.board == NULL)
+        return;
+    guess(face->exports, face->board, exports, 1, 1);
+    guess(face->plan, face->board, plan, 2, 0);
+    guess(face->tally, face->board, tally, 1, 1);
+    beside(face->tally, face->board, "tally");
+    beside(face->bundle, face->board, "bundle");
+    if (face->work[0] == '\0' && home != NULL && home[0] == '/' &&
+        snprintf(face->work, sizeof face->work, "%s/conclave-verified", home) >= (int)sizeof face->work)
+        face->work[0] = '\0';
+}
