@@ -11,7 +11,7 @@
 PACKAGES := gcc clang make git pkg-config p11-kit libp11-kit-dev libssl-dev libgmp-dev libsodium-dev \
 	libncurses-dev libqrencode-dev libcmocka-dev libcbor-dev libjansson-dev libsqlite3-dev libzstd-dev \
 	libunistring-dev libcsv-dev libzbar-dev libpng-dev libjpeg62-turbo-dev softhsm2 libnss3 libnss3-tools \
-	libclang-rt-14-dev
+	libclang-rt-14-dev tmux
 
 CC := gcc
 OUT := build
@@ -123,11 +123,15 @@ tests: $(TESTS)
 # that feed bad input again under the sanitizers.
 LINTS := $(wildcard tests/lint/*.sh)
 E2E := $(filter-out %/lib.sh,$(wildcard tests/e2e/[a-z]*.sh))
-E2E_TOOLS := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/e2e/*_tool.c))
+E2E_TOOLS := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/e2e/*_tool.c tests/screens/*.c))
 check: all tests $(E2E_TOOLS)
 	+@$(MAKE) --no-print-directory SAN=1 all tests
 	@OUT=$(OUT) tests/run.sh $(LINTS) $(TESTS) $(patsubst $(OUT)/%,$(OUT)/san/%,$(TESTS)) $(E2E) \
-	  san:tests/e2e/badinput.sh san:tests/e2e/ceremony.sh
+	  san:tests/e2e/badinput.sh san:tests/e2e/ceremony.sh tests/screens/run.sh
+
+# Keys in, expected screen out.
+screens: all $(E2E_TOOLS)
+	@OUT=$(OUT) bash tests/screens/run.sh
 
 check-quick: all tests
 	@OUT=$(OUT) tests/run.sh $(LINTS) $(TESTS)
@@ -151,7 +155,7 @@ FUZZ_SRC := $(foreach r,$(filter-out appliance,$(ROOMS)),$(call room_src,$(r))) 
 fuzz: $(OUT)/.deps
 	@mkdir -p $(OUT)/fuzz
 	clang $(filter-out -O2 -D_FORTIFY_SOURCE=2,$(CFLAGS)) -Wno-unknown-warning-option -O1 -fsanitize=fuzzer,address,undefined \
-	  -o $(OUT)/fuzz/fuzz $(FUZZ_SRC) -lcmocka $(HSM_LIBS) $(UI_LIBS) $(TALLY_LIBS) $(BASE_LIBS) -lm
+	  -o $(OUT)/fuzz/fuzz $(FUZZ_SRC) -lcmocka $(HSM_LIBS) $(UI_LIBS) $(TALLY_LIBS) $(BASE_LIBS) $(APPLIANCE_LIBS) -lm
 	@for t in $(FUZZ_TARGETS); do \
 	  mkdir -p $(OUT)/fuzz/$$t && echo "== $$t" && \
 	  FUZZ_TARGET=$$t FUZZ_SEEDS=$(OUT)/fuzz/$$t $(OUT)/fuzz/fuzz -max_total_time=$(SECONDS_EACH) -verbosity=0 \
@@ -164,7 +168,7 @@ BENCHES := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/bench/bench_*.c)
 bench: all $(BENCHES)
 	@OUT=$(OUT) bash tests/bench/run.sh $(BENCHES)
 
-.PHONY: all tests check check-quick rehearsal bench fuzz clean
+.PHONY: all tests check screens check-quick rehearsal bench fuzz clean
 .SECONDARY:
 
 clean:

@@ -164,10 +164,11 @@ void message_fault(char *out, size_t out_len, enum language l, const struct faul
     const char *advice = message_error_advice(l, f->err);
     if (f->at >= 0)
         snprintf(at, sizeof at, ", %s %lld", message_text(l, f->is_line ? MSG_LINE : MSG_BYTE), f->at);
-    snprintf(text, sizeof text, "%s%s%s%s%s%s%s%s. %s%s[%s]", f->file, f->file[0] != '\0' ? at : "",
+    snprintf(text, sizeof text, "%s%s%s%s%s%s%s%s. %s%s%s%s[%s]", f->file, f->file[0] != '\0' ? at : "",
              f->file[0] != '\0' && f->who[0] != '\0' ? ", " : "", f->who,
              f->file[0] != '\0' || f->who[0] != '\0' ? ": " : "", message_error_meaning(l, f->err),
-             f->detail[0] != '\0' ? ": " : "", f->detail, advice, advice[0] != '\0' ? ". " : "",
+             f->detail[0] != '\0' ? ": " : "", f->detail,
+             advice[0] != '\0' ? message_text(l, MSG_TO_DO) : "", advice[0] != '\0' ? ": " : "", advice, advice[0] != '\0' ? ". " : "",
              err_name(f->err));
     message_clean(out, out_len, text);
 }

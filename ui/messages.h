@@ -43,7 +43,7 @@ MUST err_t language_find(enum language *out, const char *tag);
 MUST err_t message_format(char *out, size_t out_len, enum language l, enum message id,
                           const char *const *args, size_t count);
 
-/* fault_text in a language: "FILE, place: what happened: detail. What to do. [ERR_NAME]". Only the detail stays
+/* fault_text in a language: "FILE, place: what happened: detail. To do: what. [ERR_NAME]". Only the detail stays
  * in English. */
 void message_fault(char *out, size_t out_len, enum language l, const struct fault *f);
 

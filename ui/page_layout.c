@@ -39,9 +39,9 @@ static void put_value(struct rows *r, const struct block *b, size_t label)
     rows_put(r, STYLE_DIM, b->text);
     rows_put(r, STYLE_DIM, ":");
     if (!r->spoken)
-        rows_blank_to(r, is_narrow(r) ? 0 : label + 2);
+        rows_blank_to(r, is_narrow(r) ? 0 : label + 1);
     rows_put(r, STYLE_PLAIN, " ");
-    rows_wrap_on(r, STYLE_PLAIN, is_narrow(r) ? 2 : label + 3, b->detail);
+    rows_wrap_on(r, STYLE_PLAIN, is_narrow(r) ? 2 : label + 2, b->detail);
 }
 
 static void put_check(struct rows *r, const struct page *p, const struct block *b)
@@ -230,7 +230,7 @@ static void put_choice(struct rows *r, const struct page *p, const struct field 
         int chosen = i == *f->index;
         enum style s = chosen ? focused ? STYLE_FOCUS : STYLE_BOLD : STYLE_PLAIN;
         rows_begin(r, chosen ? number : -1);
-        rows_put(r, s, marker(chosen));
+        rows_put(r, s, chosen ? focused ? "> " : "* " : "  ");
         rows_wrap_on(r, s, 2, f->item[i].text);
         if (f->item[i].detail != NULL && f->item[i].detail[0] != '\0')
             rows_wrap(r, -1, STYLE_DIM, "    ", f->item[i].detail);
@@ -323,11 +323,11 @@ static void put_actions(struct rows *r, const struct page *p)
         const struct action *a = &p->action[i];
         int focused = p->focus == p->fields + i;
         char key[8];
-        snprintf(key, sizeof key, " %c  ", a->key);
+        snprintf(key, sizeof key, "%c  ", a->key);
         rows_begin(r, (int)(p->fields + i));
         rows_put(r, focused ? STYLE_FOCUS : STYLE_PLAIN, marker(focused));
         rows_put(r, focused ? STYLE_FOCUS : STYLE_BOLD, key);
-        rows_wrap_on(r, focused ? STYLE_FOCUS : a->flags & PAGE_DANGER ? STYLE_WARN : STYLE_PLAIN, 6, a->text);
+        rows_wrap_on(r, focused ? STYLE_FOCUS : a->flags & PAGE_DANGER ? STYLE_WARN : STYLE_PLAIN, 5, a->text);
     }
 }
 

@@ -19,31 +19,30 @@ static void demo_hash(hash_t *h)
         h->b[i] = (uint8_t)i;
 }
 
-/* Texts of the catalogue serve as labels: a demonstration has none of its own. */
 static err_t blocks(struct ui *ui, int *action, struct fault *f)
 {
     static const enum table_kind kinds[] = {TABLE_LEFT, TABLE_RIGHT, TABLE_BAR};
-    static const enum message heads[] = {MSG_TOKEN_TITLE, MSG_BYTE, MSG_LINE};
+    static const enum message heads[] = {MSG_DEMO_TOKEN, MSG_BYTE, MSG_LINE};
     const char *rows[][3] = {{"Ana Pérez", "12", "12"}, {"Jürgen \x1b[31mroot", "7", "7"}, {"O'Neil", "3", "3"}};
     struct page_event event;
-    struct page *p = page_new(ui, MSG_CEREMONY_TITLE);
+    struct page *p = page_new(ui, MSG_DEMO_CEREMONY);
     page_help(p, MSG_HELP_BACK);
     page_text(p, MSG_HELP_MOVE);
-    page_head(p, MSG_VERIFY_TITLE);
-    page_value(p, "Demonstration of a title", MSG_TOKEN_TITLE);
-    page_value(p, "two\nlines", MSG_MEDIA_TITLE);
+    page_head(p, MSG_DEMO_VERIFY);
+    page_value(p, "Demonstration of a title", MSG_DEMO_TOKEN);
+    page_value(p, "two\nlines", MSG_DEMO_MEDIA);
     page_check(p, PAGE_PASS, NULL, MSG_BACK);
     page_check(p, PAGE_FAIL, "the sum is 12, not 13", MSG_HELP_TITLE, "sum");
     page_check(p, PAGE_NOT_CHECKED, NULL, MSG_GO_ON);
     page_check(p, PAGE_PENDING, NULL, MSG_YES);
-    page_warn(p, MSG_MEDIA_TITLE);
+    page_warn(p, MSG_DEMO_MEDIA);
     page_table(p, kinds, heads, 3);
     for (size_t i = 0; i < 3; i++)
         page_row(p, rows[i]);
     page_bar(p, "North", 40, 80);
     page_bar(p, "South and East", 80, 80);
     page_action(p, 'g', ACT_GO, MSG_GO_ON);
-    page_action_flags(p, 'd', ACT_OTHER, PAGE_DANGER, MSG_TOOLS_TITLE);
+    page_action_flags(p, 'd', ACT_OTHER, PAGE_DANGER, MSG_DEMO_TOOLS);
     err_t e = page_run(p, &event, f);
     *action = event.action;
     page_free(p);
@@ -59,15 +58,15 @@ static err_t fields(struct ui *ui, int *action, struct fault *f)
     struct page_event event = {PAGE_TICK};
     err_t e = OK;
     while (e == OK && event.action == PAGE_TICK) {
-        struct page *p = page_new(ui, MSG_HOME_TITLE);
+        struct page *p = page_new(ui, MSG_DEMO_HOME);
         page_help(p, MSG_HELP_CHOOSE);
-        page_field_text(p, name, sizeof name, 3, MSG_TOKEN_TITLE);
+        page_field_text(p, name, sizeof name, 3, MSG_DEMO_TOKEN);
         page_field_number(p, &number, 1, 9, MSG_BYTE);
-        page_field_choice(p, &index, MSG_MEDIA_TITLE);
-        page_item(p, MSG_VERIFY_TITLE);
+        page_field_choice(p, &index, MSG_DEMO_MEDIA);
+        page_item(p, MSG_DEMO_VERIFY);
         page_item_raw(p, "USB stick", "8 GB, label ELECTION");
-        page_item(p, MSG_NIGHT_TITLE);
-        page_field_exact(p, "last try", MSG_TOOLS_TITLE);
+        page_item(p, MSG_DEMO_NIGHT);
+        page_field_exact(p, "last try", MSG_DEMO_TOOLS);
         page_action_flags(p, 'g', ACT_GO, PAGE_NEEDS_ALL, MSG_GO_ON);
         page_action(p, 'o', ACT_OTHER, MSG_NO);
         page_tick(p, 300);
@@ -76,7 +75,7 @@ static err_t fields(struct ui *ui, int *action, struct fault *f)
     }
     *action = event.action;
     if (e == OK && event.action == ACT_GO)
-        e = ui_show(ui, MSG_HOME_TITLE, f, MSG_LINE_KEEP, name, UI_NUMBER(10 * number + index));
+        e = ui_show(ui, MSG_DEMO_HOME, f, MSG_LINE_KEEP, name, UI_NUMBER(10 * number + index));
     return e;
 }
 
@@ -85,8 +84,8 @@ static err_t pin(struct ui *ui, int *action, struct fault *f)
     void *secret;
     struct page_event event;
     TRY(secret_alloc(&secret, 33));
-    struct page *p = page_new(ui, MSG_TOKEN_TITLE);
-    page_field_pin(p, secret, 33, 4, MSG_TOKEN_TITLE);
+    struct page *p = page_new(ui, MSG_DEMO_TOKEN);
+    page_field_pin(p, secret, 33, 4, MSG_DEMO_TOKEN);
     page_action_flags(p, 'g', ACT_GO, PAGE_NEEDS_ALL, MSG_GO_ON);
     err_t e = page_run(p, &event, f);
     page_free(p);
@@ -94,7 +93,7 @@ static err_t pin(struct ui *ui, int *action, struct fault *f)
     int right = strcmp(secret, "246810") == 0, empty = ((char *)secret)[0] == '\0';
     secret_free(secret);
     if (e == OK)
-        e = ui_show(ui, MSG_TOKEN_TITLE, f, right ? MSG_YES : empty ? MSG_BACK : MSG_NO);
+        e = ui_show(ui, MSG_DEMO_TOKEN, f, right ? MSG_YES : empty ? MSG_BACK : MSG_NO);
     return e;
 }
 
@@ -103,7 +102,7 @@ static err_t compare(struct ui *ui, int *action, struct fault *f)
     struct page_event event;
     hash_t h;
     demo_hash(&h);
-    struct page *p = page_new(ui, MSG_VERIFY_TITLE);
+    struct page *p = page_new(ui, MSG_DEMO_VERIFY);
     page_words(p, &h, 1);
     page_action_flags(p, 'g', ACT_GO, PAGE_NEEDS_ALL, MSG_GO_ON);
     err_t e = page_run(p, &event, f);
@@ -117,9 +116,9 @@ static err_t gate(struct ui *ui, int *action, struct fault *f)
     struct page_event event;
     hash_t h;
     demo_hash(&h);
-    struct page *p = page_new(ui, MSG_NIGHT_TITLE);
+    struct page *p = page_new(ui, MSG_DEMO_NIGHT);
     page_words(p, &h, 0);
-    page_field_words(p, &h, MSG_NIGHT_TITLE);
+    page_field_words(p, &h, MSG_DEMO_NIGHT);
     page_action_flags(p, 'g', ACT_GO, PAGE_NEEDS_ALL | PAGE_DANGER, MSG_GO_ON);
     err_t e = page_run(p, &event, f);
     *action = event.action;
@@ -133,7 +132,7 @@ static err_t qr(struct ui *ui, int *action, struct fault *f, int long_message)
     uint8_t message[150];
     for (size_t i = 0; i < sizeof message; i++)
         message[i] = (uint8_t)(i * 7);
-    struct page *p = page_new(ui, MSG_TOOLS_TITLE);
+    struct page *p = page_new(ui, MSG_DEMO_TOOLS);
     page_text(p, MSG_HELP_BACK);
     if (long_message)
         page_qr_message(p, 'C', message, sizeof message);
@@ -148,9 +147,9 @@ static err_t qr(struct ui *ui, int *action, struct fault *f, int long_message)
 static err_t menu(struct ui *ui, int *action, struct fault *f)
 {
     struct page_event event;
-    struct page *p = page_new(ui, MSG_HOME_TITLE);
+    struct page *p = page_new(ui, MSG_DEMO_HOME);
     for (int i = 0; i < 40; i++)
-        page_check(p, PAGE_PASS, NULL, MSG_MEDIA_TITLE);
+        page_check(p, PAGE_PASS, NULL, MSG_DEMO_MEDIA);
     for (char c = 'a'; c < 'm'; c++)
         page_action(p, c, c, MSG_HINT_HELP);
     page_note(p, MSG_NOT_DONE);
@@ -175,9 +174,9 @@ static err_t slice(void *ctx, struct job_report *r)
     int *n = ctx;
     snprintf(r->what, sizeof r->what, "slices");
     usleep(20000);
-    r->total = 50;
+    r->total = 150;
     r->done = (uint64_t)++*n;
-    r->ended = *n == 50;
+    r->ended = *n == 150;
     return OK;
 }
 
@@ -200,7 +199,7 @@ static err_t job(struct ui *ui, int *action, struct fault *f, const char *kind)
     *action = PAGE_BACK;
     if (strcmp(kind, "job-slices") != 0)
         TRY(job_fork(&j, &out, work, strcmp(kind, "job-bad") == 0 ? f : NULL, f));
-    struct page *p = page_new(ui, MSG_VERIFY_TITLE);
+    struct page *p = page_new(ui, MSG_DEMO_VERIFY);
     page_text(p, MSG_HELP_BACK);
     err_t e = page_run_job(p, &j, f);
     page_free(p);
@@ -209,7 +208,7 @@ static err_t job(struct ui *ui, int *action, struct fault *f, const char *kind)
     if (out >= 0)
         close(out);
     if (e == ERR_STOPPED || e == OK)
-        return ui_show(ui, MSG_VERIFY_TITLE, f, e == OK ? MSG_YES : MSG_JOB_PAUSED);
+        return ui_show(ui, MSG_DEMO_VERIFY, f, e == OK ? MSG_YES : MSG_JOB_PAUSED);
     return ui_show_fault(ui, f, f);
 }
 

@@ -250,9 +250,12 @@ static void test_bad_texts(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (qrtext_join(&got, &len, &kind, &bad[i].text, 1, NULL) != bad[i].e)
             fail_msg("%s", bad[i].text);
-    /* A part that is not the last must be full. */
-    const char *shortened[] = {"CONCLAVE1:R:1/2:00000000:BB8", "CONCLAVE1:R:2/2:00000000:BB8"};
-    assert_int_equal(qrtext_join(&got, &len, &kind, shortened, 2, NULL), ERR_FORMAT);
+    /* All parts but the last have one length, and the last is not longer. */
+    const char *longer[] = {"CONCLAVE1:R:1/2:00000000:00", "CONCLAVE1:R:2/2:00000000:BB8"};
+    assert_int_equal(qrtext_join(&got, &len, &kind, longer, 2, NULL), ERR_FORMAT);
+    const char *shorter[] = {"CONCLAVE1:R:1/3:00000000:BB8", "CONCLAVE1:R:2/3:00000000:00",
+                             "CONCLAVE1:R:3/3:00000000:BB8"};
+    assert_int_equal(qrtext_join(&got, &len, &kind, shorter, 3, NULL), ERR_FORMAT);
     char *big = malloc(100000);
     memset(big, 'A', 99999);
     big[99999] = '\0';
@@ -264,6 +267,31 @@ static void test_bad_texts(void **state)
     free(big);
     const char *many[QRTEXT_INPUTS_MAX + 1] = {0};
     assert_int_equal(qrtext_join(&got, &len, &kind, many, QRTEXT_INPUTS_MAX + 1, NULL), ERR_LIMIT);
+}
+
+/* Parts of another length, for small windows, join to the same message. */
+static void test_small_parts(void **state)
+{
+    static const size_t part[] = {1, 2, 61, 62, 599};
+    struct qrtext q;
+    uint8_t *got;
+    size_t len;
+    char kind;
+    (void)state;
+    fill(message, 499, 8);
+    for (size_t i = 0; i < sizeof part / sizeof part[0]; i++) {
+        assert_int_equal(qrtext_split_parts(&q, 'C', message, 499, part[i]), OK);
+        assert_int_equal(q.count, (499 + part[i] - 1) / part[i]);
+        assert_int_equal(qrtext_join(&got, &len, &kind, (const char *const *)q.part, q.count, NULL), OK);
+        assert_int_equal(len, 499);
+        assert_memory_equal(got, message, 499);
+        free(got);
+        qrtext_free(&q);
+    }
+    assert_int_equal(qrtext_split_parts(&q, 'C', message, 499, 0), ERR_BUG);
+    assert_int_equal(qrtext_split_parts(&q, 'C', message, 499, QRTEXT_PART_LEN + 1), ERR_BUG);
+    fill(message, 501, 8);
+    assert_int_equal(qrtext_split_parts(&q, 'C', message, 501, 1), ERR_LIMIT);
 }
 
 /* Every truncation and every one-character change is refused. */
@@ -296,7 +324,7 @@ int main(void)
         cmocka_unit_test(test_base45_rfc), cmocka_unit_test(test_base45_exhaustive),
         cmocka_unit_test(test_base45_bad), cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_order),      cmocka_unit_test(test_missing),
-        cmocka_unit_test(test_conflict),   cmocka_unit_test(test_bad_texts),
+        cmocka_unit_test(test_conflict),   cmocka_unit_test(test_bad_texts), cmocka_unit_test(test_small_parts),
         cmocka_unit_test(test_mutations),  cmocka_unit_test(test_vector),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,40 +31,70 @@ static int differ_by_one(const char *a, const char *b)
                     : lb == la + 1 && strcmp(a + i, b + i + 1) == 0;
 }
 
-static void test_list(void **state)
+static void check_list(const struct word_list *list)
 {
-    (void)state;
     for (int i = 0; i < WORDS_LIST_COUNT; i++) {
-        const char *w = words_en.word[i];
+        const char *w = list->word[i];
         assert_non_null(w);
         assert_in_range(strlen(w), 4, WORDS_WORD_MAX);
         assert_int_equal(strspn(w, "abcdefghijklmnopqrstuvwxyz"), strlen(w));
         if (i > 0) {
-            assert_true(strcmp(words_en.word[i - 1], w) < 0);
-            assert_int_not_equal(strncmp(words_en.word[i - 1], w, 4), 0);
+            assert_true(strcmp(list->word[i - 1], w) < 0);
+            assert_int_not_equal(strncmp(list->word[i - 1], w, 4), 0);
         }
     }
     for (int i = 0; i < WORDS_LIST_COUNT; i++)
         for (int j = i + 1; j < WORDS_LIST_COUNT; j++)
-            if (differ_by_one(words_en.word[i], words_en.word[j]))
-                fail_msg("too alike: %s %s", words_en.word[i], words_en.word[j]);
+            if (differ_by_one(list->word[i], list->word[j]))
+                fail_msg("too alike: %s %s", list->word[i], list->word[j]);
+}
+
+static void test_list(void **state)
+{
+    (void)state;
+    check_list(&words_en);
+    check_list(&words_es);
+}
+
+static void hash_list(char hex[2 * HASH_LEN + 1], const struct word_list *list)
+{
+    struct hash_ctx c;
+    hash_t h;
+    hash_init(&c);
+    for (int i = 0; i < WORDS_LIST_COUNT; i++) {
+        hash_add(&c, list->word[i], strlen(list->word[i]));
+        hash_add(&c, "\n", 1);
+    }
+    hash_end(&c, &h);
+    hex_put(hex, h.b, HASH_LEN);
 }
 
 /* The order is part of the format: this fails when a word is changed. */
 static void test_list_is_frozen(void **state)
 {
-    struct hash_ctx c;
-    hash_t h;
     char hex[2 * HASH_LEN + 1];
     (void)state;
-    hash_init(&c);
-    for (int i = 0; i < WORDS_LIST_COUNT; i++) {
-        hash_add(&c, words_en.word[i], strlen(words_en.word[i]));
-        hash_add(&c, "\n", 1);
-    }
-    hash_end(&c, &h);
-    hex_put(hex, h.b, HASH_LEN);
+    hash_list(hex, &words_en);
     assert_string_equal(hex, "de8e86b3257e2af8ef9cfd4a534d01faf6a77d9d9652e13319a0615569d71a85");
+    hash_list(hex, &words_es);
+    assert_string_equal(hex, "1b5cd161fcaaff0574e72d02db638b23e22ec506dd5203b98398af9b6341e3bf");
+}
+
+/* Words of both languages stand for the same number, each read with its own list. */
+static void test_languages_agree(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 200; i++) {
+        hash_t h = sample(i);
+        char en[WORDS_TEXT_SIZE], es[WORDS_TEXT_SIZE];
+        uint8_t a[WORDS_PREFIX_LEN], b[WORDS_PREFIX_LEN];
+        assert_int_equal(words_put(en, &words_en, &h), OK);
+        assert_int_equal(words_put(es, &words_es, &h), OK);
+        assert_int_equal(words_get(a, &words_en, en, NULL), OK);
+        assert_int_equal(words_get(b, &words_es, es, NULL), OK);
+        assert_memory_equal(a, b, sizeof a);
+        assert_int_not_equal(words_match(&words_en, &h, es, NULL), OK);
+    }
 }
 
 static void test_known(void **state)
@@ -240,6 +270,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_list),        cmocka_unit_test(test_list_is_frozen),
+        cmocka_unit_test(test_languages_agree),
         cmocka_unit_test(test_known),       cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_forms),       cmocka_unit_test(test_wrong),
         cmocka_unit_test(test_check_word),  cmocka_unit_test(test_anchor),

@@ -1,0 +1,169 @@
+#!/bin/bash
+# Keys in, expected screen out: plays scripts in a terminal of its own (tmux). The format: tests/screens/README.md.
+# usage: tests/screens/run.sh [-v] [SCRIPT...]      default: all of tests/screens/*/*.scr
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+export OUT=${OUT:-build} LC_ALL=C.UTF-8
+export DEMO=$OUT/tests/screens/demo
+CAPTURE_QR=$OUT/tests/screens/capture_qr
+verbose=0
+if [ "${1-}" = -v ]; then verbose=1; shift; fi
+[ $# -gt 0 ] || set -- tests/screens/*/*.scr
+command -v tmux >/dev/null || { echo "skipped: tmux is not installed"; echo "0 passed, 0 failed"; exit 0; }
+socket=conclave-screens-$$ starts=0
+work=$(mktemp -d)
+passed=0 failed=0
+export TMP=$work/tmp
+t() { tmux -L "$socket" "$@" 2>/dev/null; }
+trap 't kill-server; rm -rf "$work"' EXIT
+limit=${SCREENS_WAIT:-15} # seconds that a screen gets to appear
+
+screen() { t capture-pane -p -t s; }
+fail() { # message...
+    printf '%s:%d: %s\n' "$script" "$number" "$*"
+    screen | sed 's/^/    |/'
+    bad=1
+}
+
+# Repeats a command until it succeeds or the time is over.
+until_ok() {
+    local end=$((SECONDS + limit))
+    until "$@"; do
+        [ $SECONDS -lt $end ] || return 1
+        sleep 0.05
+    done
+}
+sees() { screen | grep -qF -- "$1"; }
+sees_not() { ! sees "$1"; }
+ended() { [ -s "$work/status" ]; }
+
+# Compares the screen with the lines of $work/expect: {*} is any text, {#} digits, a line "..." any lines.
+matches() {
+    screen | sed 's/ *$//' | awk -v want="$work/expect" '
+        function pattern(s,   r, i, c) {
+            r = ""
+            for (i = 1; i <= length(s); i++) {
+                c = substr(s, i, 1)
+                if (substr(s, i, 3) == "{*}") { r = r ".*"; i += 2 }
+                else if (substr(s, i, 3) == "{#}") { r = r "[0-9]+"; i += 2 }
+                else if (c ~ /[][\\.^$*+?(){}|\/]/) r = r "\\" c
+                else r = r c
+            }
+            return "^" r "$"
+        }
+        function fits(i, j,   k) {
+            if (i > n) { for (; j <= m; j++) if (have[j] != "") return 0; return 1 }
+            if (line[i] == "...") { for (k = j; k <= m + 1; k++) if (fits(i + 1, k)) return 1; return 0 }
+            if (j > m) return line[i] == "" && fits(i + 1, j)
+            return have[j] ~ pattern(line[i]) && fits(i + 1, j + 1)
+        }
+        BEGIN { while ((getline s < want) > 0) { sub(/ *$/, "", s); line[++n] = s } }
+        { have[++m] = $0 }
+        END { exit !fits(1, 1) }'
+}
+
+codes() { t capture-pane -p -e -N -t s | "$CAPTURE_QR" >"$work/codes" 2>/dev/null; }
+shows_code() { codes && grep -qxF -- "$1" "$work/codes"; }
+shows_code_like() { codes && grep -qE -- "$1" "$work/codes"; }
+
+start() { # command as in a shell
+    local environment=$1
+    shift
+    rm -f "$work"/{status,before,after,pid}
+    cat >"$work/play" <<PLAY
+stty -g >$work/before
+$environment sh -c 'echo \$\$ >$work/pid; exec $*'
+s=\$?
+stty -g >$work/after
+echo \$s >$work/status
+exec sleep 1000
+PLAY
+    t kill-server
+    starts=$((starts + 1)) socket=conclave-screens-$$-$starts # one that is ending takes no new session
+    tmux -L "$socket" -f /dev/null new-session -d -s s -x "$width" -y "$height" \
+        "exec env TERM=${term} sh $work/play" \; set -g status off \; set -g escape-time 0 \
+        \; set -g remain-on-exit on 2>"$work/tmux" || fail "tmux: $(cat "$work/tmux")"
+    t resize-window -t s -x "$width" -y "$height"
+}
+
+check_exit() { # status
+    until_ok ended || { fail "did not end"; return; }
+    local status
+    status=$(cat "$work/status")
+    [ "$1" = '*' ] || [ "$status" = "$1" ] || fail "exit status $status, expected $1"
+    [ "$(t display -p -t s '#{alternate_on}#{cursor_flag}')" = 01 ] || fail "the screen or the cursor was not restored"
+    cmp -s "$work/before" "$work/after" || restored_late || fail "the terminal was not restored"
+}
+# After SIGKILL it is the guardian that restores, a moment later.
+restored_late() {
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        sleep 0.1
+        [ "$(stty -g <"$(t display -p -t s '#{pane_tty}')")" = "$(cat "$work/before")" ] && return 0
+    done
+    return 1
+}
+
+step() { # word rest
+    local word=$1 rest=$2
+    case $word in
+        size) width=${rest%x*} height=${rest#*x} ;;
+        term) term=$rest ;;
+        env) environment="$environment $rest" ;;
+        start) start "$environment" "$rest" ;;
+        keys) eval "t send-keys -t s $rest" ;;
+        type) t send-keys -t s -l -- "$rest" ;;
+        wait) until_ok sees "$rest" || fail "not on the screen: $rest" ;;
+        gone) until_ok sees_not "$rest" || fail "still on the screen: $rest" ;;
+        resize) t resize-window -t s -x "${rest%x*}" -y "${rest#*x}" ;;
+        signal) kill -s "$rest" "$(cat "$work/pid")" || fail "no process" ;;
+        qr) until_ok shows_code "$rest" || fail "no QR code with: $rest, but: $(cat "$work/codes")" ;;
+        qr-like) until_ok shows_code_like "$rest" || fail "no QR code like: $rest, but: $(cat "$work/codes")" ;;
+        no-qr) codes && fail "a QR code: $(cat "$work/codes")" ;;
+        run) (eval "$rest") >"$work/log" 2>&1 || fail "run: $(cat "$work/log")" ;;
+        exit) check_exit "$rest" ;;
+        *) fail "unknown word: $word" ;;
+    esac
+}
+
+play() {
+    width=80 height=24 term=screen-256color environment= bad=0 number=0
+    rm -rf "$TMP"
+    mkdir -p "$TMP"
+    while IFS= read -r l || [ -n "$l" ]; do
+        number=$((number + 1))
+        [ $bad = 0 ] || return
+        case $l in
+            '' | '#'*) continue ;;
+            expect)
+                : >"$work/expect"
+                while IFS= read -r l && [ "$l" != end ]; do
+                    number=$((number + 1))
+                    printf '%s\n' "${l#|}" >>"$work/expect"
+                done
+                number=$((number + 1))
+                if ! until_ok matches; then
+                    fail "the screen is not as expected:"
+                    sed 's/^/    >/' "$work/expect"
+                fi
+                ;;
+            *)
+                w=${l%% *} r=
+                [ "$w" = "$l" ] || r=${l#* }
+                [ $verbose = 0 ] || printf '%s:%d: %s\n' "$script" "$number" "$l"
+                step "$w" "$r"
+                ;;
+        esac
+    done <"$script"
+}
+
+for script in "$@"; do
+    play
+    t kill-server
+    if [ $bad = 0 ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+    fi
+done
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
