@@ -9,7 +9,7 @@
 
 struct verifying {
     struct face *face;
-    char anchor[WORDS_INPUT_MAX];
+    char typed[WORDS_INPUT_MAX], anchor[WORDS_INPUT_MAX]; /* as typed; as the verifier takes it, empty: none */
     struct tape_item *found;
     size_t found_count;
     const struct tape_item *bundle; /* in found */
@@ -266,7 +266,7 @@ static err_t ask(struct verifying *v, enum message note, int *going, struct faul
     page_text(p, MSG_CHECKS_TEXT);
     page_field_text(p, v->face->bundle, sizeof v->face->bundle, 1, MSG_CHECKS_DIR);
     page_text(p, MSG_CHECKS_ANCHOR_TEXT);
-    page_field_text(p, v->anchor, sizeof v->anchor, 0, MSG_CHECKS_ANCHOR);
+    page_field_text(p, v->typed, sizeof v->typed, 0, MSG_CHECKS_ANCHOR);
     page_action_flags(p, 'v', 1, PAGE_NEEDS_ALL, MSG_CHECKS_START);
     if (note != MSG_VERIFY_TITLE)
         page_note(p, note);
@@ -274,6 +274,28 @@ static err_t ask(struct verifying *v, enum message note, int *going, struct faul
     page_free(p);
     *going = e == OK && ev.action == 1;
     return e;
+}
+
+static int is_hex(const char *text)
+{
+    return strlen(text) == 2 * HASH_LEN && strspn(text, "0123456789abcdefABCDEF") == 2 * HASH_LEN;
+}
+
+/* Hex and English words are the verifier's own; words of another language are translated. What is neither is
+ * told at once. */
+static err_t take_anchor(struct verifying *v, struct fault *f)
+{
+    hash_t h = {{0}};
+    const struct word_list *own = language_words(v->face->language);
+    snprintf(v->anchor, sizeof v->anchor, "%s", v->typed);
+    if (v->typed[strspn(v->typed, " ")] == '\0') {
+        v->anchor[0] = '\0';
+        return OK;
+    }
+    if (is_hex(v->typed) || words_get(h.b, &words_en, v->typed, NULL) == OK)
+        return OK;
+    TRY(words_get(h.b, own, v->typed, f));
+    return words_put(v->anchor, &words_en, &h);
 }
 
 static err_t run(struct verifying *v, struct fault *f)
@@ -284,9 +306,15 @@ static err_t run(struct verifying *v, struct fault *f)
         TRY(ask(v, note, &going, f));
         if (!going)
             return OK;
+        err_t e = take_anchor(v, f);
+        if (e != OK) {
+            TRY(face_show(v->face, e, f));
+            continue;
+        }
         free(v->found);
+        v->found = NULL;
         v->bundle = NULL;
-        err_t e = night_job(v->face, MSG_CHECKS_RUNNING, MSG_CHECKS_RUNNING_TEXT, verify_work, v, &v->found,
+        e = night_job(v->face, MSG_CHECKS_RUNNING, MSG_CHECKS_RUNNING_TEXT, verify_work, v, &v->found,
                             &v->found_count, f);
         note = e == ERR_STOPPED ? MSG_NOT_DONE : MSG_VERIFY_TITLE;
         for (size_t i = 0; i < v->found_count && e == OK; i++)
