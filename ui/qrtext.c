@@ -126,6 +126,18 @@ static err_t take_apart(struct piece *out, const char *text)
     return OK;
 }
 
+err_t qrtext_look(struct qrtext_place *out, const char *text)
+{
+    struct piece p;
+    memset(out, 0, sizeof *out);
+    TRY(take_apart(&p, text));
+    out->kind = p.kind;
+    out->part = p.k;
+    out->parts = p.n;
+    memcpy(out->hash, p.hash, HASH_DIGITS);
+    return OK;
+}
+
 static int same_message(const struct piece *a, const struct piece *b)
 {
     return a->kind == b->kind && a->n == b->n && memcmp(a->hash, b->hash, HASH_DIGITS) == 0;

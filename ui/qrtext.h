@@ -22,6 +22,7 @@
 #define QRTEXT_CEREMONY 'C'
 #define QRTEXT_FINGERPRINT 'F'
 #define QRTEXT_RECEIPT 'B'
+#define QRTEXT_ENTRY 'E' /* the bytes of a signed board entry */
 
 struct qrtext {
     char **part; /* count texts, NUL-terminated */
@@ -39,6 +40,13 @@ void qrtext_free(struct qrtext *q);
 
 /* 1 if text starts like one of these. */
 MUST int qrtext_is(const char *text);
+
+/* Which part of which message a text is, whatever it contains. Errors as those of qrtext_join about one text. */
+struct qrtext_place {
+    char kind, hash[9];
+    size_t part, parts; /* from 1 */
+};
+MUST err_t qrtext_look(struct qrtext_place *out, const char *text);
 
 /* Joins texts given in any order, with repetitions; line ends after a text are ignored.
  * *message: malloc'ed, freed by the caller with free(); *kind: its letter.
