@@ -88,10 +88,9 @@ void face_names(struct page *p, const struct roster *r, int all)
     page_table(p, kinds, heads, all ? 6 : 3);
     for (uint32_t j = 0; j < r->n; j++) {
         const struct enrolment *x = &r->seat[j];
-        char seat[24], token[64], id[17];
-        snprintf(token, sizeof token, "%s %s", x->manufacturer, x->model);
+        char seat[24], id[17];
         hex_put(id, x->id.b, 8);
-        const char *cell[] = {message_number(seat, j + 1), x->name, x->organisation, token, x->serial, id};
+        const char *cell[] = {message_number(seat, j + 1), x->name, x->organisation, x->model, x->serial, id};
         page_row(p, cell);
     }
 }

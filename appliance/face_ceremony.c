@@ -113,13 +113,11 @@ static void put_enrolled(struct page *p, const struct session *s)
     size_t count = 0;
     for (size_t i = 0; i < s->b->entry_count; i++) {
         struct enrolment x;
-        char token[64];
         if (s->b->entry[i]->kind != ENTRY_ENROLL || enrolment_parse(&x, s->b->entry[i], s->el->m, s->g, NULL) != OK)
             continue;
         if (count++ == 0)
             page_table(p, kinds, heads, 4);
-        snprintf(token, sizeof token, "%s %s", x.manufacturer, x.model);
-        const char *cell[] = {x.name, x.organisation, token, x.serial};
+        const char *cell[] = {x.name, x.organisation, x.model, x.serial};
         page_row(p, cell);
     }
     page_text(p, MSG_ENROLLED_COUNT, UI_NUMBER(count), UI_NUMBER(s->el->m->n));
@@ -127,7 +125,7 @@ static void put_enrolled(struct page *p, const struct session *s)
 
 /* --- the page --- */
 
-enum { NOW = 1, CUT, ANEW, OTHERS, WORDS, TOKEN, MEDIA };
+enum { NOW = 1, CUT, ANEW, OTHERS, WORDS, TOKEN };
 
 struct view {
     enum step step;
@@ -161,7 +159,6 @@ static void put_actions(struct face *face, struct page *p, const struct view *v,
         page_action(p, 'n', CUT, MSG_DO_CUT);
     else if (steps[v->step].run != NULL)
         page_action(p, 'n', NOW, MSG_DO, say(face, steps[v->step].name));
-    page_action(p, 'm', MEDIA, MSG_TOOLS_MEDIA);
     if (v->has_roster)
         page_action(p, 'w', WORDS, MSG_SHOW_WORDS);
     page_action(p, 'r', ANEW, MSG_READ_ANEW);
@@ -276,8 +273,6 @@ static err_t go(struct face *face, struct view *v, int action, struct fault *f)
         return do_step(face, v, step_words, f);
     case TOKEN:
         return face_token(face, f);
-    case MEDIA:
-        return face_media(face, f);
     default: /* read anew */
         return OK;
     }

@@ -71,8 +71,7 @@ static err_t put_next(struct face *face, struct page *p, const struct session *s
     uint32_t waiting;
     TRY(work_status(&st, s, self, f));
     enum step step = work_step(&waiting, s, st, self);
-    if (s->el->r == NULL)
-        page_value(p, message_text(face->language, stage_message(st->stage)), MSG_HOME_STAGE);
+    page_text(p, MSG_RAW, s->el->m->title);
     page_head(p, MSG_HOME_NEXT);
     if (step == STEP_DONE)
         page_text(p, MSG_HOME_NEXT_READY);
@@ -80,6 +79,8 @@ static err_t put_next(struct face *face, struct page *p, const struct session *s
         page_text(p, MSG_HOME_NEXT_TOKEN);
     else
         page_text(p, MSG_HOME_NEXT_CEREMONY, message_text(face->language, step_message(step)));
+    if (s->el->r == NULL)
+        page_value(p, message_text(face->language, stage_message(st->stage)), MSG_HOME_STAGE);
     status_free(st);
     return OK;
 }
@@ -90,12 +91,12 @@ static err_t put_election(struct face *face, struct page *p, struct fault *f)
     point_t key;
     TRY(face_session(face, &s, 0, f));
     const point_t *self = face_self(face, &s, &key);
-    face_election(p, s.el->m);
+    err_t e = put_next(face, p, &s, self, f);
     put_trustee(face, p, &s, self);
     put_token(face, p);
     put_board(face, p, &s);
     page_check(p, face->selftest.err == OK ? PAGE_PASS : PAGE_FAIL, NULL, MSG_HOME_SELFTEST);
-    err_t e = put_next(face, p, &s, self, f);
+    face_election(p, s.el->m);
     if (s.b->refused_count > 0)
         page_action(p, 'x', REFUSED, MSG_REFUSED_ACTION);
     session_close(&s);

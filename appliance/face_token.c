@@ -220,6 +220,8 @@ static err_t probe(struct face *face, struct fault *f)
         struct hsm_options opt = options(face);
         e = hsm_probe(result, face->token_uri, &opt, seen, count, f);
         face->c.last_try = 0;
+        if (e == OK)
+            e = result->login;
         if (e == OK || err_class(e) != CLASS_TOKEN)
             break;
         e = token_again(face, e, f);

@@ -1,8 +1,9 @@
 /* conclave: what a trustee does, as verbs. */
 #include <string.h>
+#include <unistd.h>
 
 #include "appliance/minutes.h"
-#include "appliance/session.h"
+#include "appliance/face.h"
 #include "ceremony/base/secret.h"
 #include "hsm/hsm.h"
 #include "tally/verb.h"
@@ -74,11 +75,31 @@ static const struct verb verbs[] = {
      verb_rehearse},
 };
 
+/* Without a verb: the screens. */
+static err_t appliance(int argc, char **argv, struct fault *f)
+{
+    struct appliance_options o = {0};
+    const struct arg spec[] = {
+        {"board", ARG_TEXT, &o.board, "DIR", "the board: a directory, on removable media for example", 0},
+        {"token", ARG_TEXT, &o.token, "URI", "the token, or the tokens to choose from, pkcs11:... (RFC 7512)", 0},
+        {"language", ARG_TEXT, &o.language, "TAG", "en or es; otherwise asked for", 0},
+        {"rehearsal", ARG_FLAG, &o.rehearsal, NULL, "on a machine with a network; said on every screen", 0},
+        {"lines", ARG_FLAG, &o.lines, NULL, "line by line, for screen readers and plain terminals", 0},
+        {0}};
+    int help;
+    TRY(args_parse(argc, argv, spec, NULL, &help, f));
+    if (!help)
+        return appliance_run(&o, f);
+    printf("Without a verb conclave opens its screens.\n\nusage: conclave [OPTIONS]\n\n");
+    args_print(stdout, spec);
+    return OK;
+}
+
 int main(int argc, char **argv)
 {
     static const struct verb_program program = {
         .name = "conclave",
-        .about = "an election key that no one machine ever has",
+        .about = "an election key that no one machine ever has. Without a verb: its screens",
         .verb = verbs,
         .count = sizeof verbs / sizeof verbs[0],
     };
@@ -89,5 +110,8 @@ int main(int argc, char **argv)
     err_t e = secret_init();
     if (e != OK)
         return verb_report(&program, stderr, e, &f);
+    int is_verb = argc < 2 ? !isatty(STDIN_FILENO) : strncmp(argv[1], "--", 2) != 0 || strcmp(argv[1], "--help") == 0;
+    if (!is_verb)
+        return verb_report(&program, stderr, appliance(argc - 1, argv + 1, &f), &f);
     return verb_main(&program, argc, argv);
 }

@@ -110,6 +110,7 @@ struct hsm_probe {
     struct token_info info;
     struct hsm_check check[HSM_PROBE_CHECKS];
     size_t count, failed;
+    err_t login; /* how the login went: after a wrong PIN the probe says nothing about the token */
     hash_t keys[HSM_PROBE_KEYS]; /* hashes of the throw-away public keys, zero where none was made */
 };
 

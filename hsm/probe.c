@@ -137,6 +137,7 @@ static err_t probe_login(struct probe *p)
     err_t e = p->ks.ops->labels(p->ks.ctx, leftover, &l, &f);
     for (size_t i = 0; e == OK && i < l.count; i++)
         e = p->ks.ops->forget(p->ks.ctx, &l.label[i], &f);
+    p->out->login = e;
     check_err(p->out, "login", "login with the PIN", e, &f);
     return e;
 }
