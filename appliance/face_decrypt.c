@@ -133,6 +133,13 @@ static err_t verify(struct decrypting *d, struct fault *f)
     return work_plan_reach(&n->reach, &n->s.el->ctx, n->w.p, n->face->work, f);
 }
 
+/* Something is wrong with the plan, and not only with a path or the machine. */
+static int is_refusal(const struct night *n, err_t e)
+{
+    return night_count(n->found, n->found_count, FOUND_RULE) > 0 || err_class(e) == CLASS_RULE ||
+           err_class(e) == CLASS_CRYPTO;
+}
+
 /* Until a plan is verified. ERR_REFUSED: went back. */
 static err_t find_plan(struct decrypting *d, struct fault *f)
 {
@@ -149,7 +156,7 @@ static err_t find_plan(struct decrypting *d, struct fault *f)
             return OK;
         if (e == ERR_STOPPED)
             note = MSG_DECRYPT_STOPPED; /* by the person; after a signal no page opens any more */
-        else if (opened && (err_class(e) == CLASS_RULE || err_class(e) == CLASS_CRYPTO || err_class(e) == CLASS_INPUT))
+        else if (opened && is_refusal(n, e))
             TRY(night_refusal(n, e, f));
         else
             TRY(face_show(n->face, e, f));
@@ -318,8 +325,8 @@ err_t face_decrypt(struct face *face, struct fault *f)
     if (d == NULL)
         return fault_set(f, ERR_MEMORY, "a screen");
     d->n.face = face;
-    night_guess(face);
     GO(face_session(face, &d->n.s, 1, f));
+    night_guess(face, &d->n.s.el->m->election);
     for (;;) {
         GO(find_plan(d, f));
         e = decide(d, f);

@@ -23,6 +23,7 @@ struct officials {
     uint64_t state[TRUSTEES_MAX];
     struct fault fault[TRUSTEES_MAX];
     size_t good;
+    uint32_t seen; /* partial decryptions that were there then */
 };
 
 /* --- the folders --- */
@@ -107,6 +108,23 @@ static err_t run_aggregate(struct officials *o, enum message *note, struct fault
 
 /* --- combine --- */
 
+static int partial_here(const struct session *s, uint32_t seat, const hash_t *plan)
+{
+    const struct entry *one = NULL;
+    err_t e = board_find(s->b, &one, NULL, ENTRY_PARTIAL, &s->el->r->ceremony, &s->el->r->seat[seat - 1].identity, plan);
+    return (e == OK || e == ERR_EQUIVOCATION) && one != NULL;
+}
+
+static uint32_t count_partials(const struct officials *o)
+{
+    const struct record *r = o->n.s.el->r;
+    uint32_t here = 0;
+    for (uint32_t j = 1; j <= r->n; j++)
+        here += (r->holders >> (j - 1) & 1) && partial_here(&o->n.s, j, &o->n.w.p->id);
+    return here;
+}
+
+
 static err_t combine_work(struct night_child *child, void *ctx, struct fault *f)
 {
     struct officials *o = ctx;
@@ -132,6 +150,7 @@ static err_t run_combine(struct officials *o, enum message *note, struct fault *
         o->is_checked = 1;
         o->checked_plan = n->w.p->id;
         o->good = 0;
+        o->seen = count_partials(o);
         memset(o->state, 0, sizeof o->state);
     }
     for (size_t i = 0; i < n->found_count; i++) {
@@ -199,7 +218,7 @@ static const char *state_text(char out[1024], const struct officials *o, uint32_
     case COMBINE_USED:
         return message_text(l, MSG_OFFICIAL_GOOD);
     case COMBINE_SPARE:
-        return message_text(l, MSG_OFFICIAL_SPARE);
+        return message_text(l, o->has_result ? MSG_OFFICIAL_SPARE : MSG_OFFICIAL_GOOD);
     case COMBINE_EQUIVOCATED:
         return message_text(l, MSG_OFFICIAL_TWICE);
     case COMBINE_BAD:
@@ -209,36 +228,26 @@ static const char *state_text(char out[1024], const struct officials *o, uint32_
     }
 }
 
-static int partial_here(const struct session *s, uint32_t seat, const hash_t *plan)
-{
-    const struct entry *one = NULL;
-    err_t e = board_find(s->b, &one, NULL, ENTRY_PARTIAL, &s->el->r->ceremony, &s->el->r->seat[seat - 1].identity, plan);
-    return (e == OK || e == ERR_EQUIVOCATION) && one != NULL;
-}
-
-/* Rows of the holders; how many partial decryptions are here. */
-static uint32_t put_seats(struct page *p, const struct officials *o)
+/* Rows of the holders. */
+static void put_seats(struct page *p, const struct officials *o)
 {
     static const enum table_kind kinds[] = {TABLE_RIGHT, TABLE_LEFT, TABLE_LEFT, TABLE_LEFT};
     static const enum message heads[] = {MSG_MINUTES_SEAT, MSG_MINUTES_NAME, MSG_OFFICIAL_COL_SIGNED,
                                          MSG_OFFICIAL_COL_PARTIAL};
     const struct record *r = o->n.s.el->r;
     const hash_t *plan = &o->n.w.p->id;
-    uint32_t signers = plan_signers(o->n.s.b, r, plan), here = 0;
+    uint32_t signers = plan_signers(o->n.s.b, r, plan);
     page_table(p, kinds, heads, 4);
     for (uint32_t j = 1; j <= r->n; j++) {
         char state[1024];
         if (!(r->holders >> (j - 1) & 1))
             continue;
-        int is_here = partial_here(&o->n.s, j, plan);
-        here += (uint32_t)is_here;
         const char *cells[] = {
             UI_NUMBER(j), r->seat[j - 1].name,
             message_text(o->n.face->language, signers >> (j - 1) & 1 ? MSG_OFFICIAL_YES : MSG_OFFICIAL_ABSENT),
-            state_text(state, o, j, is_here)};
+            state_text(state, o, j, partial_here(&o->n.s, j, plan))};
         page_row(p, cells);
     }
-    return here;
 }
 
 static err_t show_words(struct officials *o, struct fault *f)
@@ -258,29 +267,32 @@ static void put_partials(struct page *p, const struct officials *o)
 {
     char hex[2 * HASH_LEN + 1];
     const struct manifest *m = o->n.s.el->m;
-    hex_put(hex, o->n.w.p->id.b, HASH_LEN);
-    page_value(p, hex, MSG_OFFICIAL_PLAN);
-    uint32_t here = put_seats(p, o);
+    uint32_t here = count_partials(o);
     page_text(p, MSG_OFFICIAL_PARTIALS, UI_NUMBER(here), UI_NUMBER(m->t));
     if (o->is_checked)
         page_text(p, MSG_OFFICIAL_CHECKED, UI_NUMBER(o->good), UI_NUMBER(m->t));
-    if (!o->has_result && here >= m->t && !(o->is_checked && o->good < m->t))
-        page_text(p, MSG_OFFICIAL_ENOUGH);
-    if (!o->has_result && here < m->t)
+    if (o->has_result)
+        page_text(p, MSG_OFFICIAL_COMBINED);
+    else if (here < m->t || (o->is_checked && o->good < m->t && here <= o->seen))
         page_text(p, MSG_OFFICIAL_WAIT);
-    page_action(p, 'w', WORDS, MSG_OFFICIAL_PLAN_SHOW);
+    else
+        page_text(p, MSG_OFFICIAL_ENOUGH);
+    put_seats(p, o);
+    hex_put(hex, o->n.w.p->id.b, HASH_LEN);
+    page_value(p, hex, MSG_OFFICIAL_PLAN);
     if (here > 0)
         page_action(p, 'c', COMBINE, MSG_OFFICIAL_COMBINE);
     if (o->has_result) {
         page_action(p, 'r', RESULT, MSG_OFFICIAL_SHOW);
         page_action(p, 'p', PUBLISH, MSG_OFFICIAL_PUBLISH);
     }
+    page_action(p, 'w', WORDS, MSG_OFFICIAL_PLAN_SHOW);
 }
 
 static struct page *main_page(const struct officials *o, enum message note)
 {
     struct page *p = page_new(o->n.face->ui, MSG_OFFICIAL_TITLE);
-    face_election(p, o->n.s.el->m);
+    page_value(p, o->n.s.el->m->title, MSG_ELECTION);
     if (o->n.w.p != NULL) {
         put_partials(p, o);
     } else if (o->trouble.err != OK) {
@@ -352,7 +364,7 @@ err_t face_night(struct face *face, struct fault *f)
     if (o == NULL)
         return fault_set(f, ERR_MEMORY, "a screen");
     o->n.face = face;
-    night_guess(face);
+    night_guess(face, NULL);
     err_t e = run(o, f);
     free(o->n.found);
     plan_work_free(&o->n.w);

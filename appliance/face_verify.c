@@ -332,7 +332,7 @@ err_t face_verify(struct face *face, struct fault *f)
     if (v == NULL)
         return fault_set(f, ERR_MEMORY, "a screen");
     v->face = face;
-    night_guess(face);
+    night_guess(face, NULL);
     err_t e = run(v, f);
     free(v->found);
     free(v);

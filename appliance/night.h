@@ -46,8 +46,8 @@ size_t night_count(const struct tape_item *found, size_t count, uint32_t kind);
 /* --- paths (night_job.c) --- */
 
 /* Proposes what was not chosen yet, from where the board is: exports, plan, the folder for what this machine
- * verified, officials' folder, bundle. */
-void night_guess(struct face *face);
+ * verified, officials' folder, bundle. election: NULL if not known. */
+void night_guess(struct face *face, const hash_t *election);
 
 /* --- pages (night_pages.c) --- */
 

@@ -146,12 +146,13 @@ static void beside(char out[4096], const char *board, const char *name)
         out[0] = '\0';
 }
 
-void night_guess(struct face *face)
+void night_guess(struct face *face, const hash_t *election)
 {
     static const char *const exports[] = {"exports"};
     static const char *const plan[] = {"plan.cbor", "tally/plan.cbor"};
     static const char *const tally[] = {"tally"};
     const char *home = getenv("HOME");
+    char hex[17];
     if (face->c.board == NULL)
         return;
     guess(face->exports, face->board, exports, 1, 1);
@@ -159,7 +160,9 @@ void night_guess(struct face *face)
     guess(face->tally, face->board, tally, 1, 1);
     beside(face->tally, face->board, "tally");
     beside(face->bundle, face->board, "bundle");
-    if (face->work[0] == '\0' && home != NULL && home[0] == '/' &&
-        snprintf(face->work, sizeof face->work, "%s/conclave-verified", home) >= (int)sizeof face->work)
+    if (election == NULL || face->work[0] != '\0' || home == NULL || home[0] != '/')
+        return;
+    hex_put(hex, election->b, 8);
+    if (snprintf(face->work, sizeof face->work, "%s/conclave-verified/%s", home, hex) >= (int)sizeof face->work)
         face->work[0] = '\0';
 }
