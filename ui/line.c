@@ -188,7 +188,8 @@ static enum answer ask_compare(struct page *p, struct field *f, char answer[ANSW
 {
     char words[128];
     while (f->ticked < WORDS_COUNT) {
-        size_t first = f->ticked, last = first + WORDS_SPOKEN < WORDS_COUNT ? first + WORDS_SPOKEN : WORDS_COUNT;
+        size_t first = f->ticked, last = first + WORDS_SPOKEN;
+        last = last < WORDS_COUNT ? last : WORDS_COUNT;
         field_words_plain(words, sizeof words, f, first, last - first);
         say(p->ui, UI_ARGS(MSG_COMPARE_LINE, UI_NUMBER(first + 1), UI_NUMBER(last), words));
         say(p->ui, UI_ARGS(MSG_COMPARE_ASK));
@@ -230,7 +231,8 @@ static enum answer ask_choice(struct page *p, struct field *f, char answer[ANSWE
 }
 
 /* Types the answer as if it came from the keyboard, so that the same rules hold. */
-static void type_answer(struct page *p, struct field *f, const char *answer, char *problem, size_t problem_len)
+static void type_answer(struct page *p, struct field *f, const char *answer, char *problem,
+                        size_t problem_len)
 {
     struct keys k = {0};
     size_t len = strlen(answer), at = 0;

@@ -160,15 +160,16 @@ err_t message_format(char *out, size_t out_len, enum language l, enum message id
 
 void message_fault(char *out, size_t out_len, enum language l, const struct fault *f)
 {
-    char text[MESSAGE_MAX], at[48] = "";
+    char text[MESSAGE_MAX], at[48] = "", todo[512] = "";
     const char *advice = message_error_advice(l, f->err);
+    if (advice[0] != '\0')
+        snprintf(todo, sizeof todo, "%s: %s. ", message_text(l, MSG_TO_DO), advice);
     if (f->at >= 0)
         snprintf(at, sizeof at, ", %s %lld", message_text(l, f->is_line ? MSG_LINE : MSG_BYTE), f->at);
-    snprintf(text, sizeof text, "%s%s%s%s%s%s%s%s. %s%s%s%s[%s]", f->file, f->file[0] != '\0' ? at : "",
+    snprintf(text, sizeof text, "%s%s%s%s%s%s%s%s. %s[%s]", f->file, f->file[0] != '\0' ? at : "",
              f->file[0] != '\0' && f->who[0] != '\0' ? ", " : "", f->who,
              f->file[0] != '\0' || f->who[0] != '\0' ? ": " : "", message_error_meaning(l, f->err),
-             f->detail[0] != '\0' ? ": " : "", f->detail,
-             advice[0] != '\0' ? message_text(l, MSG_TO_DO) : "", advice[0] != '\0' ? ": " : "", advice, advice[0] != '\0' ? ". " : "",
+             f->detail[0] != '\0' ? ": " : "", f->detail, todo,
              err_name(f->err));
     message_clean(out, out_len, text);
 }

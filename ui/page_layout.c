@@ -327,7 +327,8 @@ static void put_actions(struct rows *r, const struct page *p)
         rows_begin(r, (int)(p->fields + i));
         rows_put(r, focused ? STYLE_FOCUS : STYLE_PLAIN, marker(focused));
         rows_put(r, focused ? STYLE_FOCUS : STYLE_BOLD, key);
-        rows_wrap_on(r, focused ? STYLE_FOCUS : a->flags & PAGE_DANGER ? STYLE_WARN : STYLE_PLAIN, 5, a->text);
+        enum style s = a->flags & PAGE_DANGER ? STYLE_WARN : STYLE_PLAIN;
+        rows_wrap_on(r, focused ? STYLE_FOCUS : s, 5, a->text);
     }
 }
 

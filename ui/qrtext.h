@@ -4,8 +4,9 @@
  *
  * T is a letter that names the kind of message, 2/5 part and number of parts, then the first four
  * bytes of a hash over kind and whole message, then the part's bytes in Base45. All characters are
- * of the QR alphanumeric mode. Every part but the last carries QRTEXT_PART_LEN bytes; where a code must fit
- * into a small window, all but the last carry another number of bytes, the same in all. The hash tells parts of different messages apart; it authenticates nothing. */
+ * of the QR alphanumeric mode. Every part but the last carries QRTEXT_PART_LEN bytes; where a code
+ * must fit into a small window, all but the last carry another number of bytes, the same in all.
+ * The hash tells parts of different messages apart; it authenticates nothing. */
 #ifndef UI_QRTEXT_H
 #define UI_QRTEXT_H
 

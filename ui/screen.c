@@ -54,11 +54,11 @@ static void way_back(char out[TERM_SEQUENCE_MAX])
     add_sequence(out, capability("op"));
     add_sequence(out, capability("rmkx"));
     add_sequence(out, capability("cnorm"));
-    if (capability("rmcup") != NULL)
-        add_sequence(out, capability("rmcup"));
-    else
+    add_sequence(out, capability("rmcup"));
+    if (capability("rmcup") == NULL) {
         add_sequence(out, tparm(capability("cup"), tigetnum((char[]){"lines"}) - 1, 0, 0, 0, 0, 0, 0, 0, 0));
-    add_sequence(out, "\r\n" + (capability("rmcup") != NULL ? 2 : 0));
+        add_sequence(out, "\r\n");
+    }
 }
 
 static void colours(struct screen *s)

@@ -115,7 +115,9 @@ int ui_key(struct ui *ui, int other, int ms, int *seen)
         if (key != KEY_NONE)
             return key;
         int partial = ui->keys.len > 0;
-        *seen = ui->ended ? TERM_STOP : term_wait(STDIN_FILENO, partial ? -1 : other, partial ? KEYS_WAIT_MS : ms);
+        *seen = TERM_STOP;
+        if (!ui->ended)
+            *seen = term_wait(STDIN_FILENO, partial ? -1 : other, partial ? KEYS_WAIT_MS : ms);
         if (*seen & TERM_SUSPEND) {
             stop_for_a_while(ui);
             *seen |= TERM_RESIZED;
