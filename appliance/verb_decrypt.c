@@ -26,6 +26,11 @@ static err_t on_event(void *ctx, const struct aggregate_event *ev)
         progress_end(&w->progress);
         fprintf(stderr, "refused: %s\n", text);
     }
+    if (ev->kind == AGGREGATE_FEW) {
+        progress_end(&w->progress);
+        fprintf(stderr, "note: a correction of %s takes away or adds only %llu ballots: no plan may be decrypted both before "
+                "and after it\n", ev->place, (unsigned long long)ev->items);
+    }
     if (ev->kind == AGGREGATE_VERIFIED || ev->kind == AGGREGATE_KNOWN)
         return progress_step(&w->progress, "verifying every ballot", ev->done, w->total);
     return OK;
@@ -47,7 +52,8 @@ static void on_violation(void *ctx, const char *rule, const struct fault *f)
 }
 
 /* Recomputes every record from the ballots, then the plan's rules against these records. */
-static err_t verify_plan(struct session *s, const struct plan *p, const char *exports, const char *work, struct fault *f)
+static err_t verify_plan(struct session *s, const struct plan *p, const struct plan_set *older, const char *exports,
+                         const char *work, struct fault *f)
 {
     struct watch w = {0};
     struct aggregate_result res;
@@ -56,7 +62,7 @@ static err_t verify_plan(struct session *s, const struct plan *p, const char *ex
     progress_init(&w.progress, stderr, NULL);
     TRY(file_list(exports, count_file, &w.total, f));
     struct aggregate_report report = {&w, on_event};
-    err_t e = aggregate_verified(&res, &s->el->ctx, exports, work, p, NULL, &report, f);
+    err_t e = aggregate_verified(&res, &s->el->ctx, exports, work, p, older, NULL, &report, f);
     progress_end(&w.progress);
     if (e != OK)
         return e;
@@ -160,7 +166,7 @@ static err_t run_decrypt(struct session *s, const struct decrypt_args *a, struct
     if (a->despite != NULL)
         GO(seats_parse(&s->t.despite, a->despite, s->el->m->n, f));
     GO(check_older(&older, s, a, p, f));
-    GO(verify_plan(s, p, a->exports, a->work, f));
+    GO(verify_plan(s, p, &older, a->exports, a->work, f));
     GO(trustee_find(&s->t, f)); /* the token, only now */
     printf("%s\n", s->el->m->title);
     GO(print_plan(s, p));

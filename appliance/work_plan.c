@@ -63,7 +63,7 @@ err_t work_plan_verify(struct plan_work *w, const struct session *s, const char 
     TRY(file_list(exports, count_file, &run.total, f));
     if (watch->progress != NULL)
         TRY(watch->progress(watch->ctx, "exports", 0, run.total));
-    TRY(aggregate_verified(&w->found, &s->el->ctx, exports, work, w->p, NULL, &report, f));
+    TRY(aggregate_verified(&w->found, &s->el->ctx, exports, work, w->p, &w->older, NULL, &report, f));
     if (watch->progress != NULL)
         TRY(watch->progress(watch->ctx, "plan", 0, 0));
     TRY(file_path(records, sizeof records, work, BUNDLE_RECORDS));

@@ -51,8 +51,8 @@ struct job {
     err_t err;
     struct fault fault;
     char place[TEXT_ID_MAX + 1];
-    hash_t *id;
-    size_t id_count, id_cap;
+    struct agg_ballot *ballot;
+    size_t count, cap;
 };
 
 struct scan {
@@ -62,20 +62,20 @@ struct scan {
     struct job job[CHUNK];
 };
 
-static err_t keep_id(void *ctx, const hash_t *id, const hash_t *leaf, uint64_t index, struct fault *f)
+static err_t keep_ballot(void *ctx, const hash_t *id, const hash_t *leaf, uint32_t style, uint64_t index,
+                         struct fault *f)
 {
     struct job *j = ctx;
-    (void)leaf;
     (void)index;
-    if (j->id_count == j->id_cap) {
-        size_t cap = j->id_cap ? 2 * j->id_cap : 128;
-        hash_t *more = realloc(j->id, cap * sizeof *more);
+    if (j->count == j->cap) {
+        size_t cap = j->cap ? 2 * j->cap : 128;
+        struct agg_ballot *more = realloc(j->ballot, cap * sizeof *more);
         if (!more)
-            return fault_set(f, ERR_MEMORY, "ballot ids of an export");
-        j->id = more;
-        j->id_cap = cap;
+            return fault_set(f, ERR_MEMORY, "ballots of an export");
+        j->ballot = more;
+        j->cap = cap;
     }
-    j->id[j->id_count++] = *id;
+    j->ballot[j->count++] = (struct agg_ballot){*id, *leaf, style};
     return OK;
 }
 
@@ -93,7 +93,7 @@ static err_t store(struct scan *s, struct job *j, const struct export_header *h)
     omp_set_lock(&s->lock);
     err_t e = agg_find(s->run->ix, &j->x, &j->file, &j->fault);
     if (e == ERR_MISSING) {
-        e = agg_add(s->run->ix, s->run->ctx, &j->file, h, j->id, j->id_count, &j->fault);
+        e = agg_add(s->run->ix, s->run->ctx, &j->file, h, j->ballot, j->count, &j->fault);
         if (e == OK)
             e = agg_find(s->run->ix, &j->x, &j->file, &j->fault);
     }
@@ -103,7 +103,7 @@ static err_t store(struct scan *s, struct job *j, const struct export_header *h)
 
 static err_t verify_new(struct scan *s, struct job *j, const char *path)
 {
-    struct export_callbacks cb = {.ctx = j, .ballot = keep_id};
+    struct export_callbacks cb = {.ctx = j, .ballot = keep_ballot};
     struct export_header *h = NULL;
     hash_t after;
     err_t e;
@@ -117,9 +117,9 @@ static err_t verify_new(struct scan *s, struct job *j, const char *path)
     GO(store(s, j, h));
 out:
     export_header_free(h);
-    free(j->id);
-    j->id = NULL;
-    j->id_count = j->id_cap = 0;
+    free(j->ballot);
+    j->ballot = NULL;
+    j->count = j->cap = 0;
     return e;
 }
 
@@ -254,6 +254,31 @@ out:
     return e;
 }
 
+/* run->result stays filled if all went well; run->few is the caller's to free in any case. */
+static err_t run_all(struct agg_run *run, const char *work_dir, struct fault *f)
+{
+    err_t e;
+    memset(run->result, 0, sizeof *run->result);
+    if (f)
+        fault_clear(f);
+    GO(file_mkdir(work_dir, f));
+    GO(file_mkdir(run->records_dir, f));
+    GO(agg_open(&run->ix, run->ctx, work_dir, f));
+    GO(agg_clear(run->ix, f));
+    GO(read_exports(run, f));
+    GO(settle(run, f));
+    GO(agg_write_records(run, f));
+out:
+    agg_close(run->ix);
+    run->ix = NULL;
+    if (e != OK) {
+        memset(run->result, 0, sizeof *run->result);
+        if (f && f->err == OK)
+            fault_set(f, e, "aggregating");
+    }
+    return e;
+}
+
 err_t aggregate(struct aggregate_result *out, const struct election_context *ctx, const char *exports_dir,
                 const char *work_dir, const char *records_dir, const struct aggregate_options *options,
                 const struct aggregate_report *report, struct fault *f)
@@ -265,44 +290,36 @@ err_t aggregate(struct aggregate_result *out, const struct election_context *ctx
                           .options = options ? options : &none,
                           .report = report,
                           .result = out};
-    err_t e;
-
-    memset(out, 0, sizeof *out);
-    if (f)
-        fault_clear(f);
-    GO(file_mkdir(work_dir, f));
-    GO(file_mkdir(records_dir, f));
-    GO(agg_open(&run.ix, ctx, work_dir, f));
-    GO(agg_clear(run.ix, f));
-    GO(read_exports(&run, f));
-    GO(settle(&run, f));
-    GO(agg_write_records(&run, f));
-out:
-    agg_close(run.ix);
-    if (e != OK) {
-        memset(out, 0, sizeof *out);
-        if (f && f->err == OK)
-            fault_set(f, e, "aggregating");
-    }
+    err_t e = run_all(&run, work_dir, f);
+    free(run.few);
     return e;
 }
 
 err_t aggregate_verified(struct aggregate_result *out, const struct election_context *ctx,
                          const char *exports_dir, const char *work_dir, const struct plan *plan,
-                         const struct aggregate_options *options, const struct aggregate_report *report,
-                         struct fault *f)
+                         const struct plan_set *older, const struct aggregate_options *options,
+                         const struct aggregate_report *report, struct fault *f)
 {
     static const struct aggregate_options all = {.accept_corrections = 1};
     char records[4096];
+    struct agg_run run = {.ctx = ctx,
+                          .exports_dir = exports_dir,
+                          .records_dir = records,
+                          .options = options ? options : &all,
+                          .report = report,
+                          .result = out};
     memset(out, 0, sizeof *out);
     if (file_path(records, sizeof records, work_dir, "records") != OK)
         return fault_set(f, ERR_LIMIT, "the path of the work directory is too long");
-    TRY(aggregate(out, ctx, exports_dir, work_dir, records, options ? options : &all, report, f));
-    if (hash_cmp(&out->root, &plan->root) == 0)
-        return OK;
-    return fault_set(f, ERR_UNVERIFIED,
-                     "what was verified here is not what the plan is about: %llu files, %llu refused, "
-                     "%llu places missing, %llu ballots",
-                     (unsigned long long)out->files, (unsigned long long)out->refused,
-                     (unsigned long long)out->missing, (unsigned long long)out->ballots);
+    err_t e = run_all(&run, work_dir, f);
+    if (e == OK && hash_cmp(&out->root, &plan->root) != 0)
+        e = fault_set(f, ERR_UNVERIFIED,
+                      "what was verified here is not what the plan is about: %llu files, %llu refused, "
+                      "%llu places missing, %llu ballots",
+                      (unsigned long long)out->files, (unsigned long long)out->refused,
+                      (unsigned long long)out->missing, (unsigned long long)out->ballots);
+    if (e == OK && plan->has_supersedes)
+        e = agg_check_few(&run, plan, older, f);
+    free(run.few);
+    return e;
 }

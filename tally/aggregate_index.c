@@ -11,16 +11,22 @@
 
 enum {
     Q_FIND, Q_ADD, Q_BALLOT, Q_PRESENT, Q_TAKE, Q_REPLACED, Q_DROP, Q_TAKEN, Q_DROPPED, Q_REPLACEMENTS,
-    Q_EACH_PRESENT, Q_EACH_COPY, Q_COUNT
+    Q_EACH_PRESENT, Q_EACH_COPY, Q_FIRST, Q_CHANGED, Q_COUNT
 };
 
 #define EXPORT_COLUMNS "e.row, e.id, e.place, e.revision, e.items, e.replaces"
+
+/* Ballots of one export are stored one after the other. */
+#define BALLOTS_OF(row)                                                                                     \
+    "ballots WHERE export = " row " AND rowid >= (SELECT first FROM exports WHERE row = " row ")"           \
+    " AND rowid < (SELECT first + items FROM exports WHERE row = " row ")"
 
 static const char *const sql[Q_COUNT] = {
     [Q_FIND] = "SELECT " EXPORT_COLUMNS " FROM exports e WHERE e.file = ?1",
     [Q_ADD] = "INSERT INTO exports(file, id, place, revision, items, replaces, tallies) "
               "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    [Q_BALLOT] = "INSERT INTO ballots(export, id) VALUES(?1, ?2)",
+    [Q_BALLOT] = "INSERT INTO ballots(export, id, leaf, style) VALUES(?1, ?2, ?3, ?4)",
+    [Q_FIRST] = "UPDATE exports SET first = ?2 WHERE row = ?1",
     [Q_PRESENT] = "INSERT INTO present(export, name) VALUES(?1, ?2)",
     [Q_TAKE] = "INSERT OR REPLACE INTO taken(place, export, name) VALUES(?1, ?2, ?3)",
     [Q_REPLACED] = "INSERT INTO replaced(place, number, older, newer) VALUES(?1, ?2, ?3, ?4)",
@@ -33,6 +39,8 @@ static const char *const sql[Q_COUNT] = {
                        "ORDER BY e.place, e.revision, e.id, p.name",
     [Q_EACH_COPY] = "SELECT b.id, t.place, t.export FROM ballots b CROSS JOIN taken t ON t.export = b.export "
                     "ORDER BY b.id, t.place",
+    [Q_CHANGED] = "SELECT style, count(*) FROM (SELECT id, leaf, style FROM " BALLOTS_OF("?1")
+                  " EXCEPT SELECT id, leaf, style FROM " BALLOTS_OF("?2") ") GROUP BY style",
 };
 
 /* ballots is only appended to, and sorted when it is needed: an index over hashes would be written all
@@ -40,8 +48,8 @@ static const char *const sql[Q_COUNT] = {
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value BLOB);"
     "CREATE TABLE IF NOT EXISTS exports(row INTEGER PRIMARY KEY, file BLOB UNIQUE, id BLOB, place INTEGER,"
-    " revision INTEGER, items INTEGER, replaces BLOB, tallies BLOB);"
-    "CREATE TABLE IF NOT EXISTS ballots(export INTEGER, id BLOB);"
+    " revision INTEGER, items INTEGER, replaces BLOB, tallies BLOB, first INTEGER);"
+    "CREATE TABLE IF NOT EXISTS ballots(export INTEGER, id BLOB, leaf BLOB, style INTEGER);"
     "CREATE TABLE IF NOT EXISTS present(export INTEGER, name TEXT);"
     "CREATE TABLE IF NOT EXISTS taken(place INTEGER PRIMARY KEY, export INTEGER UNIQUE, name TEXT);"
     "CREATE TABLE IF NOT EXISTS replaced(place INTEGER, number INTEGER, older BLOB, newer BLOB,"
@@ -140,7 +148,7 @@ static void column_name(sqlite3_stmt *s, int at, char out[NAME_LEN])
 static err_t check_owner(struct agg_index *ix, const struct election_context *ctx, struct fault *f)
 {
     sqlite3_stmt *s = NULL;
-    uint8_t mine[1 + 2 * HASH_LEN] = {1}; /* version of what is stored */
+    uint8_t mine[1 + 2 * HASH_LEN] = {2}; /* version of what is stored */
     memcpy(mine + 1, ctx->m->election.b, HASH_LEN);
     memcpy(mine + 1 + HASH_LEN, ctx->r->id.b, HASH_LEN);
     err_t e = OK;
@@ -159,7 +167,7 @@ static err_t check_owner(struct agg_index *ix, const struct election_context *ct
         e = failed(ix, f);
     else if (sqlite3_column_bytes(s, 0) != (int)sizeof mine ||
              memcmp(sqlite3_column_blob(s, 0), mine, sizeof mine) != 0) {
-        fault_set(f, ERR_ELECTION, "the work directory is of another election or key; use a new one");
+        fault_set(f, ERR_ELECTION, "the work directory is of another election, key or version of the program; use a new one");
         e = fault_file(f, ERR_ELECTION, ix->path);
     }
     sqlite3_finalize(s);
@@ -226,7 +234,7 @@ err_t agg_find(struct agg_index *ix, struct agg_export *out, const hash_t *file,
 }
 
 err_t agg_add(struct agg_index *ix, const struct election_context *ctx, const hash_t *file,
-              const struct export_header *h, const hash_t *id, size_t id_count, struct fault *f)
+              const struct export_header *h, const struct agg_ballot *ballot, size_t count, struct fault *f)
 {
     struct cbor_out sums = CBOR_OUT_INIT;
     sqlite3_stmt *s = ix->q[Q_ADD];
@@ -246,10 +254,17 @@ err_t agg_add(struct agg_index *ix, const struct election_context *ctx, const ha
     sqlite3_bind_blob64(s, 7, sums.data, sums.len, SQLITE_TRANSIENT);
     GO(run_once(ix, Q_ADD, f));
     sqlite3_int64 row = sqlite3_last_insert_rowid(ix->db);
-    for (size_t i = 0; i < id_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         sqlite3_bind_int64(ix->q[Q_BALLOT], 1, row);
-        bind_hash(ix->q[Q_BALLOT], 2, &id[i]);
+        bind_hash(ix->q[Q_BALLOT], 2, &ballot[i].id);
+        bind_hash(ix->q[Q_BALLOT], 3, &ballot[i].leaf);
+        sqlite3_bind_int64(ix->q[Q_BALLOT], 4, ballot[i].style);
         GO(run_once(ix, Q_BALLOT, f));
+        if (i > 0)
+            continue;
+        sqlite3_bind_int64(ix->q[Q_FIRST], 1, row);
+        sqlite3_bind_int64(ix->q[Q_FIRST], 2, sqlite3_last_insert_rowid(ix->db));
+        GO(run_once(ix, Q_FIRST, f));
     }
     GO(agg_commit(ix, f));
 out:
@@ -352,6 +367,23 @@ err_t agg_drop(struct agg_index *ix, int64_t row, const hash_t *id, struct fault
     sqlite3_bind_int64(ix->q[Q_DROP], 1, row);
     bind_hash(ix->q[Q_DROP], 2, id);
     return run_once(ix, Q_DROP, f);
+}
+
+err_t agg_changed(struct agg_index *ix, uint64_t *count, size_t style_count, int64_t in, int64_t not_in,
+                  struct fault *f)
+{
+    sqlite3_stmt *s = ix->q[Q_CHANGED];
+    int rc;
+    sqlite3_bind_int64(s, 1, in);
+    sqlite3_bind_int64(s, 2, not_in);
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        sqlite3_int64 style = sqlite3_column_int64(s, 0);
+        if (style >= 0 && (uint64_t)style < style_count)
+            count[style] += (uint64_t)sqlite3_column_int64(s, 1);
+    }
+    err_t e = rc == SQLITE_DONE ? OK : failed(ix, f);
+    sqlite3_reset(s);
+    return e;
 }
 
 err_t agg_taken(struct agg_index *ix, struct agg_export *out, struct tallies *tallies, char *name,

@@ -1,7 +1,7 @@
 /* The index of an aggregation: WORK/index.sqlite.
  *
  *   exports   what was verified on this machine, by SHA-256 of the file; stays from run to run
- *   ballots   ballot ids of these exports
+ *   ballots   ids, leaves and styles of their ballots
  * present, taken, replaced, dropped   the run: which exports are there, which count; made again by every
  * run
  *
@@ -13,6 +13,11 @@
 #include "tally/export.h"
 
 struct agg_index;
+
+struct agg_ballot {
+    hash_t id, leaf;
+    uint32_t style;
+};
 
 struct agg_export {
     int64_t row;
@@ -35,9 +40,9 @@ void agg_rollback(struct agg_index *ix);
 
 /* ERR_MISSING (f untouched) if no file of this hash was verified. */
 MUST err_t agg_find(struct agg_index *ix, struct agg_export *out, const hash_t *file, struct fault *f);
-/* A verified export with its ballot ids, in one transaction. */
+/* A verified export with its ballots, in one transaction. */
 MUST err_t agg_add(struct agg_index *ix, const struct election_context *ctx, const hash_t *file,
-                   const struct export_header *h, const hash_t *id, size_t id_count, struct fault *f);
+                   const struct export_header *h, const struct agg_ballot *ballot, size_t count, struct fault *f);
 
 /* --- the run --- */
 
@@ -58,6 +63,10 @@ typedef err_t agg_copy_fn(void *ctx, const hash_t *id, uint32_t place, int64_t r
                           struct fault *f);
 MUST err_t agg_each_copy(struct agg_index *ix, agg_copy_fn *fn, void *ctx, struct fault *f);
 MUST err_t agg_drop(struct agg_index *ix, int64_t row, const hash_t *id, struct fault *f);
+
+/* How many ballots of one export are not in another one, by style: adds to count[style]. */
+MUST err_t agg_changed(struct agg_index *ix, uint64_t *count, size_t style_count, int64_t in, int64_t not_in,
+                       struct fault *f);
 
 /* The export taken for a place: ERR_MISSING (f untouched) if none. tallies: made by tallies_new for the
  * place, set to the verified sums. name: at least 256 bytes. */

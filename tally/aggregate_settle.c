@@ -16,7 +16,8 @@ struct settling {
     int have_place, have_taken;
     uint32_t place;
     struct candidate taken;
-    size_t replaced;
+    size_t replaced, chain_count;
+    struct agg_export chain[AGG_CHAIN_MAX]; /* what was taken before */
     /* exports of one revision of it, collected until the next one comes */
     size_t count, cap;
     struct candidate *candidate;
@@ -58,9 +59,13 @@ static err_t correct(struct settling *s, const struct candidate *c, struct fault
                                  .other = c->x.id,
                                  .items = c->x.items};
     TRY(agg_replaced(s->run->ix, s->place, s->replaced++, &s->taken.x.id, &c->x.id, f));
+    if (s->chain_count < AGG_CHAIN_MAX)
+        s->chain[s->chain_count] = s->taken.x;
+    s->chain_count++;
     s->taken = *c;
     s->run->result->replaced++;
-    return agg_tell(s->run, &ev);
+    TRY(agg_tell(s->run, &ev));
+    return agg_compare(s->run, s->place, s->chain, s->chain_count, &s->taken.x, f);
 }
 
 static err_t end_revision(struct settling *s, struct fault *f)
@@ -94,7 +99,7 @@ static err_t end_place(struct settling *s, struct fault *f)
     if (s->have_taken)
         TRY(agg_take(s->run->ix, s->place, s->taken.x.row, s->taken.name, f));
     s->have_taken = 0;
-    s->replaced = 0;
+    s->replaced = s->chain_count = 0;
     return OK;
 }
 

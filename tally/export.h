@@ -80,7 +80,8 @@ struct export_callbacks { /* each may be NULL */
     void *ctx;
     /* Each ballot in order, after its proofs passed. What it returns other than OK ends the verification.
      * Nothing is settled before export_verify has returned OK. */
-    err_t (*ballot)(void *ctx, const hash_t *id, const hash_t *leaf, uint64_t index, struct fault *f);
+    err_t (*ballot)(void *ctx, const hash_t *id, const hash_t *leaf, uint32_t style, uint64_t index,
+                    struct fault *f);
     /* Items done so far; ERR_STOPPED ends it. */
     err_t (*progress)(void *ctx, uint64_t done, uint64_t total);
 };

@@ -155,7 +155,7 @@ static err_t take_ballot(struct check *c, size_t i, struct fault *f)
         fault_set(f, e, "adding the ballot up");
         return item_fault(c, f, e, i);
     }
-    return c->cb && c->cb->ballot ? c->cb->ballot(c->cb->ctx, &b->id, &b->leaf, index, f) : OK;
+    return c->cb && c->cb->ballot ? c->cb->ballot(c->cb->ctx, &b->id, &b->leaf, b->style, index, f) : OK;
 }
 
 static err_t take_count(struct check *c, size_t i, struct fault *f)

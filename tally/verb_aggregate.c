@@ -44,6 +44,9 @@ static void print_event(struct watch *w, const struct aggregate_event *ev)
     case AGGREGATE_DROPPED:
         fprintf(out, "dropped %s ballot %s\n", ev->place, id);
         break;
+    case AGGREGATE_FEW:
+        fprintf(out, "few %s %llu ballots, %s to %s\n", ev->place, (unsigned long long)ev->items, id, other);
+        break;
     case AGGREGATE_MISSING:
         fprintf(out, "missing %s\n", ev->place);
         break;

@@ -323,7 +323,8 @@ static void check_correction(struct job *j)
                      "the export is correction %llu, the record states %zu, or another export that it replaces",
                      (unsigned long long)j->h->revision, n->replaced_count);
     else if (n->replaced_count)
-        verify_note(j->v, CHECK_R_CORRECTIONS, "%s: corrected %zu times", j->place, n->replaced_count);
+        verify_note(j->v, CHECK_R_CORRECTIONS, "%s: corrected %zu times; NOT CHECKED here how few ballots that exchanged: what was "
+                    "replaced is not in a bundle, the trustees compare it", j->place, n->replaced_count);
 }
 
 static size_t batch_cap(const struct election_context *ctx)

@@ -19,7 +19,7 @@
 /* --- help --- */
 
 struct log {
-    size_t verified, known, refused, replaced, dropped, missing, nodes;
+    size_t verified, known, refused, replaced, dropped, missing, nodes, few;
     err_t last; /* error of the last refusal */
     char place[TEXT_ID_MAX + 1], file[256]; /* of it */
     char dropped_from[TEXT_ID_MAX + 1];
@@ -33,6 +33,7 @@ static err_t listen(void *ctx, const struct aggregate_event *ev)
     l->known += ev->kind == AGGREGATE_KNOWN;
     l->replaced += ev->kind == AGGREGATE_REPLACED;
     l->missing += ev->kind == AGGREGATE_MISSING;
+    l->few += ev->kind == AGGREGATE_FEW ? ev->items : 0;
     l->nodes += ev->kind == AGGREGATE_NODE;
     if (ev->kind == AGGREGATE_REFUSED) {
         l->refused++;
@@ -658,13 +659,147 @@ static void test_verified(void **state)
     assert_int_equal(plan_parse_var(&p, &t.ctx, o.data, o.len, &f), OK);
     tree_path(&t, exports, "exports", NULL);
     tree_path(&t, work, "mine", NULL);
-    assert_int_equal(aggregate_verified(&r, &t.ctx, exports, work, p, NULL, NULL, &f), OK);
+    assert_int_equal(aggregate_verified(&r, &t.ctx, exports, work, p, NULL, NULL, NULL, &f), OK);
     node_provider_dir(&nodes, tree_path(&t, dir, "mine", "records"));
     assert_int_equal(plan_check(p, &t.ctx, &nodes, NULL, NULL, &f), OK);
     remove_file(&t, "b1");
-    assert_int_equal(aggregate_verified(&r, &t.ctx, exports, work, p, NULL, NULL, &f), ERR_UNVERIFIED);
+    assert_int_equal(aggregate_verified(&r, &t.ctx, exports, work, p, NULL, NULL, NULL, &f), ERR_UNVERIFIED);
     plan_free(p);
     cbor_out_free(&o);
+    tree_free(&t);
+}
+
+/* --- corrections of few ballots --- */
+
+static const struct aggregate_options accept = {.accept_corrections = 1};
+
+/* a1 gets kept ballots of the box and added new ones; the box holds them afterwards. */
+static void exchange(struct tree *t, struct tree_box *box, const char *file, size_t kept, size_t added,
+                     uint64_t revision, hash_t *id)
+{
+    hash_t before = *id;
+    while (box->count > kept)
+        cbor_out_free(&box->ballot[--box->count]);
+    tree_cast(t, box, "a1", "one", "x", added);
+    tree_export(t, file, "a1", box, revision, revision ? &before : NULL, id);
+}
+
+/* What officials make of the exports there are. older may be NULL. */
+static struct plan *official_plan(struct tree *t, struct plan *older)
+{
+    struct cbor_out o = CBOR_OUT_INIT;
+    struct aggregate_result r;
+    struct node_provider nodes;
+    struct plan *p;
+    struct fault f;
+    char dir[256];
+    run_ok(t, "official", &accept, &r, NULL);
+    node_provider_dir(&nodes, tree_path(t, dir, "official-records", NULL));
+    if (older)
+        assert_int_equal(plan_make_after(&o, NULL, &t->ctx, &nodes, &older, 1, &f), OK);
+    else
+        assert_int_equal(plan_make(&o, NULL, &t->ctx, &nodes, NULL, &f), OK);
+    assert_int_equal(plan_parse_var(&p, &t->ctx, o.data, o.len, &f), OK);
+    cbor_out_free(&o);
+    return p;
+}
+
+static err_t trustee(struct tree *t, const struct plan *p, struct plan *older, struct aggregate_result *r,
+                     struct log *l, struct fault *f)
+{
+    char exports[256], work[256];
+    struct plan_set set = {&older, older != NULL};
+    struct aggregate_report report = {l, listen};
+    memset(l, 0, sizeof *l);
+    return aggregate_verified(r, &t->ctx, tree_path(t, exports, "exports", NULL), tree_path(t, work, "mine", NULL), p,
+                              &set, NULL, &report, f);
+}
+
+/* Six ballots become ten, and one of the six is not among them: numbers tell nothing, ballots do. */
+static void test_exchange(void **state)
+{
+    (void)state;
+    struct tree t;
+    struct tree_box box = {0};
+    struct aggregate_result r;
+    struct log l;
+    struct fault f;
+    hash_t id = {{0}};
+    tree_new(&t, &(struct tree_shape){.rows = one_rows, .minimum = 3});
+    vote(&t, "b2", "b2", 3, 0, NULL);
+    exchange(&t, &box, "r0", 0, 6, 0, &id);
+    struct plan *first = official_plan(&t, NULL);
+    assert_int_equal(trustee(&t, first, NULL, &r, &l, &f), OK);
+    exchange(&t, &box, "r1", 5, 5, 1, &id);
+    struct plan *second = official_plan(&t, first), *fresh = official_plan(&t, NULL);
+    assert_int_equal(trustee(&t, second, first, &r, &l, &f), ERR_MINIMUM);
+    assert_non_null(strstr(f.detail, "supersede-exchange"));
+    assert_string_equal(f.who, "a1");
+    assert_int_equal(l.few, 1);
+    assert_int_equal(trustee(&t, second, NULL, &r, &l, &f), ERR_MINIMUM);
+
+    /* No plan was signed before the correction: worth a note. Later plans that show the same of a1 are good. */
+    assert_int_equal(trustee(&t, fresh, NULL, &r, &l, &f), OK);
+    assert_int_equal(r.few, 1);
+    assert_int_equal(l.few, 1);
+    vote(&t, "b1", "b1", 4, 0, NULL);
+    struct plan *third = official_plan(&t, fresh);
+    assert_int_equal(trustee(&t, third, fresh, &r, &l, &f), OK);
+    plan_free(third);
+    third = official_plan(&t, first);
+    assert_int_equal(trustee(&t, third, first, &r, &l, &f), ERR_MINIMUM);
+    plan_free(first);
+    plan_free(second);
+    plan_free(third);
+    plan_free(fresh);
+    tree_box_free(&box);
+    tree_free(&t);
+}
+
+/* Each step is large enough, and the third is the first without one ballot. */
+static void test_exchange_by_steps(void **state)
+{
+    (void)state;
+    struct tree t;
+    struct tree_box box = {0};
+    struct aggregate_result r;
+    struct log l;
+    hash_t id = {{0}};
+    tree_new(&t, &(struct tree_shape){.rows = one_rows, .minimum = 3});
+    exchange(&t, &box, "r0", 0, 6, 0, &id);
+    exchange(&t, &box, "r1", 6, 4, 1, &id);
+    run_ok(&t, "w", &accept, &r, &l);
+    assert_int_equal(r.few, 0);
+    exchange(&t, &box, "r2", 5, 0, 2, &id);
+    run_ok(&t, "w", &accept, &r, &l);
+    assert_int_equal(r.few, 1);
+    assert_int_equal(l.few, 1);
+    tree_box_free(&box);
+    tree_free(&t);
+}
+
+/* Good corrections, and none at all. */
+static void test_exchange_of_many(void **state)
+{
+    (void)state;
+    struct tree t;
+    struct tree_box box = {0};
+    struct aggregate_result r;
+    struct log l;
+    struct fault f;
+    hash_t id = {{0}};
+    tree_new(&t, &(struct tree_shape){.rows = one_rows, .minimum = 3});
+    exchange(&t, &box, "r0", 0, 6, 0, &id);
+    struct plan *first = official_plan(&t, NULL);
+    exchange(&t, &box, "r1", 6, 0, 1, &id);
+    exchange(&t, &box, "r2", 3, 7, 2, &id);
+    struct plan *second = official_plan(&t, first);
+    assert_int_equal(trustee(&t, second, first, &r, &l, &f), OK);
+    assert_int_equal(r.replaced, 2);
+    assert_int_equal(r.few, 0);
+    plan_free(first);
+    plan_free(second);
+    tree_box_free(&box);
     tree_free(&t);
 }
 
@@ -677,7 +812,8 @@ int main(void)
         cmocka_unit_test(test_other_place), cmocka_unit_test(test_conflict),
         cmocka_unit_test(test_copy),        cmocka_unit_test(test_correction),
         cmocka_unit_test(test_ballot_twice), cmocka_unit_test(test_work),
-        cmocka_unit_test(test_verified),
+        cmocka_unit_test(test_verified),    cmocka_unit_test(test_exchange),
+        cmocka_unit_test(test_exchange_by_steps), cmocka_unit_test(test_exchange_of_many),
     };
     return cmocka_run_group_tests_name("tally/aggregate", tests, NULL, NULL);
 }

@@ -106,10 +106,12 @@ struct seen {
     uint64_t stop;
 };
 
-static err_t on_ballot(void *ctx, const hash_t *id, const hash_t *leaf, uint64_t index, struct fault *f)
+static err_t on_ballot(void *ctx, const hash_t *id, const hash_t *leaf, uint32_t style, uint64_t index,
+                       struct fault *f)
 {
     struct seen *s = ctx;
     (void)leaf;
+    (void)style;
     (void)f;
     assert_int_equal(index, s->count);
     assert_int_equal(hash_cmp(id, &box.ballot[index].id), 0);
