@@ -235,6 +235,8 @@ err_t page_run(struct page *p, struct page_event *event, struct fault *f)
     if (e != OK || !was_passed(p, event->action))
         page_wipe_pins(p);
     page_keep(p, event->action);
+    if (page_has_pin(p))
+        secret_burn_stack();
     return e;
 }
 
