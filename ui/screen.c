@@ -89,6 +89,7 @@ err_t screen_open(struct screen **out, int ascii, struct fault *f)
         return fault_set(f, ERR_MEMORY, "a screen");
     s->ascii = ascii;
     way_back(sequence);
+    del_curterm(cur_term); /* newterm makes its own */
     err_t e = term_take(STDIN_FILENO, sequence);
     if (e == OK) {
         s->curses = newterm(NULL, stdout, stdin);
