@@ -29,6 +29,7 @@ enum night_found {
     FOUND_REFUSED,    /* fault; name: place */
     FOUND_REPLACED,   /* name: place; hash: the newer export */
     FOUND_DROPPED,    /* name: place; hash: the ballot */
+    FOUND_FEW,        /* name: place; a: ballots; hash: the newer export */
     FOUND_RULE,       /* name: id of the rule; fault */
     FOUND_SEAT,       /* number: seat; a: enum combine_state; fault */
     FOUND_PUBLISHED,  /* a: files; b: bytes; number: was there */

@@ -91,8 +91,10 @@ void night_event(void *child, const struct aggregate_event *ev)
     static const uint32_t kind[] = {[AGGREGATE_REFUSED] = FOUND_REFUSED,
                                     [AGGREGATE_REPLACED] = FOUND_REPLACED,
                                     [AGGREGATE_DROPPED] = FOUND_DROPPED,
+                                    [AGGREGATE_FEW] = FOUND_FEW,
                                     [AGGREGATE_NODE] = 0};
-    struct tape_item item = {.hash = ev->kind == AGGREGATE_REPLACED ? ev->other : ev->id};
+    struct tape_item item = {.hash = ev->kind == AGGREGATE_REPLACED || ev->kind == AGGREGATE_FEW ? ev->other : ev->id,
+                             .a = ev->items};
     item.kind = (size_t)ev->kind < sizeof kind / sizeof kind[0] ? kind[ev->kind] : 0;
     if (item.kind == 0)
         return;

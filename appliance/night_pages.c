@@ -28,7 +28,8 @@ enum message night_rule_text(const char *rule)
                  {"supersede-hash", MSG_RULE_SUPERSEDE_HASH},
                  {"supersede-change", MSG_RULE_SUPERSEDE_CHANGE},
                  {"supersede-remainder", MSG_RULE_SUPERSEDE_REMAINDER},
-                 {"supersede-mixed", MSG_RULE_SUPERSEDE_MIXED}};
+                 {"supersede-mixed", MSG_RULE_SUPERSEDE_MIXED},
+                 {"supersede-exchange", MSG_RULE_SUPERSEDE_EXCHANGE}};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (strcmp(texts[i].rule, rule) == 0)
             return texts[i].text;
@@ -183,7 +184,8 @@ err_t night_missing(struct night *n, struct fault *f)
 
 static int is_note(const struct tape_item *x)
 {
-    return x->kind == FOUND_REFUSED || x->kind == FOUND_REPLACED || x->kind == FOUND_DROPPED;
+    return x->kind == FOUND_REFUSED || x->kind == FOUND_REPLACED || x->kind == FOUND_DROPPED ||
+           x->kind == FOUND_FEW;
 }
 
 static void note_heads(struct page *p)
@@ -191,6 +193,20 @@ static void note_heads(struct page *p)
     static const enum table_kind kinds[] = {TABLE_LEFT, TABLE_LEFT, TABLE_LEFT};
     static const enum message heads[] = {MSG_PLAN_COL_WHAT, MSG_PLAN_COL_PLACE, MSG_PLAN_COL_WHY};
     page_table(p, kinds, heads, 3);
+}
+
+static enum message note_text(uint32_t kind)
+{
+    switch (kind) {
+    case FOUND_REFUSED:
+        return MSG_PLAN_NOTE_REFUSED;
+    case FOUND_REPLACED:
+        return MSG_PLAN_NOTE_REPLACED;
+    case FOUND_FEW:
+        return MSG_PLAN_NOTE_FEW;
+    default:
+        return MSG_PLAN_NOTE_DROPPED;
+    }
 }
 
 static void note_line(struct page *p, const struct night *n, size_t number)
@@ -206,10 +222,11 @@ static void note_line(struct page *p, const struct night *n, size_t number)
     hex_put(hex, x->hash.b, HASH_LEN);
     if (x->kind == FOUND_REFUSED)
         message_fault(why, sizeof why, l, &x->fault);
-    const char *cells[] = {message_text(l, x->kind == FOUND_REFUSED    ? MSG_PLAN_NOTE_REFUSED
-                                           : x->kind == FOUND_REPLACED ? MSG_PLAN_NOTE_REPLACED
-                                                                       : MSG_PLAN_NOTE_DROPPED),
-                           x->name[0] ? x->name : "-", x->kind == FOUND_REFUSED ? why : hex};
+    const char *const ballots[] = {UI_NUMBER(x->a)};
+    if (x->kind == FOUND_FEW && message_format(why, sizeof why, l, MSG_PLAN_FEW, ballots, 1) != OK)
+        why[0] = '\0';
+    const char *cells[] = {message_text(l, note_text(x->kind)), x->name[0] ? x->name : "-",
+                           x->kind == FOUND_REFUSED || x->kind == FOUND_FEW ? why : hex};
     page_row(p, cells);
 }
 
@@ -261,6 +278,8 @@ static void put_lineage(struct page *p, const struct night *n)
         page_text(p, MSG_PLAN_DROPPED, UI_NUMBER(r->dropped));
     if (r->replaced > 0)
         page_text(p, MSG_PLAN_REPLACED, UI_NUMBER(r->replaced));
+    if (r->few > 0)
+        page_warn(p, MSG_PLAN_FEW_PLACES, UI_NUMBER(r->few));
     if (r->refused > 0)
         page_warn(p, MSG_PLAN_REFUSED, UI_NUMBER(r->refused));
 }

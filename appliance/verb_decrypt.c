@@ -3,76 +3,40 @@
 #include <string.h>
 
 #include "appliance/work.h"
-#include "ceremony/base/file.h"
-#include "tally/aggregate.h"
-#include "tally/plan.h"
+#include "appliance/work_plan.h"
 #include "ui/progress.h"
 #include "ui/prompt.h"
 #include "ui/table.h"
 
-/* --- verification on this machine --- */
+/* --- what verification says on the way --- */
 
-struct watch {
-    struct progress progress;
-    uint64_t total;
-};
-
-static err_t on_event(void *ctx, const struct aggregate_event *ev)
+static err_t on_progress(void *ctx, const char *what, uint64_t done, uint64_t total)
 {
-    struct watch *w = ctx;
+    return progress_step(ctx, strcmp(what, "exports") == 0 ? "verifying every ballot" : "checking the plan", done,
+                         total);
+}
+
+static void on_event(void *ctx, const struct aggregate_event *ev)
+{
     if (ev->kind == AGGREGATE_REFUSED) {
         char text[2048];
         fault_text(text, sizeof text, ev->fault);
-        progress_end(&w->progress);
+        progress_end(ctx);
         fprintf(stderr, "refused: %s\n", text);
     }
     if (ev->kind == AGGREGATE_FEW) {
-        progress_end(&w->progress);
+        progress_end(ctx);
         fprintf(stderr, "note: a correction of %s takes away or adds only %llu ballots: no plan may be decrypted both before "
                 "and after it\n", ev->place, (unsigned long long)ev->items);
     }
-    if (ev->kind == AGGREGATE_VERIFIED || ev->kind == AGGREGATE_KNOWN)
-        return progress_step(&w->progress, "verifying every ballot", ev->done, w->total);
-    return OK;
-}
-
-static err_t count_file(void *ctx, const char *name, struct fault *f)
-{
-    (void)name;
-    (void)f;
-    ++*(uint64_t *)ctx;
-    return OK;
 }
 
 static void on_violation(void *ctx, const char *rule, const struct fault *f)
 {
     char text[2048];
     fault_text(text, sizeof text, f);
-    fprintf(ctx, "rule %s broken: %s\n", rule, text);
-}
-
-/* Recomputes every record from the ballots, then the plan's rules against these records. */
-static err_t verify_plan(struct session *s, const struct plan *p, const struct plan_set *older, const char *exports,
-                         const char *work, struct fault *f)
-{
-    struct watch w = {0};
-    struct aggregate_result res;
-    struct node_provider nodes;
-    char records[4200];
-    progress_init(&w.progress, stderr, NULL);
-    TRY(file_list(exports, count_file, &w.total, f));
-    struct aggregate_report report = {&w, on_event};
-    err_t e = aggregate_verified(&res, &s->el->ctx, exports, work, p, older, NULL, &report, f);
-    progress_end(&w.progress);
-    if (e != OK)
-        return e;
-    printf("verified on this machine: %llu ballots in %llu exports; %llu places missing, %llu ballots dropped, %llu "
-           "exports corrected\n",
-           (unsigned long long)res.ballots, (unsigned long long)(res.verified + res.known),
-           (unsigned long long)res.missing, (unsigned long long)res.dropped, (unsigned long long)res.replaced);
-    TRY(file_path(records, sizeof records, work, "records"));
-    node_provider_dir(&nodes, records);
-    return plan_check(p, &s->el->ctx, &nodes, on_violation, stderr, f);
+    progress_end(ctx);
+    fprintf(stderr, "rule %s broken: %s\n", rule, text);
 }
 
 /* --- what am I about to decrypt? --- */
@@ -82,31 +46,33 @@ static err_t print_plan(const struct session *s, const struct plan *p)
     static const struct table_column column[] = {
         {"level", TABLE_LEFT}, {"contests and places", TABLE_RIGHT}, {"ballots, fewest", TABLE_RIGHT}, {"most", TABLE_RIGHT}};
     const struct manifest *m = s->el->m;
+    struct plan_level level[LEVELS_MAX];
     struct table *t;
     TRY(table_new(&t, column, 4));
     err_t e = OK;
-    for (uint32_t level = 0; level < m->level_count && e == OK; level++) {
-        uint64_t count = 0, low = UINT64_MAX, high = 0;
-        for (size_t i = 0; i < p->unit_count; i++) {
-            if (p->unit[i].level != level)
-                continue;
-            count++;
-            low = p->unit[i].ballots < low ? p->unit[i].ballots : low;
-            high = p->unit[i].ballots > high ? p->unit[i].ballots : high;
-        }
+    work_plan_levels(level, m, p);
+    for (size_t i = 0; i < m->level_count && e == OK; i++) {
         char a[24], b[24], c[24];
-        if (count == 0)
+        if (level[i].sums == 0)
             continue;
-        snprintf(a, sizeof a, "%llu", (unsigned long long)count);
-        snprintf(b, sizeof b, "%llu", (unsigned long long)low);
-        snprintf(c, sizeof c, "%llu", (unsigned long long)high);
-        const char *cell[] = {m->level[level], a, b, c};
+        snprintf(a, sizeof a, "%llu", (unsigned long long)level[i].sums);
+        snprintf(b, sizeof b, "%llu", (unsigned long long)level[i].low);
+        snprintf(c, sizeof c, "%llu", (unsigned long long)level[i].high);
+        const char *cell[] = {m->level[i], a, b, c};
         e = table_row(t, cell);
     }
     if (e == OK)
         e = table_print(t, stdout, TABLE_UNICODE, 20);
     table_free(t);
     return e;
+}
+
+static void print_found(const struct aggregate_result *r)
+{
+    printf("verified on this machine: %llu ballots in %llu exports; %llu places missing, %llu ballots dropped, %llu "
+           "exports corrected\n",
+           (unsigned long long)r->ballots, (unsigned long long)(r->verified + r->known),
+           (unsigned long long)r->missing, (unsigned long long)r->dropped, (unsigned long long)r->replaced);
 }
 
 /* --- decrypt --- */
@@ -117,65 +83,48 @@ struct decrypt_args {
     struct arg_list supersedes; /* back to the first plan */
 };
 
-/* This token, or another, may have decrypted every plan before this one. */
-static err_t check_older(struct plan_set *older, struct session *s, const struct decrypt_args *a, const struct plan *p,
-                         struct fault *f)
+static err_t open_plan(struct plan_work *w, struct session *s, const struct decrypt_args *a,
+                       const struct plan_watch *watch, struct fault *f)
 {
-    if (a->supersedes.count == 0 && p->has_supersedes)
+    err_t e = work_plan_open(w, s, a->plan, a->supersedes.item, a->supersedes.count, watch, f);
+    if (e == ERR_MISSING && w->p != NULL && a->supersedes.count == 0)
         return fault_set(f, ERR_MISSING, "this plan supersedes another one: name it, and all before it, with --supersedes");
-    TRY(plan_set_load_var(older, &s->el->ctx, a->supersedes.item, a->supersedes.count, f));
-    err_t e = plan_supersede_all(older->plan, older->count, p, &s->el->ctx, on_violation, stderr, f);
-    /* Those who signed one of these have nothing against this one. */
-    for (size_t i = 0; i < older->count && e == OK; i++)
-        s->t.despite |= plan_signers(s->b, s->el->r, &older->plan[i]->id);
     return e;
 }
 
-/* The token may be bound to any plan of the chain: whose trustee was not there for the second one signs the third
- * after the first. All of them were compared with this one. */
-static err_t sign_plan(struct session *s, const struct plan *p, const struct plan_set *older, struct fault *f)
+static err_t sign_and_decrypt(struct session *s, const struct plan_work *w, struct fault *f)
 {
-    err_t e = plan_sign(&s->t, s->el->r, &p->id, p->has_supersedes ? &p->supersedes : NULL, f);
-    for (size_t i = 0; e == ERR_TOKEN_BOUND && i < older->count; i++)
-        e = plan_sign(&s->t, s->el->r, &p->id, &older->plan[i]->id, f);
-    return e;
-}
-
-static err_t sign_and_decrypt(struct session *s, const struct plan *p, const struct plan_set *older, struct fault *f)
-{
-    struct target *target;
-    TRY(plan_targets(&target, &s->el->ctx, p));
-    err_t e = sign_plan(s, p, older, f);
-    if (e == OK) {
+    int is_signed;
+    err_t e = work_plan_sign(w, s, &is_signed, f);
+    if (is_signed)
         printf("plan signed\n");
-        e = decrypt_make(&s->t, s->el->r, &p->id, target, p->unit_count, f);
-    }
     if (e == OK)
-        printf("partial decryption of %zu sums, with proofs, is on the board\n", p->unit_count);
-    plan_targets_free(target, p->unit_count);
+        printf("partial decryption of %zu sums, with proofs, is on the board\n", w->p->unit_count);
     return e;
 }
 
 static err_t run_decrypt(struct session *s, const struct decrypt_args *a, struct fault *f)
 {
-    struct plan *p = NULL;
-    struct plan_set older = {0};
+    struct plan_work w = {0};
+    struct progress progress;
+    struct plan_watch watch = {&progress, on_progress, on_event, on_violation};
     err_t e;
-    GO(fault_file(f, record_check(s->el->r, s->el->m, s->b, f), BUNDLE_RECORD));
-    GO(plan_load_var(&p, &s->el->ctx, a->plan, f));
+    progress_init(&progress, stderr, NULL);
     if (a->despite != NULL)
         GO(seats_parse(&s->t.despite, a->despite, s->el->m->n, f));
-    GO(check_older(&older, s, a, p, f));
-    GO(verify_plan(s, p, &older, a->exports, a->work, f));
+    GO(open_plan(&w, s, a, &watch, f));
+    e = work_plan_verify(&w, s, a->exports, a->work, &watch, f);
+    progress_end(&progress);
+    GO(e);
+    print_found(&w.found);
     GO(trustee_find(&s->t, f)); /* the token, only now */
     printf("%s\n", s->el->m->title);
-    GO(print_plan(s, p));
-    GO(print_fingerprint(stdout, "Decryption plan", &p->id));
-    GO(prompt_words(stdin, stdout, "Compare the plan's words aloud, then type them to decrypt: ", &words_en, &p->id, f));
-    GO(sign_and_decrypt(s, p, &older, f));
+    GO(print_plan(s, w.p));
+    GO(print_fingerprint(stdout, "Decryption plan", &w.p->id));
+    GO(prompt_words(stdin, stdout, "Compare the plan's words aloud, then type them to decrypt: ", &words_en, &w.p->id, f));
+    GO(sign_and_decrypt(s, &w, f));
 out:
-    plan_set_free(&older);
-    plan_free(p);
+    plan_work_free(&w);
     return e;
 }
 
