@@ -7,6 +7,7 @@
 #include "appliance/face_parts.h"
 #include "appliance/netcheck.h"
 #include "appliance/selftest.h"
+#include "ui/qr_collect.h"
 
 /* --- errors --- */
 
@@ -275,6 +276,9 @@ err_t appliance_run(const struct appliance_options *o, struct fault *f)
         e = OK;
     }
 out:
+    if (face->read != NULL)
+        qr_collect_clear(face->read);
+    free(face->read);
     free(face);
     return e;
 }

@@ -32,6 +32,7 @@ struct face {
     hash_t opened;   /* ceremony whose shares were opened and are good; zeros: none */
     hash_t differed; /* fingerprint that the person said is another one elsewhere */
     char tally[4096]; /* the officials' folder: records, plan, result */
+    struct qr_collect *read; /* QR codes of a message that is not complete yet; NULL before the first */
 };
 
 struct appliance_options {

@@ -42,26 +42,31 @@ void face_bytes(char out[32], uint64_t bytes)
         snprintf(out, 32, "%" PRIu64 " %s", tenths / 10, unit[u]);
 }
 
+static const struct entry *enrolment_on(const struct board *b, const point_t *author)
+{
+    const struct entry *x = NULL;
+    err_t e = b == NULL ? OK : board_find(b, &x, NULL, ENTRY_ENROLL, NULL, author, NULL);
+    return e == OK || e == ERR_EQUIVOCATION ? x : NULL;
+}
+
 /* The name in the author's enrolment; of an enrolment, in itself. */
 static void author_name(char out[TEXT_TITLE_MAX + 1], const struct face *face, const struct session *s,
-                        const struct entry *e)
+                        const struct board *other, const struct entry *e)
 {
     struct enrolment who;
-    const struct entry *x = e;
+    const struct entry *x = e->kind == ENTRY_ENROLL ? e : enrolment_on(s->b, &e->author);
     snprintf(out, TEXT_TITLE_MAX + 1, "%s", message_text(face->language, MSG_ENTRY_NOBODY));
-    if (e->kind != ENTRY_ENROLL) {
-        err_t err = board_find(s->b, &x, NULL, ENTRY_ENROLL, NULL, &e->author, NULL);
-        if ((err != OK && err != ERR_EQUIVOCATION) || x == NULL)
-            return;
-    }
-    if (enrolment_parse(&who, x, s->el->m, s->g, NULL) == OK)
+    if (x == NULL)
+        x = enrolment_on(other, &e->author);
+    if (x != NULL && enrolment_parse(&who, x, s->el->m, s->g, NULL) == OK)
         snprintf(out, TEXT_TITLE_MAX + 1, "%s", who.name);
 }
 
-void face_entry_line(char out[512], const struct face *face, const struct session *s, const struct entry *e)
+void face_entry_line(char out[512], const struct face *face, const struct session *s, const struct board *other,
+                     const struct entry *e)
 {
     char name[TEXT_TITLE_MAX + 1];
-    author_name(name, face, s, e);
+    author_name(name, face, s, other, e);
     const char *arg[] = {message_text(face->language, kind_text(e->kind)), name};
     err_t ignored = message_format(out, 512, face->language, MSG_ENTRY_BY, arg, 2);
     (void)ignored; /* a text without its places is shown as it is */
@@ -71,7 +76,7 @@ void face_entry_values(struct page *p, const struct face *face, const struct ses
 {
     char name[TEXT_TITLE_MAX + 1], when[32], hex[2 * HASH_LEN + 1];
     struct exception x;
-    author_name(name, face, s, e);
+    author_name(name, face, s, NULL, e);
     page_value(p, message_text(face->language, kind_text(e->kind)), MSG_ENTRY_KIND);
     page_value(p, name, MSG_ENTRY_AUTHOR);
     face_time(when, e->time * 3600);

@@ -4,8 +4,10 @@
 
 #include "appliance/face.h"
 
-/* "deal of Alma", in the person's language. b: the board where the author may have enrolled. */
-void face_entry_line(char out[512], const struct face *face, const struct session *s, const struct entry *e);
+/* "deal of Alma", in the person's language. The author may have enrolled on the session's board or on the other one,
+ * which may be NULL. */
+void face_entry_line(char out[512], const struct face *face, const struct session *s, const struct board *other,
+                     const struct entry *e);
 
 /* What an entry is, who signed it and when, its id and size, as values of a page; of an exception its text. */
 void face_entry_values(struct page *p, const struct face *face, const struct session *s, const struct entry *e);

@@ -26,7 +26,7 @@ static err_t choose(struct face *face, const struct session *s, const struct ent
         page_field_choice(p, at, MSG_QR_SHOW_FIELD);
     for (size_t i = 0; i < s->b->entry_count; i++) {
         char line[512], detail[64], hex[17];
-        face_entry_line(line, face, s, sorted[i]);
+        face_entry_line(line, face, s, NULL, sorted[i]);
         hex_put(hex, sorted[i]->id.b, 8);
         const char *arg[] = {hex, UI_NUMBER(sorted[i]->bytes_len)};
         err_t ignored = message_format(detail, sizeof detail, face->language, MSG_ENTRY_DETAIL, arg, 2);

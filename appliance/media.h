@@ -76,7 +76,7 @@ struct media_report {
     char conflict[4][160];           /* the first ones */
 };
 
-/* Board b as a board in the directory to, made if absent: manifest and places (places_file beside it), every good entry,
+/* Board b as a board in the directory to, made if absent in one that is there: manifest and places (places_file beside it), every good entry,
  * detached ciphertexts, record and plan where there are. The room is looked at first. ERR_IO with how much is needed: it
  * is full; ERR_HASH: it does not give back what was written; ERR_ELECTION: to is a board of another election. What fn
  * returns stops it. On error report says how far it came. */

@@ -298,6 +298,18 @@ static err_t copy_all(struct copying *c, struct fault *f)
     return tell(c, "compare", c->count);
 }
 
+/* Nothing is made in the place where a medium was mounted before. */
+static err_t above_is_there(const char *to, struct fault *f)
+{
+    char dir[4096];
+    const char *slash = strrchr(to, '/');
+    if (slash == NULL || slash == to || (size_t)(slash - to) >= sizeof dir)
+        return OK;
+    memcpy(dir, to, (size_t)(slash - to));
+    dir[slash - to] = '\0';
+    return file_is_dir(dir, f);
+}
+
 err_t media_copy_out(struct media_report *report, const struct board *b, const char *places_file, const char *to,
                      progress_fn fn, void *ctx, struct fault *f)
 {
@@ -306,6 +318,7 @@ err_t media_copy_out(struct media_report *report, const struct board *b, const c
     err_t e;
     memset(report, 0, sizeof *report);
     GO(list_board(&c, places_file, f));
+    GO(above_is_there(to, f));
     GO(file_mkdir(to, f));
     GO(same_election(&c, f));
     GO(enough_room(&c, f));

@@ -339,6 +339,8 @@ static void test_pulled_out(void **state)
         char gone[400];
         snprintf(gone, sizeof gone, "%s/gone", x->dir);
         assert_int_equal(access(x->medium, F_OK), -1); /* nothing was made where it was mounted */
+        assert_err(copy(x, &r, NULL, NULL), ERR_MISSING);
+        assert_int_equal(access(x->medium, F_OK), -1);
         assert_int_equal(rename(gone, x->medium), 0);
         assert_no_halves(x);
     }

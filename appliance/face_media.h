@@ -1,0 +1,16 @@
+/* Carrying a board, for the media screen. Inside face.h's module. */
+#ifndef APPLIANCE_FACE_MEDIA_H
+#define APPLIANCE_FACE_MEDIA_H
+
+#include "appliance/face.h"
+#include "appliance/media.h"
+
+/* The board of this election on a mounted medium is shown as a difference and, if the person wants, merged; the board
+ * here is copied out to it. *done: it was done. Errors are shown by the caller. */
+MUST err_t media_face_in(struct face *face, const struct media *m, struct fault *f);
+MUST err_t media_face_out(struct face *face, const struct media *m, struct fault *f);
+
+/* "ELECTION, 8.0 GB" or "folder PATH". */
+void media_face_name(char out[1100], const struct face *face, const struct media *m);
+
+#endif
