@@ -6,8 +6,9 @@ static const struct tool {
     enum message text;
     err_t (*run)(struct face *face, struct fault *f);
 } tools[] = {
-    {'s', MSG_TOOLS_QR_SHOW, face_qr_show}, {'e', MSG_TOOLS_EXCEPTION, face_exception},
-    {'i', MSG_TOOLS_MINUTES, face_minutes}, {'b', MSG_TOOLS_BOARD, face_board},
+    {'m', MSG_TOOLS_MEDIA, face_media},       {'s', MSG_TOOLS_QR_SHOW, face_qr_show},
+    {'r', MSG_TOOLS_QR_READ, face_qr_read},   {'e', MSG_TOOLS_EXCEPTION, face_exception},
+    {'i', MSG_TOOLS_MINUTES, face_minutes},   {'b', MSG_TOOLS_BOARD, face_board},
     {'l', MSG_TOOLS_LANGUAGE, face_language}, {'d', MSG_TOOLS_RETIRE, face_retire},
 };
 
