@@ -124,13 +124,13 @@ tests: $(TESTS)
 LINTS := $(wildcard tests/lint/*.sh)
 E2E := $(filter-out %/lib.sh,$(wildcard tests/e2e/[a-z]*.sh))
 E2E_TOOLS := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/e2e/*_tool.c tests/screens/*.c))
-check: all tests $(E2E_TOOLS)
+check: all tests $(E2E_TOOLS) $(MOCK_P11)
 	+@$(MAKE) --no-print-directory SAN=1 all tests
 	@OUT=$(OUT) tests/run.sh $(LINTS) $(TESTS) $(patsubst $(OUT)/%,$(OUT)/san/%,$(TESTS)) $(E2E) \
 	  san:tests/e2e/badinput.sh san:tests/e2e/ceremony.sh tests/screens/run.sh
 
 # Keys in, expected screen out.
-screens: all $(E2E_TOOLS)
+screens: all $(E2E_TOOLS) $(MOCK_P11)
 	@OUT=$(OUT) bash tests/screens/run.sh
 
 check-quick: all tests

@@ -125,7 +125,7 @@ static void put_enrolled(struct page *p, const struct session *s)
 
 /* --- the page --- */
 
-enum { NOW = 1, CUT, ANEW, OTHERS, WORDS, TOKEN };
+enum { NOW = 1, CUT, ANEW, OTHERS, WORDS, TOKEN, MEDIA };
 
 struct view {
     enum step step;
@@ -156,9 +156,12 @@ static void put_actions(struct face *face, struct page *p, const struct view *v,
     if (face->c.token == NULL)
         page_action(p, 't', TOKEN, MSG_HOME_TOKEN_ACTION);
     else if (v->step == STEP_OPEN && opened)
-        page_action(p, 'n', CUT, MSG_DO_CUT);
-    else if (steps[v->step].run != NULL)
+        page_action(p, 'c', CUT, MSG_DO_CUT);
+    if (face->c.token != NULL && steps[v->step].run != NULL)
         page_action(p, 'n', NOW, MSG_DO, say(face, steps[v->step].name));
+    if (face->c.token != NULL && v->step == STEP_OPEN && !opened)
+        page_action(p, 'c', CUT, MSG_DO_CUT);
+    page_action(p, 'm', MEDIA, MSG_TOOLS_MEDIA);
     if (v->has_roster)
         page_action(p, 'w', WORDS, MSG_SHOW_WORDS);
     page_action(p, 'r', ANEW, MSG_READ_ANEW);
@@ -273,6 +276,8 @@ static err_t go(struct face *face, struct view *v, int action, struct fault *f)
         return do_step(face, v, step_words, f);
     case TOKEN:
         return face_token(face, f);
+    case MEDIA:
+        return face_media(face, f);
     default: /* read anew */
         return OK;
     }

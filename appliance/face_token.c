@@ -93,8 +93,6 @@ err_t face_pin(void *ctx, char *secret_out, size_t max, const struct hsm_pin_inf
         page_text(p, MSG_PIN_KEYPAD);
         page_action(p, 'g', 1, MSG_OK);
     } else {
-        if (info->final_try)
-            page_field_exact(p, message_text(face->language, MSG_PIN_FINAL_WORD), MSG_PIN_FINAL_FIELD);
         page_field_pin(p, secret_out, max, PIN_MIN, MSG_PIN_FIELD);
         page_action_flags(p, 'g', 1, PAGE_NEEDS_ALL, MSG_OK);
     }
@@ -112,8 +110,8 @@ static err_t wait_for_token(struct face *face, enum message text, struct fault *
     if (all == NULL)
         return fault_set(f, ERR_MEMORY, "list of tokens");
     err_t e;
+    struct page_event ev = {.action = PAGE_BACK};
     for (;;) {
-        struct page_event ev;
         struct page *p = page_new(face->ui, MSG_TOKEN_WAIT_TITLE);
         page_text(p, text);
         page_text(p, MSG_TOKEN_WAIT, face->token_label, face->token_serial);
@@ -132,8 +130,7 @@ static err_t wait_for_token(struct face *face, enum message text, struct fault *
             break;
     }
     free(all);
-    fault_clear(f);
-    return e;
+    return e == OK && ev.action == PAGE_BACK ? face_back(f) : e;
 }
 
 static err_t ask_last_try(struct face *face, struct fault *f)
