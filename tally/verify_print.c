@@ -1,6 +1,7 @@
 #include "tally/verify_print.h"
 
 #include <jansson.h>
+#include <unistr.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,8 +126,8 @@ err_t verify_print(FILE *out, const struct verify_report *r, int quiet)
 /* Text for JSON: what is not UTF-8 (cut in the middle of a character) is left out. */
 static json_t *text(const char *s)
 {
-    json_t *t = json_string(s);
-    return t != NULL ? t : json_string("");
+    /* NULL from json_string may mean no memory as well: only what is no text may become the empty one. */
+    return json_string(u8_check((const uint8_t *)s, strlen(s)) == NULL ? s : "");
 }
 
 /* Takes the value over. A list that lacks something is no list: *list is NULL then, and so is what it goes into. */
