@@ -127,6 +127,14 @@ static const struct tape_item *check_item(const struct verifying *v, size_t numb
     return NULL;
 }
 
+/* Why it was not checked, in the person's language where that is the person's to change. */
+static const char *reason_of(const struct verifying *v, const struct tape_item *x)
+{
+    if (v->anchor[0] == '\0' && strcmp(verify_check_id(x->number), "anchor.match") == 0)
+        return message_text(v->face->language, MSG_CHECKS_NO_ANCHOR);
+    return x->text;
+}
+
 static void put_check(struct page *p, const struct tape_item *x, const char *detail)
 {
     const char *id = verify_check_id(x->number);
@@ -156,7 +164,7 @@ static err_t show_detail(struct verifying *v, const struct tape_item *x, struct 
     page_value(p, verify_check_id(x->number), MSG_CHECKS_ID);
     page_value(p, x->name, MSG_CHECKS_SPEC);
     if (x->text[0] != '\0')
-        page_warn(p, MSG_CHECKS_REASON, x->text);
+        page_warn(p, MSG_CHECKS_REASON, reason_of(v, x));
     if (x->b > 0)
         page_head(p, MSG_CHECKS_FAILURES, UI_NUMBER(x->b));
     else if (x->a == VERIFY_PASS)
@@ -224,7 +232,7 @@ static void put_failures_of(struct page *p, const struct verifying *v, const str
     for (size_t i = 0; i < v->found_count && x->a == VERIFY_FAIL && detail[0] == '\0'; i++)
         if (v->found[i].kind == FOUND_FAILURE && v->found[i].number == x->number)
             message_fault(detail, sizeof detail, v->face->language, &v->found[i].fault);
-    put_check(p, x, x->a == VERIFY_FAIL && detail[0] ? detail : x->text[0] ? x->text : NULL);
+    put_check(p, x, x->a == VERIFY_FAIL && detail[0] ? detail : x->text[0] ? reason_of(v, x) : NULL);
 }
 
 static err_t show_report(struct verifying *v, struct fault *f)
