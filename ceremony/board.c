@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ceremony/base/file.h"
+#include "ceremony/board_admit.h"
 
 #define REFUSED_MAX 1000 /* a directory full of rubbish must not fill the memory */
 
@@ -89,6 +90,8 @@ struct reading {
     const struct board *have; /* previewing a merge: what this board has is known */
     char dir[4096];
     int copy; /* merging: write what is new into the board */
+    struct admit *admit; /* merging: whose entries are taken */
+    int who; /* of a merge: 1: only enrolments and rosters, 2: only the others; 0: all */
     struct merge_report report;
 };
 
@@ -99,7 +102,7 @@ static err_t load_entry(struct entry **out, const char *path, const char *name, 
     size_t len;
     char right[ENTRY_NAME_SIZE];
     *out = NULL;
-    TRY(file_read(&data, &len, path, ENTRY_MAX, f));
+    TRY(file_read(&data, &len, path, strncmp(name, "partial.", 8) == 0 ? ENTRY_MAX : ENTRY_SMALL_MAX, f));
     err_t e = entry_parse(out, data, len, election, f);
     if (e != OK)
         return fault_file(f, e, path);
@@ -127,9 +130,17 @@ static err_t read_one(void *ctx, const char *name, struct fault *f)
     struct entry *e = NULL;
     struct fault why;
     fault_clear(&why);
-    int taken = 0;
+    int taken = 0, who = strncmp(name, "enroll.", 7) == 0 || strncmp(name, "roster.", 7) == 0 ? 1 : 2;
+    if (r->who != 0 && r->who != who)
+        return OK;
     TRY(file_path(path, sizeof path, r->dir, name));
     err_t err = load_entry(&e, path, name, &r->board->election, &why);
+    if (err == OK && r->admit != NULL && board_entry(r->board, &e->id) == NULL &&
+        (r->have == NULL || board_entry(r->have, &e->id) == NULL)) {
+        err = fault_file(&why, admit_entry(r->admit, e, &why), path);
+        if (err != OK)
+            entry_free(e);
+    }
     if (err != OK) {
         r->report.refused++;
         if (is_fatal(err) && !((r->copy || r->have != NULL) && err == ERR_IO)) {
@@ -245,8 +256,15 @@ static err_t merge_detached(void *ctx, const char *name, struct fault *f)
         if (strncmp(name, hex, 2 * HASH_LEN) != 0 || strcmp(name + 2 * HASH_LEN, ".bin") != 0) {
             fault_set(&why, ERR_HASH, "a detached ciphertext that does not have the hash in its name");
             e = fault_file(&why, ERR_HASH, path);
-            free(data);
         }
+        int is_new = e == OK && board_detached_get(r->have != NULL ? r->have : r->board, &there, &there_len, &hash,
+                                                   NULL) != OK;
+        if (is_new)
+            e = fault_file(&why, admit_detached(r->admit, &why), path);
+        if (e != OK)
+            free(data);
+        free(there);
+        there = NULL;
     }
     if (is_fatal(e) && e != ERR_IO)
         return fault_set(f, e, "detached ciphertext");
@@ -267,14 +285,24 @@ static err_t merge_detached(void *ctx, const char *name, struct fault *f)
 
 static err_t read_both(struct reading *r, const char *from, struct merge_report *report, struct fault *f)
 {
+    const struct board *b = r->have != NULL ? r->have : r->board, *news = r->have != NULL ? r->board : NULL;
+    struct admit admit = {0};
+    err_t e;
     memset(report, 0, sizeof *report);
-    TRY(file_is_dir(from, f));
-    TRY(file_path(r->dir, sizeof r->dir, from, "detached"));
-    err_t e = file_list(r->dir, merge_detached, r, f);
-    if (e == OK)
-        e = file_path(r->dir, sizeof r->dir, from, "entries");
-    if (e == OK)
-        e = file_list(r->dir, read_one, r, f);
+    GO(file_is_dir(from, f));
+    r->admit = &admit;
+    GO(admit_open(&admit, b, NULL, f));
+    GO(file_path(r->dir, sizeof r->dir, from, "detached"));
+    GO(file_list(r->dir, merge_detached, r, f));
+    GO(file_path(r->dir, sizeof r->dir, from, "entries"));
+    for (r->who = 1; r->who <= 2; r->who++) { /* whose entries the others are may follow from the first ones */
+        GO(file_list(r->dir, read_one, r, f));
+        admit_free(&admit);
+        GO(admit_open(&admit, b, news, f));
+    }
+out:
+    admit_free(&admit);
+    r->admit = NULL;
     *report = r->report;
     return fault_file(f, e, from);
 }

@@ -18,7 +18,12 @@
 #include "ceremony/math/group.h"
 
 #define ENTRY_MAX ((size_t)64 << 20) /* bytes of one entry file */
+#define ENTRY_SMALL_MAX ((size_t)1 << 20) /* of one that is no partial decryption */
 #define DETACHED_MAX 4096            /* bytes of one detached ciphertext */
+/* What merges take of people without a seat, and of detached ciphertexts (board_merge). */
+#define BOARD_STRANGE_MAX 4096
+#define BOARD_STRANGE_BYTES ((size_t)64 << 20)
+#define BOARD_DETACHED_MAX 16384
 
 enum entry_kind {
     ENTRY_ENROLL,
@@ -90,8 +95,13 @@ void board_free(struct board *b);
  * NAME.damaged first. */
 MUST err_t board_add(struct board *b, struct entry *e, int *taken, struct fault *f);
 
+/* This key signed the roster for this board: DIR/own/KEY. From then on merges take entries of that roster's authors. */
+MUST err_t board_own(const struct board *b, const point_t *author, struct fault *f);
+
 /* Everything of the directory from that is good is copied in, detached files included. Counts: new, known,
- * refused (listed in b->refused). */
+ * refused (listed in b->refused). Once the board's trustee has signed a roster, of those who are not in it only enrolments
+ * are taken (ERR_UNKNOWN); these, and before the roster everybody's entries, at most BOARD_STRANGE_MAX of
+ * BOARD_STRANGE_BYTES together (ERR_LIMIT). Faults name the file. */
 struct merge_report {
     size_t added, known, refused, detached;
 };

@@ -89,6 +89,8 @@ err_t entry_parse(struct entry **out, uint8_t *bytes, size_t len, const hash_t *
                                 : cose_parse(&m, bytes, len, f);
     if (err == OK)
         err = parse_payload(e, &m, f);
+    if (err == OK && e->kind != ENTRY_PARTIAL && len > ENTRY_SMALL_MAX)
+        err = fault_set(f, ERR_LIMIT, "an entry of %zu bytes that is no partial decryption", len);
     if (err == OK && hash_cmp(&e->election, election) != 0)
         err = fault_set(f, ERR_ELECTION, "the entry names another election");
     if (err == OK)

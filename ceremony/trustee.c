@@ -29,7 +29,10 @@ err_t trustee_post(struct trustee *t, const struct entry **out, enum entry_kind 
     if (err != OK)
         return err;
     id = e->id;
-    err = board_add(t->b, e, &taken, f);
+    if (kind == ENTRY_ROSTER)
+        err = board_own(t->b, &t->identity, f);
+    if (err == OK)
+        err = board_add(t->b, e, &taken, f);
     if (!taken)
         entry_free(e);
     if (out != NULL)

@@ -174,7 +174,6 @@ static void test_ceremony_of_outsiders(void **state)
 {
     (void)state;
     struct world *w = world_new(3, 2, 0, 1), *fake = world_new(3, 2, 0, 1);
-    struct merge_report report;
     struct record *r;
     struct cbor_out bytes = CBOR_OUT_INIT;
     world_enroll(w);
@@ -183,7 +182,7 @@ static void test_ceremony_of_outsiders(void **state)
     for (uint32_t i = 0; i < 3; i++)
         fake->party[i].b->election = w->m.election;
     world_to_record(fake);
-    assert_int_equal(board_merge(w->party[0].b, fake->party[0].dir, &report, &f), OK);
+    board_inject(w->party[0].b, fake->party[0].dir);
     world_reopen(w);
     world_deal(w, ALL);
     assert_int_equal(record_make_for(&r, &bytes, &w->m, w->party[0].b, &w->roster->ceremony, &f), ERR_EARLY);

@@ -364,6 +364,111 @@ static void test_many_bad_files(void **state)
     assert_int_equal(x->board[0]->entry_count, 0);
 }
 
+/* --- whose entries a merge takes --- */
+
+static size_t refused_with(const struct board *b, err_t e)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < b->refused_count; i++)
+        n += b->refused[i].fault.err == e;
+    return n;
+}
+
+/* After the roster, of those without a seat only enrolments are taken; each other one is named. */
+static void test_strangers_after_the_roster(void **state)
+{
+    struct fixture *x = *state;
+    struct merge_report report;
+    struct board *news;
+    struct world *w = world_new(3, 2, 0, 1);
+    struct board *b;
+    world_enroll(w);
+    world_exchange(w);
+    assert_int_equal(board_open(&b, x->dir[1], &w->m.election, &f), OK);
+    x->election = w->m.election;
+    board_free(x->board[1]);
+    x->board[1] = b;
+    add(x, 1, &x->signer, ENTRY_DEAL, "before the roster", NULL);
+    assert_int_equal(board_merge(w->party[0].b, x->dir[1], &report, &f), OK);
+    assert_int_equal(report.added, 1);
+    world_roster(w);
+    add(x, 1, &x->signer, ENTRY_PARTIAL, "after it", NULL);
+    add(x, 1, &x->signer, ENTRY_ROSTER, "their own", NULL);
+    add(x, 1, &x->signer, ENTRY_ENROLL, "a new token", NULL);
+    assert_int_equal(board_merge_preview(&news, w->party[0].b, x->dir[1], &report, &f), OK);
+    assert_int_equal(report.added, 1);
+    assert_int_equal(refused_with(news, ERR_UNKNOWN), 2);
+    board_free(news);
+    assert_int_equal(board_merge(w->party[0].b, x->dir[1], &report, &f), OK);
+    assert_int_equal(report.added, 1);
+    assert_int_equal(report.known, 1);
+    assert_int_equal(report.refused, 2);
+    assert_int_equal(refused_with(w->party[0].b, ERR_UNKNOWN), 2);
+    assert_non_null(strstr(w->party[0].b->refused[0].fault.file, "entries"));
+    world_free(w);
+}
+
+static void test_too_many_strangers(void **state)
+{
+    struct fixture *x = *state;
+    struct merge_report report;
+    char text[32];
+    for (int i = 0; i < BOARD_STRANGE_MAX - 1; i++) { /* as if they were there */
+        struct entry *e = calloc(1, sizeof *e);
+        assert_non_null(e);
+        e->bytes_len = 1;
+        e->id.b[0] = (uint8_t)(i >> 8);
+        e->id.b[1] = (uint8_t)i;
+        struct board *b = x->board[0];
+        b->entry = realloc(b->entry, (b->entry_count + 1) * sizeof *b->entry);
+        assert_non_null(b->entry);
+        b->entry[b->entry_count++] = e;
+    }
+    for (int i = 0; i < 3; i++) {
+        snprintf(text, sizeof text, "entry %d", i);
+        add(x, 1, &x->signer, ENTRY_DEAL, text, NULL);
+    }
+    assert_int_equal(board_merge(x->board[0], x->dir[1], &report, &f), OK);
+    assert_int_equal(report.added, 1);
+    assert_int_equal(refused_with(x->board[0], ERR_LIMIT), 2);
+}
+
+/* Few entries, but of many bytes. */
+static void test_too_much_of_strangers(void **state)
+{
+    struct fixture *x = *state;
+    struct merge_report report;
+    struct board *b = x->board[0];
+    struct entry *e = calloc(1, sizeof *e);
+    assert_non_null(e);
+    e->bytes_len = BOARD_STRANGE_BYTES - 100;
+    b->entry = calloc(1, sizeof *b->entry);
+    assert_non_null(b->entry);
+    b->entry[b->entry_count++] = e;
+    add(x, 1, &x->signer, ENTRY_PARTIAL, "some bytes", NULL);
+    assert_int_equal(board_merge(b, x->dir[1], &report, &f), OK);
+    assert_int_equal(report.added, 0);
+    assert_int_equal(refused_with(b, ERR_LIMIT), 1);
+}
+
+/* Only partial decryptions grow with the election. */
+static void test_large_entry(void **state)
+{
+    struct fixture *x = *state;
+    struct cbor_out st = CBOR_OUT_INIT;
+    struct entry *e, *out;
+    uint8_t *much = calloc(1, ENTRY_SMALL_MAX);
+    assert_non_null(much);
+    cbor_put_bytes(&st, much, ENTRY_SMALL_MAX);
+    assert_int_equal(entry_make(&e, ENTRY_PARTIAL, &x->election, NULL, NULL, &st, NULL, &x->signer, &f), OK);
+    assert_int_equal(parse_copy(&out, e->bytes, e->bytes_len, &x->election), OK);
+    entry_free(out);
+    entry_free(e);
+    assert_int_equal(entry_make(&e, ENTRY_DEAL, &x->election, NULL, NULL, &st, NULL, &x->signer, &f), ERR_LIMIT);
+    cbor_out_free(&st);
+    free(much);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -378,6 +483,10 @@ int main(void)
         T(test_rubbish),
         T(test_damaged_own_file),
         T(test_many_bad_files),
+        T(test_strangers_after_the_roster),
+        T(test_too_many_strangers),
+        T(test_too_much_of_strangers),
+        T(test_large_entry),
     };
     return cmocka_run_group_tests(tests, secrets_setup, NULL);
 }

@@ -152,13 +152,12 @@ static void test_rosters(void **state)
     status_free(s);
     /* An outsider's whole ceremony beside the real one. */
     struct world *fake = world_new(3, 2, 0, 1);
-    struct merge_report report;
     fake->m.election = w->m.election;
     for (uint32_t i = 0; i < 3; i++)
         fake->party[i].b->election = w->m.election;
     world_roster(w);
     world_to_record(fake);
-    assert_int_equal(board_merge(w->party[0].b, fake->party[0].dir, &report, &f), OK);
+    board_inject(w->party[0].b, fake->party[0].dir);
     s = read(w, 1);
     assert_int_equal(s->stage, STAGE_DEAL);
     assert_false(s->rosters_differ);

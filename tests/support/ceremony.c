@@ -122,6 +122,22 @@ void world_reopen(struct world *w)
     }
 }
 
+void board_inject(struct board *b, const char *from)
+{
+    struct board *x;
+    MUST_OK(board_open(&x, from, &b->election, f));
+    for (size_t i = 0; i < x->entry_count; i++) {
+        int taken;
+        struct entry *e = x->entry[i];
+        MUST_OK(board_add(b, e, &taken, f));
+        if (taken) { /* the board has it now */
+            memmove(x->entry + i, x->entry + i + 1, (--x->entry_count - i) * sizeof *x->entry);
+            i--;
+        }
+    }
+    board_free(x);
+}
+
 void world_exchange(struct world *w)
 {
     struct merge_report report;

@@ -41,6 +41,8 @@ void world_free(struct world *w);
 struct party *world_seat(struct world *w, uint32_t seat);
 /* Opens all boards again, as a new process would. */
 void world_reopen(struct world *w);
+/* Every entry of another board, whatever a merge would refuse. */
+void board_inject(struct board *b, const char *from);
 /* Everything that anybody has reaches everybody; boards are reopened. */
 void world_exchange(struct world *w);
 
