@@ -188,7 +188,8 @@ static int is_own_board(const struct face *face, const struct carry *c)
 
 static void list_items(struct page *p, const struct tape_item *found, size_t count, uint32_t kind, enum message head)
 {
-    size_t shown = 0, all = night_count(found, count, kind);
+    size_t shown = 0, all = night_count(found, count, kind), len = 0;
+    char lines[LINES_MAX * 128] = "";
     if (all == 0)
         return;
     page_head(p, head);
@@ -198,9 +199,11 @@ static void list_items(struct page *p, const struct tape_item *found, size_t cou
         shown++;
         if (kind == ITEM_REFUSED)
             page_fault(p, &found[i].fault);
-        else
-            page_raw(p, found[i].text);
+        else if (len < sizeof lines)
+            len += (size_t)snprintf(lines + len, sizeof lines - len, "%s%s", len > 0 ? "\n" : "", found[i].text);
     }
+    if (len > 0)
+        page_raw(p, lines);
     if (all > shown)
         page_text(p, MSG_MEDIA_MORE, UI_NUMBER(all - shown));
 }

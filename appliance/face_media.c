@@ -35,7 +35,9 @@ static void detail_of(char out[1400], const struct face *face, const struct medi
     char room[32];
     face_bytes(room, m->room);
     const char *arg[] = {m->device, m->model, m->mount, room};
-    if (m->mount[0] == '\0')
+    if (m->device[0] == '\0')
+        format(out, 1400, face, m->read_only ? MSG_MEDIA_READ_ONLY : MSG_MEDIA_ROOM, arg + 3, m->read_only ? 0 : 1);
+    else if (m->mount[0] == '\0')
         format(out, 1400, face, MSG_MEDIA_NOT_MOUNTED, arg, 2);
     else if (m->read_only)
         format(out, 1400, face, MSG_MEDIA_MOUNTED_READ_ONLY, arg, 3);

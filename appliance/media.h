@@ -57,7 +57,7 @@ MUST int media_label_read(char out[64], const char *path);
 
 struct media_board {
     char dir[1200];
-    hash_t election; /* of its manifest */
+    hash_t election; /* that its manifest makes, whatever else is in it */
     size_t entries;  /* files in it, good or bad */
 };
 

@@ -59,7 +59,7 @@ static err_t look_into(struct finding *w, struct fault *f)
         struct media_board *b = &w->out[*w->count];
         memset(b, 0, sizeof *b);
         snprintf(b->dir, sizeof b->dir, "%.1199s", w->dir);
-        if (file_hash(&b->election, path, NULL) == OK)
+        if (manifest_election_of(&b->election, path, NULL) == OK)
             ++*w->count;
         snprintf(path, sizeof path, "%s/entries", w->dir);
         return file_list(path, count_one, &b->entries, NULL) == ERR_MEMORY ? ERR_MEMORY : OK;
@@ -170,7 +170,7 @@ static err_t same_election(const struct copying *c, struct fault *f)
     char path[4400];
     hash_t hash;
     TRY(file_path(path, sizeof path, c->to, MANIFEST));
-    err_t e = file_hash(&hash, path, f);
+    err_t e = manifest_election_of(&hash, path, f);
     if (e == ERR_MISSING) {
         fault_clear(f);
         return OK;

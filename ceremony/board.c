@@ -247,6 +247,7 @@ static err_t merge_detached(void *ctx, const char *name, struct fault *f)
     size_t len, there_len;
     hash_t hash;
     struct fault why;
+    int is_new = 0;
     fault_clear(&why);
     TRY(file_path(path, sizeof path, r->dir, name));
     err_t e = file_read(&data, &len, path, DETACHED_MAX, &why);
@@ -257,14 +258,13 @@ static err_t merge_detached(void *ctx, const char *name, struct fault *f)
             fault_set(&why, ERR_HASH, "a detached ciphertext that does not have the hash in its name");
             e = fault_file(&why, ERR_HASH, path);
         }
-        int is_new = e == OK && board_detached_get(r->have != NULL ? r->have : r->board, &there, &there_len, &hash,
+        is_new = e == OK && board_detached_get(r->have != NULL ? r->have : r->board, &there, &there_len, &hash,
                                                    NULL) != OK;
         if (is_new)
             e = fault_file(&why, admit_detached(r->admit, &why), path);
         if (e != OK)
             free(data);
         free(there);
-        there = NULL;
     }
     if (is_fatal(e) && e != ERR_IO)
         return fault_set(f, e, "detached ciphertext");
@@ -272,14 +272,10 @@ static err_t merge_detached(void *ctx, const char *name, struct fault *f)
         r->report.refused++;
         return refuse(r->board, path, &why);
     }
-    if (r->have != NULL)
-        r->report.detached += board_detached_get(r->have, &there, &there_len, &hash, NULL) != OK;
-    else
+    if (is_new && r->have == NULL)
         e = board_detached_put(r->board, &hash, data, len, f);
-    free(there);
+    r->report.detached += is_new && e == OK ? 1 : 0;
     free(data);
-    if (r->have == NULL)
-        r->report.detached += e == OK ? 1 : 0;
     return e;
 }
 

@@ -349,13 +349,23 @@ static err_t index_ids(struct manifest *m)
     return OK;
 }
 
-static err_t election_hash(hash_t *out, const uint8_t *data, size_t len)
+err_t manifest_election(hash_t *out, const uint8_t *data, size_t len)
 {
     struct cbor_out o = CBOR_OUT_INIT;
     cbor_put_array(&o, 2);
     cbor_put_text(&o, "conclave/election");
     cbor_put_bytes(&o, data, len);
     return cbor_out_hash(&o, out);
+}
+
+err_t manifest_election_of(hash_t *out, const char *path, struct fault *f)
+{
+    uint8_t *data;
+    size_t len;
+    TRY(file_read(&data, &len, path, MANIFEST_MAX, f));
+    err_t e = manifest_election(out, data, len);
+    free(data);
+    return e;
 }
 
 err_t manifest_parse(struct manifest **out, const uint8_t *data, size_t len, struct fault *f)
@@ -373,7 +383,7 @@ err_t manifest_parse(struct manifest **out, const uint8_t *data, size_t len, str
     GO(names_new(&l.styles));
     GO(read_all(&l, doc));
     GO(index_ids(l.m));
-    GO(election_hash(&l.m->election, data, len));
+    GO(manifest_election(&l.m->election, data, len));
     *out = l.m;
     l.m = NULL;
 out:

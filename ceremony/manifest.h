@@ -71,6 +71,10 @@ MUST err_t manifest_load(struct manifest **out, const char *path, struct fault *
 MUST err_t manifest_parse(struct manifest **out, const uint8_t *data, size_t len, struct fault *f);
 void manifest_free(struct manifest *m);
 
+/* Which election the bytes of a manifest.json would be, whatever they say. */
+MUST err_t manifest_election(hash_t *out, const uint8_t *data, size_t len);
+MUST err_t manifest_election_of(hash_t *out, const char *path, struct fault *f);
+
 /* The bytes of manifest.json for the fields of m (election, *_by_id are not used), always the same for the
  * same fields; min_qual and same_model_max of 0 stand for their defaults. They are read back before they are
  * given out, so m's rules are checked. *out freed with free(). */

@@ -153,7 +153,7 @@ static int setup(void **state)
     put(board, "places.csv", "place\n");
     put(board, "record.cbor", "record");
     put(board, "notes.txt", "not to be copied");
-    hash_one(&x->election, "{\"some\": \"manifest\"}", 20);
+    assert_err(manifest_election(&x->election, (const uint8_t *)"{\"some\": \"manifest\"}", 20), OK);
     x->token = softkeys_new("Model", "1");
     softkeys_add(x->token);
     x->signer = softkeys_signer(x->token, 0);

@@ -1,5 +1,5 @@
 /* Reads a screen as "tmux capture-pane -p -e" gives it, paints its cells as pixels, and prints the QR codes that
- * are in the picture, one a line. Exit status 1 if there are none. */
+ * are in the picture, one a line. Exit status 1 if there are none. usage: capture_qr [PNG], to keep the picture. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,7 +86,7 @@ static void read_line(char *s, struct paint *p, size_t row)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     char line[65536];
     struct paint p = {1, 0, 0};
@@ -99,6 +99,8 @@ int main(void)
     for (size_t y = 0; y < g.height; y++)
         for (size_t x = 0; x < g.width; x++)
             g.pixel[y * g.width + x] = half[y / SCALE][x / SCALE] ? 255 : 0;
+    if (argc > 1 && image_write_png(argv[1], &g, NULL) != OK)
+        return 2;
     if (qr_decode_gray(&found, &g) != OK)
         return 2;
     size_t count = found.count;
