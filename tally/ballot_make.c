@@ -6,9 +6,12 @@
 #include "ceremony/base/secret.h"
 #include "ceremony/math/pok.h"
 
+#define ID_LEN (TEXT_ID_MAX + 2) /* a name that is longer than any id differs from all of them */
+
 /* Everything secret of one ballot, in secret memory, wiped when it is done. */
 struct work {
     uint8_t seed[BALLOT_SEED_LEN], okm[48], fresh[32];
+    uint8_t chosen[ID_LEN], option[ID_LEN];
     scalar_t sk, nonce, sum_r, product;
     size_t cipher_count;
     scalar_t *r;                     /* inside the same allocation */
@@ -96,28 +99,40 @@ static err_t derive(struct work *w, scalar_t *out, const struct election_context
 
 /* --- choices --- */
 
-static long option_index(const struct contest *c, const char *id)
+/* out = id, filled up with zeros. Every id takes the same steps: past its end the position stays. */
+static void pad_id(uint8_t out[ID_LEN], const char *id)
 {
-    for (size_t i = 0; i < c->option_count; i++)
-        if (strcmp(c->option[i].id, id) == 0)
-            return (long)i;
-    return -1;
+    for (size_t i = 0, at = 0; i < ID_LEN; i++) {
+        out[i] = (uint8_t)id[at];
+        at += id[at] != '\0';
+    }
 }
 
-static err_t choose(uint32_t *v, const struct contest *c, const struct ballot_vote *vote,
+/* Each option is compared with as many names as the limit allows, those that were not chosen being empty: neither which
+ * nor how many shows in the time. */
+static err_t choose(struct work *w, uint32_t *v, const struct contest *c, const struct ballot_vote *vote,
                     const struct selection *s, struct fault *f)
 {
+    uint32_t unknown = 0, twice = 0;
     if (s->option_count > vote->limit)
-        return fault_set(f, ERR_RULE, "contest %s: %zu options chosen, at most %u are allowed", c->id,
-                         s->option_count, vote->limit);
-    for (size_t i = 0; i < s->option_count; i++) {
-        long o = option_index(c, s->option[i]);
-        if (o < 0)
-            return fault_set(f, ERR_UNKNOWN, "contest %s has no such option", c->id);
-        if (v[o])
-            return fault_set(f, ERR_RULE, "contest %s: option %s is chosen twice", c->id, c->option[o].id);
-        v[o] = 1;
+        return fault_set(f, ERR_RULE, "contest %s: more options are chosen than the %u that are allowed", c->id,
+                         vote->limit);
+    for (size_t i = 0; i < vote->limit; i++) {
+        uint32_t real = i < s->option_count, found = 0;
+        pad_id(w->chosen, real ? s->option[i] : "");
+        for (size_t o = 0; o < c->option_count; o++) {
+            pad_id(w->option, c->option[o].id);
+            uint32_t equal = (uint32_t)secret_equal(w->chosen, w->option, ID_LEN);
+            found |= equal;
+            twice |= equal & v[o];
+            v[o] |= equal;
+        }
+        unknown |= real & (found ^ 1);
     }
+    if (unknown)
+        return fault_set(f, ERR_UNKNOWN, "contest %s has no such option", c->id);
+    if (twice)
+        return fault_set(f, ERR_RULE, "contest %s: one option is chosen twice", c->id);
     for (size_t i = 0; vote->limit > 1 && i < vote->limit; i++)
         v[vote->option_count + i] = i + s->option_count < vote->limit;
     return OK;
@@ -140,7 +155,7 @@ static err_t set_choices(struct work *w, const struct manifest *m, const struct 
             mine = &sel[k];
             used++;
         }
-        TRY(choose(v, c, &b->vote[i], mine, f));
+        TRY(choose(w, v, c, &b->vote[i], mine, f));
         v += b->vote[i].cipher_count;
     }
     if (used != count)

@@ -1,8 +1,10 @@
 #include <jansson.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ceremony/base/file.h"
+#include "ceremony/base/secret.h"
 #include "tally/simulate.h"
 #include "tally/verb.h"
 
@@ -66,11 +68,26 @@ static err_t make_random(struct job *j, uint64_t count, uint64_t seed, uint64_t 
 
 /* --- chosen: CONTEST=OPTION[,OPTION...] --- */
 
+/* What a voter chose, in secret memory. (On the command line others on this machine can read it: that is for trials.) */
 struct choice {
     char text[TEXT_ID_MAX + 1 + (TEXT_ID_MAX + 1) * OPTIONS_MAX];
     const char *option[OPTIONS_MAX];
     struct selection selection;
 };
+
+struct choices {
+    struct selection *selection;
+    struct choice choice[];
+};
+
+static err_t choices_new(struct choices **out, size_t count)
+{
+    size_t at = sizeof **out + count * sizeof *(*out)->choice;
+    at = (at + 15) & ~(size_t)15; /* guarded memory ends at a page: keep it aligned */
+    TRY(secret_alloc((void **)out, (at + count * sizeof *(*out)->selection + 15) & ~(size_t)15));
+    (*out)->selection = (struct selection *)((char *)*out + at);
+    return OK;
+}
 
 static err_t choice_parse(struct verb_run *v, struct choice *c, const char *text)
 {
@@ -119,23 +136,19 @@ static err_t ballot_add(struct job *j, struct ballot_maker *mk, const char *styl
 static err_t make_chosen(struct job *j, const char *style, const struct arg_list *select)
 {
     struct ballot_maker *mk = NULL;
-    struct choice *choice = calloc(select->count ? select->count : 1, sizeof *choice);
-    struct selection *selection = calloc(select->count ? select->count : 1, sizeof *selection);
-    err_t e = OK;
-    if (choice == NULL || selection == NULL) {
-        e = fault_set(&j->v->fault, ERR_MEMORY, "choices");
-        goto out;
-    }
+    struct choices *s = NULL;
+    err_t e = choices_new(&s, select->count);
+    if (e != OK)
+        return fault_set(&j->v->fault, e, "choices");
     for (size_t i = 0; i < select->count; i++) {
-        GO(choice_parse(j->v, &choice[i], select->item[i]));
-        selection[i] = choice[i].selection;
+        GO(choice_parse(j->v, &s->choice[i], select->item[i]));
+        s->selection[i] = s->choice[i].selection;
     }
     GO(ballot_maker_new(&mk, &j->be->ctx));
-    GO(ballot_add(j, mk, style, selection, select->count));
+    GO(ballot_add(j, mk, style, s->selection, select->count));
 out:
     ballot_maker_free(mk);
-    free(choice);
-    free(selection);
+    secret_free(s);
     return e;
 }
 
@@ -146,15 +159,14 @@ static err_t json_fault(struct job *j, size_t number, const char *what)
     return fault_set(&j->v->fault, ERR_FORMAT, "ballot %zu: %s", number + 1, what);
 }
 
-static err_t take_json_votes(struct job *j, json_t *votes, struct choice *choice, struct selection *selection,
-                             size_t *count, size_t number)
+static err_t take_json_votes(struct job *j, json_t *votes, struct choices *s, size_t *count, size_t number)
 {
     const char *contest;
     json_t *options;
     *count = 0;
     json_object_foreach(votes, contest, options)
     {
-        struct choice *c = &choice[*count];
+        struct choice *c = &s->choice[*count];
         size_t n = json_array_size(options);
         if (!json_is_array(options) || n > OPTIONS_MAX)
             return json_fault(j, number, "a contest is a list of options");
@@ -163,7 +175,7 @@ static err_t take_json_votes(struct job *j, json_t *votes, struct choice *choice
             if (c->option[i] == NULL)
                 return json_fault(j, number, "options are texts");
         }
-        selection[(*count)++] = (struct selection){contest, n, c->option};
+        s->selection[(*count)++] = (struct selection){contest, n, c->option};
     }
     return OK;
 }
@@ -175,16 +187,25 @@ static err_t make_json_one(struct job *j, struct ballot_maker *mk, json_t *item,
     if (!json_is_object(votes) || json_object_size(item) != (style ? 2u : 1u) ||
         (style && !json_is_string(style)))
         return json_fault(j, number, "an object with \"style\" (text) and \"votes\" (object) is wanted");
-    struct choice *choice = calloc(room ? room : 1, sizeof *choice);
-    struct selection *selection = calloc(room ? room : 1, sizeof *selection);
-    err_t e = ERR_MEMORY;
-    if (choice != NULL && selection != NULL)
-        e = take_json_votes(j, votes, choice, selection, &count, number);
+    if (room > j->be->m->contest_count)
+        return json_fault(j, number, "there are more contests than in the manifest");
+    struct choices *s;
+    err_t e = choices_new(&s, room);
+    if (e != OK)
+        return fault_set(&j->v->fault, e, "choices");
+    e = take_json_votes(j, votes, s, &count, number);
     if (e == OK)
-        e = ballot_add(j, mk, json_string_value(style), selection, count);
-    free(choice);
-    free(selection);
+        e = ballot_add(j, mk, json_string_value(style), s->selection, count);
+    secret_free(s);
     return e;
+}
+
+/* What the reader of JSON kept in memory is wiped when it is given back. */
+static void wipe_and_free(void *p)
+{
+    if (p != NULL)
+        secret_wipe(p, malloc_usable_size(p));
+    free(p);
 }
 
 static err_t make_json(struct job *j, const char *path)
@@ -193,8 +214,13 @@ static err_t make_json(struct job *j, const char *path)
     size_t len;
     json_error_t why;
     struct ballot_maker *mk = NULL;
+    json_malloc_t usual_malloc;
+    json_free_t usual_free;
     TRY(file_read(&data, &len, path, VOTES_MAX, &j->v->fault));
+    json_get_alloc_funcs(&usual_malloc, &usual_free);
+    json_set_alloc_funcs(malloc, wipe_and_free);
     json_t *list = json_loadb((const char *)data, len, JSON_REJECT_DUPLICATES, &why);
+    secret_wipe(data, len);
     free(data);
     err_t e = OK;
     if (!json_is_array(list)) {
@@ -209,6 +235,7 @@ static err_t make_json(struct job *j, const char *path)
 out:
     ballot_maker_free(mk);
     json_decref(list);
+    json_set_alloc_funcs(usual_malloc, usual_free);
     return e == OK ? OK : fault_file(&j->v->fault, e, path);
 }
 

@@ -122,6 +122,34 @@ static void test_make_rules(void **state)
     assert_int_equal(make(x, x->e1, "town", &school, 1), OK);
 }
 
+/* Names that begin alike, no name, a name longer than any; and a fault does not say what was chosen. */
+static void test_choices(void **state)
+{
+    struct fixture *x = fx(state);
+    struct cbor_out o = CBOR_OUT_INIT;
+    struct fault f;
+    char longer[3 * TEXT_ID_MAX];
+    memset(longer, 'a', sizeof longer);
+    longer[sizeof longer - 1] = '\0';
+    const char *name[] = {"", "aa", longer};
+    for (size_t i = 0; i < 3; i++) {
+        struct selection s = {"mayor", 1, &name[i]};
+        assert_int_equal(make(x, x->e1, "town", &s, 1), ERR_UNKNOWN);
+    }
+    longer[TEXT_ID_MAX] = '\0';
+    struct selection s = {"mayor", 1, &name[2]};
+    assert_int_equal(make(x, x->e1, "town", &s, 1), ERR_UNKNOWN);
+    const char *again[] = {"q", "q"}, *wrong[] = {"p", "wrong"};
+    struct selection bad[] = {{"council", 2, again}, {"council", 2, wrong}};
+    for (size_t i = 0; i < 2; i++) {
+        fault_clear(&f);
+        assert_int_not_equal(ballot_make(x->maker, &o, NULL, x->e1, "town", &bad[i], 1, NULL, &f), OK);
+        assert_null(strstr(f.detail, "option q"));
+        assert_null(strstr(f.detail, "wrong"));
+    }
+    cbor_out_free(&o);
+}
+
 /* One seed gives one ballot id and the same ciphertexts, another seed others. */
 static void test_seed(void **state)
 {
@@ -577,6 +605,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_good),
         CASE(test_make_rules),
+        CASE(test_choices),
         CASE(test_seed),
         CASE(test_context),
         CASE(test_bytes),
