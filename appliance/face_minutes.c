@@ -69,7 +69,7 @@ err_t face_minutes(struct face *face, struct fault *f)
     e = minutes_make(&sheet, &s, face->language, f);
     session_close(&s);
     GO(e);
-    GO(sheet_text(&text, &len, sheet));
+    GO(sheet_flow(&text, &len, sheet));
     e = show(face, sheet, text, f);
 out:
     free(text);

@@ -151,12 +151,12 @@ void sheet_rule(struct sheet *s)
 /* --- as text --- */
 
 /* Words of text in lines of the width, all but the first one indented. */
-static void put_wrapped(FILE *out, const char *text, size_t indent)
+static void put_wrapped(FILE *out, const char *text, size_t indent, size_t width)
 {
     size_t at = indent;
     for (const char *p = text; *p != '\0';) {
         size_t n = strcspn(p, " \n");
-        if (at > indent && at + n + 1 > SHEET_TEXT_WIDTH) {
+        if (at > indent && at + n + 1 > width) {
             fprintf(out, "\n%*s", (int)indent, "");
             at = indent;
         } else if (p != text && n > 0 && at > indent) {
@@ -193,6 +193,19 @@ static err_t put_table(FILE *out, const struct sheet *s, size_t *i)
     return e;
 }
 
+/* The same as lines of cells. */
+static void flow_table(FILE *out, const struct sheet *s, size_t *i)
+{
+    for (;; ++*i) {
+        const struct part *p = &s->part[*i];
+        for (size_t k = 0; k < p->count; k++)
+            fprintf(out, "%s%s", k > 0 ? " | " : "", p->text[k]);
+        fputc('\n', out);
+        if (*i + 1 == s->count || s->part[*i + 1].kind != ROW)
+            return;
+    }
+}
+
 static void put_rule(FILE *out, char c, size_t n)
 {
     while (n-- > 0)
@@ -200,51 +213,58 @@ static void put_rule(FILE *out, char c, size_t n)
     fputc('\n', out);
 }
 
-static err_t put_text(FILE *out, const struct sheet *s)
+/* width: of lines; FLOWING: none, and marks instead of drawn lines. */
+#define FLOWING SIZE_MAX
+
+static err_t put_text(FILE *out, const struct sheet *s, size_t width)
 {
     unsigned step = 0;
+    size_t drawn = width == FLOWING ? 3 : width, line = width == FLOWING ? 20 : 60;
     fprintf(out, "%s\n", s->title);
-    put_rule(out, '=', SHEET_TEXT_WIDTH);
+    put_rule(out, '=', drawn);
     for (size_t i = 0; i < s->count; i++) {
         const struct part *p = &s->part[i];
         switch (p->kind) {
         case HEAD:
             fprintf(out, "\n%s\n", p->text[0]);
-            put_rule(out, '-', SHEET_TEXT_WIDTH);
+            put_rule(out, '-', drawn);
             step = 0;
             break;
         case PARA:
-            put_wrapped(out, p->text[0], 0);
+            put_wrapped(out, p->text[0], 0, width);
             break;
         case FACT:
             fprintf(out, "%s:\n    ", p->text[0]);
-            put_wrapped(out, p->text[1], 4);
+            put_wrapped(out, p->text[1], 4, width);
             break;
         case TABLE:
-            TRY(put_table(out, s, &i));
+            if (width == FLOWING)
+                flow_table(out, s, &i);
+            else
+                TRY(put_table(out, s, &i));
             break;
         case ROW:
             return ERR_BUG;
         case STEP:
             fprintf(out, "%4u. ", ++step);
-            put_wrapped(out, p->text[0], 6);
+            put_wrapped(out, p->text[0], 6, width);
             fprintf(out, "      %s\n", p->text[1]);
             break;
         case SIGN:
             fprintf(out, "\n\n    ");
-            put_rule(out, '_', 60);
+            put_rule(out, '_', line);
             fprintf(out, "    %s\n", p->text[0]);
             break;
         case RULE:
             fprintf(out, "\n");
-            put_rule(out, '_', SHEET_TEXT_WIDTH);
+            put_rule(out, '_', width == FLOWING ? line : width);
             break;
         }
     }
     return ferror(out) ? ERR_IO : OK;
 }
 
-err_t sheet_text(char **out, size_t *len, const struct sheet *s)
+static err_t make_text(char **out, size_t *len, const struct sheet *s, size_t width)
 {
     *out = NULL;
     if (s == NULL || s->err != OK)
@@ -252,7 +272,7 @@ err_t sheet_text(char **out, size_t *len, const struct sheet *s)
     FILE *stream = open_memstream(out, len);
     if (stream == NULL)
         return ERR_MEMORY;
-    err_t e = put_text(stream, s);
+    err_t e = put_text(stream, s, width);
     err_t end = file_memstream_end(stream, out);
     e = e == OK ? end : e;
     if (e != OK) {
@@ -260,6 +280,16 @@ err_t sheet_text(char **out, size_t *len, const struct sheet *s)
         *out = NULL;
     }
     return e;
+}
+
+err_t sheet_text(char **out, size_t *len, const struct sheet *s)
+{
+    return make_text(out, len, s, SHEET_TEXT_WIDTH);
+}
+
+err_t sheet_flow(char **out, size_t *len, const struct sheet *s)
+{
+    return make_text(out, len, s, FLOWING);
 }
 
 /* --- as a page --- */

@@ -31,6 +31,8 @@ void sheet_rule(struct sheet *s);
 
 /* *out: len bytes, freed with free(). ERR_MEMORY. */
 MUST err_t sheet_text(char **out, size_t *len, const struct sheet *s);
+/* The same without lines of a fixed width, for a screen that wraps by itself. */
+MUST err_t sheet_flow(char **out, size_t *len, const struct sheet *s);
 MUST err_t sheet_html(char **out, size_t *len, const struct sheet *s);
 
 #endif
