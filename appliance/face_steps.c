@@ -35,6 +35,19 @@ err_t step_agree(struct page *p, enum message action, struct fault *f)
     return e != OK ? e : ev.action == 1 ? OK : face_back(f);
 }
 
+err_t step_type_words(struct face *face, enum message title, enum message text, const hash_t *h, int flags,
+                      enum message action, struct fault *f)
+{
+    struct page_event ev;
+    struct page *p = page_new(face->ui, title);
+    page_text(p, text);
+    page_field_words(p, h, MSG_TYPE_WORDS);
+    page_action_flags(p, 'g', 1, PAGE_NEEDS_ALL | flags, action);
+    err_t e = page_run(p, &ev, f);
+    page_free(p);
+    return e != OK ? e : ev.action == 1 ? OK : face_back(f);
+}
+
 err_t step_load(struct face *face, struct step_view *v, struct fault *f)
 {
     memset(v, 0, sizeof *v);
@@ -208,8 +221,8 @@ static err_t roster_steps(struct face *face, struct roster_work *w, const struct
     TRY(face_compare(face, &w->r->ceremony, MSG_ROSTER_WORDS, MSG_ROSTER_COMPARE, f));
     struct page *p = step_summary(face, MSG_STEP_ROSTER, MSG_ROSTER_PROMISE, m);
     face_names(p, w->r, 0);
-    page_field_words(p, &w->r->ceremony, MSG_TYPE_WORDS);
-    TRY(step_agree(p, MSG_ROSTER_SIGN, f));
+    TRY(step_agree(p, MSG_OK, f));
+    TRY(step_type_words(face, MSG_STEP_ROSTER, MSG_ROSTER_TYPE, &w->r->ceremony, 0, MSG_ROSTER_SIGN, f));
     return face_with_token(face, 0, roster_token, w, f);
 }
 

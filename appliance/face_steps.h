@@ -22,6 +22,10 @@ MUST err_t step_token(struct face *face, struct fault *f);
 struct page *step_summary(struct face *face, enum message title, enum message text, const struct manifest *m);
 MUST err_t step_agree(struct page *p, enum message action, struct fault *f);
 
+/* The typed gate: the words of h, then the action (flags besides PAGE_NEEDS_ALL). OK, or ERR_REFUSED. */
+MUST err_t step_type_words(struct face *face, enum message title, enum message text, const hash_t *h, int flags,
+                           enum message action, struct fault *f);
+
 /* With the token: work_begin; ERR_MISMATCH if that is not the ceremony that was shown. */
 MUST err_t step_begin(struct session *s, struct roster *r, const hash_t *ceremony, struct fault *f);
 

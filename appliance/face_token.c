@@ -76,6 +76,20 @@ err_t token_preset(struct face *face, struct fault *f)
 
 /* --- the PIN --- */
 
+/* What stands on the screen while the token works: some take a minute to make a key. */
+static err_t show_working(struct face *face, struct fault *f)
+{
+    struct page_event ev;
+    if (ui_is_lines(face->ui))
+        return OK;
+    struct page *p = page_new(face->ui, MSG_WORKING_TITLE);
+    page_text(p, MSG_WORKING);
+    page_tick(p, 1);
+    err_t e = page_run(p, &ev, f);
+    page_free(p);
+    return e;
+}
+
 err_t face_pin(void *ctx, char *secret_out, size_t max, const struct hsm_pin_info *info, struct fault *f)
 {
     struct face *face = ctx;
@@ -98,7 +112,9 @@ err_t face_pin(void *ctx, char *secret_out, size_t max, const struct hsm_pin_inf
     }
     err_t e = page_run(p, &ev, f);
     page_free(p);
-    return e != OK ? e : ev.action == 1 ? OK : face_back(f);
+    if (e != OK)
+        return e;
+    return ev.action == 1 ? show_working(face, f) : face_back(f);
 }
 
 /* --- waiting, and trying again --- */
