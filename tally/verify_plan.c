@@ -86,23 +86,19 @@ err_t verify_check_plan_rules(struct verify *v, enum verify_id id)
     return OK;
 }
 
-static int has_unit(const struct plan *p, uint32_t level, uint32_t contest)
-{
-    for (size_t i = 0; i < p->unit_count; i++)
-        if (p->unit[i].level == level && p->unit[i].contest == contest)
-            return 1;
-    return 0;
-}
-
 err_t verify_check_plan_complete(struct verify *v, enum verify_id id)
 {
     if (v->plan == NULL || v->whole == NULL) {
         verify_skip(v, id, "there are no good plan and records");
         return OK;
     }
+    uint8_t shown[CONTESTS_MAX] = {0}; /* by contest: the whole is a unit */
+    for (size_t i = 0; i < v->plan->unit_count; i++)
+        if (v->plan->unit[i].level == 0)
+            shown[v->plan->unit[i].contest] = 1;
     for (size_t i = 0; i < v->whole->tallies->count; i++) {
         const struct tally *t = &v->whole->tallies->tally[i];
-        if (has_unit(v->plan, 0, t->contest))
+        if (shown[t->contest])
             continue;
         const char *contest = v->m->contest[t->contest].id;
         if (t->ballots >= v->m->minimum)

@@ -415,6 +415,29 @@ static void test_cut_off(void **state)
     }
 }
 
+/* A file with holes costs nothing to make and would take an hour to hash. */
+static void test_holes(void **state)
+{
+    struct fixture *x = *state;
+    char path[512], entry[256];
+    lab_entry_name(x->l, ENTRY_PARTIAL, 1, entry);
+    const char *name[] = {"manifest.json", "plan.cbor", "result.cbor", "index.html", "exports/a1.cexp", entry};
+    for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
+        size_t len;
+        uint8_t *data = lab_read(x->l, name[i], &len);
+        snprintf(path, sizeof path, "%s/%s", x->good, name[i]);
+        assert_int_equal(truncate(path, (off_t)1 << 42), 0);
+        struct verify_report *r = run(x->good, x->anchor, 1);
+        assert_int_equal(verify_exit_status(r), 1);
+        assert_int_equal(r->outcome[CHECK_FILES].failure_count, 1);
+        assert_int_equal(r->outcome[CHECK_FILES].failure[0].err, ERR_LIMIT);
+        assert_string_equal(r->outcome[CHECK_FILES].failure[0].file, name[i]);
+        verify_report_free(r);
+        assert_int_equal(truncate(path, (off_t)len), 0);
+        free(data);
+    }
+}
+
 /* --- what is not a bundle --- */
 
 static void test_not_a_bundle(void **state)
@@ -570,6 +593,7 @@ int main(void)
         cmocka_unit_test(test_any_byte),
         cmocka_unit_test(test_any_byte_with_sums),
         cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_holes),
         cmocka_unit_test(test_not_a_bundle),
         cmocka_unit_test(test_result_message),
         cmocka_unit_test(test_anchor_message),
