@@ -20,7 +20,8 @@ struct carry {
 
 static err_t put_counts(struct night_child *child, const struct merge_report *r)
 {
-    struct tape_item counts = {.kind = ITEM_COUNTS, .a = r->added, .b = r->known, .number = (uint32_t)r->refused};
+    struct tape_item counts = {.kind = ITEM_COUNTS, .a = r->added, .b = r->known,
+                               .number = (uint32_t)r->refused};
     struct tape_item sealed = {.kind = ITEM_SEALED, .a = r->detached};
     TRY(tape_put(&child->tape, &counts));
     return tape_put(&child->tape, &sealed);
@@ -92,7 +93,8 @@ static err_t copy_work(struct night_child *child, void *ctx, struct fault *f)
                              .number = (uint32_t)report.conflicts};
     if (e == OK)
         e = tape_put(&child->tape, &item);
-    for (size_t i = 0; e == OK && i < report.conflicts && i < sizeof report.conflict / sizeof report.conflict[0]; i++) {
+    for (size_t i = 0; e == OK && i < report.conflicts &&
+         i < sizeof report.conflict / sizeof report.conflict[0]; i++) {
         struct tape_item conflict = {.kind = ITEM_CONFLICT};
         snprintf(conflict.text, sizeof conflict.text, "%s", report.conflict[i]);
         e = tape_put(&child->tape, &conflict);
@@ -121,8 +123,8 @@ static err_t election_here(struct face *face, hash_t *out, struct fault *f)
 }
 
 /* Those of this election come first; *mine: how many. */
-static err_t boards_on(struct media_board *list, size_t *mine, size_t *all, const struct media *m, const hash_t *election,
-                       struct fault *f)
+static err_t boards_on(struct media_board *list, size_t *mine, size_t *all, const struct media *m,
+                       const hash_t *election, struct fault *f)
 {
     *mine = 0;
     TRY(media_boards(list, all, m->mount, f));
@@ -135,7 +137,8 @@ static err_t boards_on(struct media_board *list, size_t *mine, size_t *all, cons
     return OK;
 }
 
-static err_t choose_board(struct face *face, const struct media_board *list, size_t count, size_t *at, struct fault *f)
+static err_t choose_board(struct face *face, const struct media_board *list, size_t count, size_t *at,
+                          struct fault *f)
 {
     struct page_event ev;
     struct page *p = page_new(face->ui, MSG_MEDIA_IN_TITLE);
@@ -144,8 +147,8 @@ static err_t choose_board(struct face *face, const struct media_board *list, siz
     for (size_t i = 0; i < count; i++) {
         char detail[64];
         const char *arg[] = {UI_NUMBER(list[i].entries)};
-        err_t ignored = message_format(detail, sizeof detail, face->language, MSG_MEDIA_BOARD_ENTRIES, arg, 1);
-        (void)ignored;
+        err_t e = message_format(detail, sizeof detail, face->language, MSG_MEDIA_BOARD_ENTRIES, arg, 1);
+        (void)e; /* a text without its place is shown as it is */
         page_item_raw(p, list[i].dir, detail);
     }
     page_action_flags(p, 'g', 1, PAGE_NEEDS_ALL, MSG_OK);
@@ -154,10 +157,10 @@ static err_t choose_board(struct face *face, const struct media_board *list, siz
     return e != OK ? e : ev.action == 1 ? OK : face_back(f);
 }
 
-/* The folder of this election's board on the medium; *mine: how many there are, and *others, of other elections. None:
- * the folder for a new one. */
-static err_t find_board(struct face *face, struct carry *c, const struct media *m, int ask, size_t *mine, size_t *others,
-                        struct fault *f)
+/* The folder of this election's board on the medium; *mine: how many there are, and *others, of other
+ * elections. None: the folder for a new one. */
+static err_t find_board(struct face *face, struct carry *c, const struct media *m, int ask, size_t *mine,
+                        size_t *others, struct fault *f)
 {
     struct media_board *list = calloc(MEDIA_BOARDS_MAX, sizeof *list);
     size_t all, at = 0;
@@ -186,7 +189,8 @@ static int is_own_board(const struct face *face, const struct carry *c)
 
 /* --- in --- */
 
-static void list_items(struct page *p, const struct tape_item *found, size_t count, uint32_t kind, enum message head)
+static void list_items(struct page *p, const struct tape_item *found, size_t count, uint32_t kind,
+                       enum message head)
 {
     size_t shown = 0, all = night_count(found, count, kind), len = 0;
     char lines[LINES_MAX * 128] = "";
@@ -200,7 +204,8 @@ static void list_items(struct page *p, const struct tape_item *found, size_t cou
         if (kind == ITEM_REFUSED)
             page_fault(p, &found[i].fault);
         else if (len < sizeof lines)
-            len += (size_t)snprintf(lines + len, sizeof lines - len, "%s%s", len > 0 ? "\n" : "", found[i].text);
+            len += (size_t)snprintf(lines + len, sizeof lines - len, "%s%s", len > 0 ? "\n" : "",
+                                    found[i].text);
     }
     if (len > 0)
         page_raw(p, lines);
@@ -211,7 +216,8 @@ static void list_items(struct page *p, const struct tape_item *found, size_t cou
 static err_t difference(struct face *face, const struct carry *c, const struct tape_item *found, size_t count,
                         struct fault *f)
 {
-    const struct tape_item *n = item_of(found, count, ITEM_COUNTS), *sealed = item_of(found, count, ITEM_SEALED);
+    const struct tape_item *n = item_of(found, count, ITEM_COUNTS);
+    const struct tape_item *sealed = item_of(found, count, ITEM_SEALED);
     struct page_event ev;
     struct page *p = page_new(face->ui, MSG_MEDIA_IN_TITLE);
     page_text(p, MSG_MEDIA_DIFFERENCE);
@@ -248,7 +254,8 @@ err_t media_face_in(struct face *face, const struct media *m, struct fault *f)
     free(found);
     GO(night_job(face, MSG_MEDIA_IN_TITLE, MSG_MEDIA_LOOKING, merge_work, &c, &found, &count, f));
     e = ui_show(face->ui, MSG_MEDIA_IN_TITLE, f, MSG_MEDIA_IN_DONE,
-                UI_NUMBER(item_of(found, count, ITEM_COUNTS)->a), UI_NUMBER(item_of(found, count, ITEM_SEALED)->a));
+                UI_NUMBER(item_of(found, count, ITEM_COUNTS)->a),
+                UI_NUMBER(item_of(found, count, ITEM_SEALED)->a));
 out:
     free(found);
     return e;

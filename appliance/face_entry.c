@@ -62,7 +62,8 @@ static void author_name(char out[TEXT_TITLE_MAX + 1], const struct face *face, c
         snprintf(out, TEXT_TITLE_MAX + 1, "%s", who.name);
 }
 
-void face_entry_line(char out[512], const struct face *face, const struct session *s, const struct board *other,
+void face_entry_line(char out[512], const struct face *face, const struct session *s,
+                     const struct board *other,
                      const struct entry *e)
 {
     char name[TEXT_TITLE_MAX + 1];
@@ -72,7 +73,8 @@ void face_entry_line(char out[512], const struct face *face, const struct sessio
     (void)ignored; /* a text without its places is shown as it is */
 }
 
-void face_entry_values(struct page *p, const struct face *face, const struct session *s, const struct entry *e)
+void face_entry_values(struct page *p, const struct face *face, const struct session *s,
+                       const struct entry *e)
 {
     char name[TEXT_TITLE_MAX + 1], when[32], hex[2 * HASH_LEN + 1];
     struct exception x;

@@ -12,7 +12,8 @@ struct here {
 };
 
 /* message_format cannot fail with as many arguments as the text has places. */
-static void format(char *out, size_t size, const struct face *face, enum message id, const char *const *arg, size_t n)
+static void format(char *out, size_t size, const struct face *face, enum message id, const char *const *arg,
+                   size_t n)
 {
     err_t ignored = message_format(out, size, face->language, id, arg, n);
     (void)ignored;
@@ -23,7 +24,8 @@ void media_face_name(char out[1100], const struct face *face, const struct media
     char size[32];
     face_bytes(size, m->size);
     const char *folder[] = {m->mount};
-    const char *device[] = {m->label[0] != '\0' ? m->label : message_text(face->language, MSG_MEDIA_NO_LABEL), size};
+    const char *device[] = {m->label[0] != '\0' ? m->label : message_text(face->language, MSG_MEDIA_NO_LABEL),
+                            size};
     if (m->device[0] == '\0')
         format(out, 1100, face, MSG_MEDIA_FOLDER, folder, 1);
     else
@@ -36,7 +38,8 @@ static void detail_of(char out[1400], const struct face *face, const struct medi
     face_bytes(room, m->room);
     const char *arg[] = {m->device, m->model, m->mount, room};
     if (m->device[0] == '\0')
-        format(out, 1400, face, m->read_only ? MSG_MEDIA_READ_ONLY : MSG_MEDIA_ROOM, arg + 3, m->read_only ? 0 : 1);
+        format(out, 1400, face, m->read_only ? MSG_MEDIA_READ_ONLY : MSG_MEDIA_ROOM, arg + 3,
+               m->read_only ? 0 : 1);
     else if (m->mount[0] == '\0')
         format(out, 1400, face, MSG_MEDIA_NOT_MOUNTED, arg, 2);
     else if (m->read_only)
@@ -48,7 +51,8 @@ static void detail_of(char out[1400], const struct face *face, const struct medi
 static err_t search(struct here *h, struct fault *f)
 {
     TRY(media_list(&h->list, NULL, f));
-    if (h->hand[0] != '\0' && h->list.count < MEDIA_MAX && media_of_dir(&h->list.item[h->list.count], h->hand, NULL) == OK)
+    if (h->hand[0] != '\0' && h->list.count < MEDIA_MAX && media_of_dir(&h->list.item[h->list.count], h->hand,
+                                                                        NULL) == OK)
         h->list.count++;
     if (h->at >= h->list.count)
         h->at = 0;

@@ -5,8 +5,8 @@
 #include "appliance/face.h"
 #include "appliance/media.h"
 
-/* The board of this election on a mounted medium is shown as a difference and, if the person wants, merged; the board
- * here is copied out to it. *done: it was done. Errors are shown by the caller. */
+/* The board of this election on a mounted medium is shown as a difference and, if the person wants,
+ * merged; the board here is copied out to it. *done: it was done. Errors are shown by the caller. */
 MUST err_t media_face_in(struct face *face, const struct media *m, struct fault *f);
 MUST err_t media_face_out(struct face *face, const struct media *m, struct fault *f);
 

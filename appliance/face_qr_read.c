@@ -82,7 +82,8 @@ static err_t picture_of_folder(void *ctx, const char *name, struct fault *f)
     char path[4200];
     struct stat st;
     (void)f;
-    if (w->read == PICTURES_MAX || file_path(path, sizeof path, w->path, name) != OK || stat(path, &st) != 0 ||
+    if (w->read == PICTURES_MAX || file_path(path, sizeof path, w->path, name) != OK || stat(path,
+                                                                                             &st) != 0 ||
         !S_ISREG(st.st_mode))
         return OK;
     w->read++;
@@ -105,7 +106,8 @@ static err_t read_pictures(struct face *face, struct seen *s, struct fault *f)
     struct tape_item *found;
     size_t count;
     TRY(face_ask_text(face, face->media, sizeof face->media, 1, MSG_QR_READ_TITLE, MSG_QR_READ_PATH, f));
-    err_t e = night_job(face, MSG_QR_READ_TITLE, MSG_QR_READ_LOOKING, pictures_work, face->media, &found, &count, f);
+    err_t e = night_job(face, MSG_QR_READ_TITLE, MSG_QR_READ_LOOKING, pictures_work, face->media, &found,
+                        &count, f);
     for (size_t i = 0; i < count && !qr_collect_complete(face->read); i++)
         if (found[i].kind == ITEM_TEXT)
             take_text(face, s, found[i].text);
@@ -117,7 +119,8 @@ static err_t read_pictures(struct face *face, struct seen *s, struct fault *f)
 
 /* --- camera --- */
 
-static err_t camera_page(struct face *face, const struct qr_camera *c, const struct seen *s, int *action, struct fault *f)
+static err_t camera_page(struct face *face, const struct qr_camera *c, const struct seen *s, int *action,
+                         struct fault *f)
 {
     struct page_event ev;
     struct page *p = page_new(face->ui, MSG_QR_CAMERA_TITLE);

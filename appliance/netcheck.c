@@ -10,8 +10,10 @@
 
 static err_t is_up(const char *name, struct fault *f)
 {
-    return fault_set(f, ERR_RULE, "network interface %s is up: the appliance works only on a machine without a network; "
-                     "take the network card or cable out and switch wireless off, or rehearse with --rehearsal", name);
+    return fault_set(f, ERR_RULE,
+                     "network interface %s is up: the appliance works only on a machine without a network; take "
+                     "the card or cable out and switch wireless off, or rehearse with --rehearsal",
+                     name);
 }
 
 static err_t of_process(struct fault *f)
@@ -66,6 +68,7 @@ static err_t look_at(void *ctx, const char *name, struct fault *f)
 
 err_t netcheck(const char *class, struct fault *f)
 {
+    const char *dir = class != NULL ? class : "/sys/class/net";
     TRY(of_process(f));
-    return file_list(class != NULL ? class : "/sys/class/net", look_at, (void *)(class != NULL ? class : "/sys/class/net"), f);
+    return file_list(dir, look_at, (void *)dir, f);
 }

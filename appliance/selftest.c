@@ -52,7 +52,8 @@ static err_t token_random(void *ctx, uint8_t *data, size_t len, struct fault *f)
     return OK;
 }
 
-static void generator(struct selftest *out, const char *id, const char *title, selftest_random_fn *fn, void *ctx)
+static void generator(struct selftest *out, const char *id, const char *title, selftest_random_fn *fn,
+                      void *ctx)
 {
     struct selftest_check *c = next(out, id, title);
     uint8_t data[SELFTEST_RANDOM_LEN];

@@ -4,8 +4,8 @@
  *   randomness      health tests of NIST SP 800-90B section 4.4 on the system's and the token's generator
  *   token           the probe of hsm/hsm.h
  *
- * The appliance runs the first two at start-up (well under a second) and stops if one fails: a machine that fails
- * must not be used. It holds no secrets and prints nothing. */
+ * The appliance runs the first two at start-up (well under a second) and stops if one fails: a machine
+ * that fails must not be used. It holds no secrets and prints nothing. */
 #ifndef APPLIANCE_SELFTEST_H
 #define APPLIANCE_SELFTEST_H
 
@@ -35,9 +35,9 @@ struct selftest_hook {
     void *random_ctx;
 };
 
-/* Known answers and the system's generator; token: its generator too, if not NULL (no login is needed). out is filled in
- * any case. ERR_SELFTEST, naming the test, if an answer is wrong; ERR_RANDOM if a generator fails; an error of the
- * token. The first failure is returned; all tests run. hook: NULL. */
+/* Known answers and the system's generator; token: its generator too, if not NULL (no login is needed).
+ * out is filled in any case. ERR_SELFTEST, naming the test, if an answer is wrong; ERR_RANDOM if a
+ * generator fails; an error of the token. The first failure is returned; all tests run. hook: NULL. */
 MUST err_t selftest_run(struct selftest *out, const struct keystore *token, const struct selftest_hook *hook,
                         struct fault *f);
 
@@ -53,9 +53,9 @@ extern const size_t selftest_kat_count;
 
 #define SELFTEST_RANDOM_LEN 4096 /* bytes drawn of a generator */
 
-/* Repetition count and adaptive proportion tests (SP 800-90B 4.4.1, 4.4.2), over bytes (8 bits of entropy claimed) and over
- * bits (1 bit), false alarms at most 2^-40 for each; and no block of 32 bytes comes twice. ERR_RANDOM; detail says
- * which. */
+/* Repetition count and adaptive proportion tests (SP 800-90B 4.4.1, 4.4.2), over bytes (8 bits of entropy
+ * claimed) and over bits (1 bit), false alarms at most 2^-40 for each; and no block of 32 bytes comes
+ * twice. ERR_RANDOM; detail says which. */
 MUST err_t selftest_health(const uint8_t *data, size_t len, char detail[160]);
 
 #endif

@@ -1,5 +1,5 @@
-/* Known answers. Published values where there are some (named at each test); what is Conclave's own was calculated once
- * by a second implementation, in Python, from docs/spec/. */
+/* Known answers. Published values where there are some (named at each test); what is Conclave's own was
+ * calculated once by a second implementation, in Python, from docs/spec/. */
 #include <string.h>
 
 #include "appliance/selftest.h"
@@ -67,10 +67,12 @@ static err_t kat_xmd(struct group *g, int broken)
     uint8_t out[32];
     (void)g;
     TRY(expand_message_xmd(out, sizeof out, (const uint8_t *)dst, sizeof dst - 1, "abc", 3));
-    return equals(out, sizeof out, "d8ccab23b5985ccea865c6c97b6e5b8350e794e603b4b97902f53a8a0d605615", broken);
+    return equals(out, sizeof out, "d8ccab23b5985ccea865c6c97b6e5b8350e794e603b4b97902f53a8a0d605615",
+                  broken);
 }
 
-/* RFC 9497, appendix A.3.2: DeriveKeyPair of VOPRF(P-256, SHA-256) is HashToScalar of seed, key info and a counter. */
+/* RFC 9497, appendix A.3.2: DeriveKeyPair of VOPRF(P-256, SHA-256) is HashToScalar of seed, key info and a
+ * counter. */
 static err_t kat_hash_to_scalar(struct group *g, int broken)
 {
     uint8_t msg[32 + 2 + 8 + 1] = {0};
@@ -80,7 +82,8 @@ static err_t kat_hash_to_scalar(struct group *g, int broken)
     msg[33] = 8;
     memcpy(msg + 34, "test key", 8);
     TRY(hash_to_scalar(&s, "DeriveKeyPairOPRFV1-\x01-P256-SHA256", msg, sizeof msg));
-    return equals(s.b, SCALAR_LEN, "ca5d94c8807817669a51b196c34c1b7f8442fde4334a7121ae4736364312fca6", broken);
+    return equals(s.b, SCALAR_LEN, "ca5d94c8807817669a51b196c34c1b7f8442fde4334a7121ae4736364312fca6",
+                  broken);
 }
 
 /* RFC 5903, section 8.1: both multiplications of an exchange */
@@ -99,7 +102,8 @@ static err_t kat_p256(struct group *g, int broken)
     return point_equal(&p, &q) ? OK : ERR_SELFTEST;
 }
 
-/* To the recipient of RFC 9180, appendix A.3.1, in our suite (AES-256-GCM), sealed by pyca/cryptography 48. */
+/* To the recipient of RFC 9180, appendix A.3.1, in our suite (AES-256-GCM), sealed by pyca/cryptography
+ * 48. */
 static err_t kat_hpke(struct group *g, int broken)
 {
     static const char text[] = "Beauty is truth, truth beauty", info[] = "Ode on a Grecian Urn";
@@ -167,8 +171,10 @@ static err_t kat_schnorr(struct group *g, int broken)
     GO(hex(x.b, SCALAR_LEN, SECRET, 0));
     GO(hex(X.b, POINT_LEN, PUBLIC, 0));
     GO(pok_prove(g, &proof, &x, &X, fresh.b, label, &election, context.data, context.len));
-    GO(equals(proof.R.b, POINT_LEN, "037ae23df2b08c308eb6a58783c750e42da413728848982b7513f404ff3fdfa604", broken));
-    GO(equals(proof.z.b, SCALAR_LEN, "48caa9d10223bd6c3576e82d252238b93c0216fff99a1a5a1df1188ca51dd5b1", broken));
+    GO(equals(proof.R.b, POINT_LEN, "037ae23df2b08c308eb6a58783c750e42da413728848982b7513f404ff3fdfa604",
+              broken));
+    GO(equals(proof.z.b, SCALAR_LEN, "48caa9d10223bd6c3576e82d252238b93c0216fff99a1a5a1df1188ca51dd5b1",
+              broken));
     GO(pok_verify(g, &proof, &X, label, &election, context.data, context.len));
     proof.z.b[31] ^= 1;
     e = must_fail(pok_verify(g, &proof, &X, label, &election, context.data, context.len));
@@ -199,9 +205,12 @@ static err_t kat_dleq(struct group *g, int broken)
     }
     struct dleq_statement st = {&election, &record, &plan, "place", "contest", 3, &S, 2, A, D};
     TRY(dleq_prove(g, &proof, &st, &x, fresh.b));
-    TRY(equals(proof.a.b, POINT_LEN, "038b9cdabeaf0ce6e8717dc00cd00b6be3f267bc8fa840fca2b8b0485b70406196", broken));
-    TRY(equals(proof.b.b, POINT_LEN, "03824bce40d8fc51adea3011d2d9d784c2356e9577365704b682cedbf2bfb4f24c", broken));
-    TRY(equals(proof.z.b, SCALAR_LEN, "80bd78a7ce2eb8e3d26c93436528a3b7d19ac92aa1cb7f10ca83799fce083bd9", broken));
+    TRY(equals(proof.a.b, POINT_LEN, "038b9cdabeaf0ce6e8717dc00cd00b6be3f267bc8fa840fca2b8b0485b70406196",
+               broken));
+    TRY(equals(proof.b.b, POINT_LEN, "03824bce40d8fc51adea3011d2d9d784c2356e9577365704b682cedbf2bfb4f24c",
+               broken));
+    TRY(equals(proof.z.b, SCALAR_LEN, "80bd78a7ce2eb8e3d26c93436528a3b7d19ac92aa1cb7f10ca83799fce083bd9",
+               broken));
     TRY(dleq_verify_var(&st, &proof));
     D[1] = D[0];
     return must_fail(dleq_verify_var(&st, &proof));
@@ -219,7 +228,8 @@ static err_t zero_one_read(struct elgamal *ct, struct zero_one *p, scalar_t *c, 
     TRY(hex(p->b1.b, POINT_LEN, "03b5d3354154b5a185f93de9c5c5f5ce2f52a207a3fdf35058c41fba0be5c480f6", 0));
     TRY(hex(p->c0.b, SCALAR_LEN, "dde4828937a3bbd04afa2f94f73d8c47c75ddee5d3935b9a3af15dd335f8b794", 0));
     TRY(hex(p->z0.b, SCALAR_LEN, "a4e91c0c32b1b91b9423fcafab817c48a1e217053b4c7f777014fcdd4bcbc726", 0));
-    return hex(p->z1.b, SCALAR_LEN, "b87496df68f4d6f594f14804e4f625987e3a69eeb990a2b70cdd9578f6622ea0", broken);
+    return hex(p->z1.b, SCALAR_LEN, "b87496df68f4d6f594f14804e4f625987e3a69eeb990a2b70cdd9578f6622ea0",
+               broken);
 }
 
 static err_t kat_zero_one(struct group *g, int broken)
@@ -267,8 +277,10 @@ static err_t kat_elgamal(struct group *g, int broken)
     GO(hex(r.b, SCALAR_LEN, "bf04011a48a460424c31ff7f6afeeca6de11dc4382dff0ee608a468bf9059d73", 0));
     GO(elgamal_key_new(&k, g, &Y));
     GO(elgamal_encrypt(k, &ct, 1, &r));
-    GO(equals(ct.A.b, POINT_LEN, "02c5285cd1455e18a7582b51a0941cc934b16f1290e8a96dcbd1c55516d70dfbe1", broken));
-    GO(equals(ct.B.b, POINT_LEN, "038df1d0ad903b7c81296e891ac22981fcfa5b17f843c9a96424aaf6bb7de0e264", broken));
+    GO(equals(ct.A.b, POINT_LEN, "02c5285cd1455e18a7582b51a0941cc934b16f1290e8a96dcbd1c55516d70dfbe1",
+              broken));
+    GO(equals(ct.B.b, POINT_LEN, "038df1d0ad903b7c81296e891ac22981fcfa5b17f843c9a96424aaf6bb7de0e264",
+              broken));
     GO(elgamal_encrypt(k, &ct, 777, &r));
     GO(point_mul(g, &M, &x, &ct.A));
     GO(point_sub(g, &M, &ct.B, &M));
@@ -304,7 +316,8 @@ static err_t kat_lagrange(struct group *g, int broken)
 /* The kernel for public data against OpenSSL: few points (Straus) and many (Pippenger). */
 #define MSM_MANY 80
 
-static err_t msm_compare(struct group *g, const scalar_t *k, const point_t *p, const struct p256_affine *a, size_t count)
+static err_t msm_compare(struct group *g, const scalar_t *k, const point_t *p, const struct p256_affine *a,
+                         size_t count)
 {
     struct p256_jacobian sum;
     point_t fast, slow;
@@ -334,12 +347,14 @@ static err_t kat_msm(struct group *g, int broken)
     return msm_compare(g, k, p, a, MSM_MANY);
 }
 
-/* The tree of eight leaves that Certificate Transparency's reference implementation tests itself with (RFC 6962). */
+/* The tree of eight leaves that Certificate Transparency's reference implementation tests itself with (RFC
+ * 6962). */
 static err_t kat_merkle(struct group *g, int broken)
 {
     static const struct {
         uint8_t len, first, step;
-    } leaf[] = {{0, 0, 0}, {1, 0, 0}, {1, 0x10, 0}, {2, 0x20, 1}, {2, 0x30, 1}, {4, 0x40, 1}, {8, 0x50, 1}, {16, 0x60, 1}};
+    } leaf[] = {{0, 0, 0}, {1, 0, 0}, {1, 0x10, 0}, {2, 0x20, 1}, {2, 0x30, 1}, {4, 0x40, 1}, {8, 0x50, 1},
+                {16, 0x60, 1}};
     struct merkle m;
     hash_t h;
     (void)g;
@@ -379,7 +394,8 @@ static err_t kat_words(struct group *g, int broken)
         h.b[i] = (uint8_t)i;
     h.b[0] ^= broken ? 1 : 0;
     TRY(words_put(text, &words_en, &h));
-    return strcmp(text, "aardvark amethyst knee amethyst exist adjust broccoli bugle apex gargoyle drift botany abroad "
+    return strcmp(text,
+                  "aardvark amethyst knee amethyst exist adjust broccoli bugle apex gargoyle drift botany abroad "
                         "lukewarm ensure latch possible") == 0
                ? OK
                : ERR_SELFTEST;

@@ -13,7 +13,8 @@ static err_t print_one(void *ctx, const struct exception_shown *x, struct fault 
     (void)f;
     if (gmtime_r(&t, &tm) != NULL)
         strftime(when, sizeof when, "%Y-%m-%d %H:%M UTC", &tm);
-    fprintf(out, "exception, %s, %s: %s\n", when, x->author[0] != '\0' ? x->author : "a key that has not enrolled",
+    fprintf(out, "exception, %s, %s: %s\n", when,
+            x->author[0] != '\0' ? x->author : "a key that has not enrolled",
             x->what.text);
     return OK;
 }
@@ -29,7 +30,8 @@ err_t verb_exception(struct verb_run *v, int argc, char **argv)
     struct common c = {0};
     const char *text = NULL;
     struct arg spec[] = {COMMON_ARGS(&c, 1, 0),
-                         {"text", ARG_TEXT, &text, "TEXT", "what happened; without it the exceptions on the board are shown", 0},
+                         {"text", ARG_TEXT, &text, "TEXT",
+                          "what happened; without it the exceptions on the board are shown", 0},
                          {0}};
     struct session s;
     TRY(verb_options(v, argc, argv, spec, NULL));

@@ -55,7 +55,8 @@ static int by_time(const void *a, const void *b)
 }
 
 /* The name of who signed; a key that has enrolled twice has the name of one of the enrolments. */
-static void name_author(struct exception_shown *x, const struct board *b, const struct manifest *m, struct group *g)
+static void name_author(struct exception_shown *x, const struct board *b, const struct manifest *m,
+                        struct group *g)
 {
     struct enrolment who;
     const struct entry *e;
@@ -64,7 +65,8 @@ static void name_author(struct exception_shown *x, const struct board *b, const 
         snprintf(x->author, sizeof x->author, "%s", who.name);
 }
 
-err_t exception_each(const struct board *b, const struct manifest *m, struct group *g, exception_fn *fn, void *ctx,
+err_t exception_each(const struct board *b, const struct manifest *m, struct group *g, exception_fn *fn,
+                     void *ctx,
                      struct fault *f)
 {
     size_t count = 0, have = 0;

@@ -80,7 +80,7 @@ static void child(int fd, qr_frame_fn *frame, void *ctx)
     const struct rlimit none = {0, 0};
     struct fault f;
     fault_clear(&f);
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC); /* drivers and zbar write to stderr, where a screen is */
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC); /* drivers write to stderr, where a screen is */
     if (null < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
         _exit(1);
     prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -38,7 +38,8 @@ void qr_collect_missing(const struct qr_collect *c, char *out, size_t size)
             continue;
         while (i + 1 < n && c->text[i + 1] == NULL)
             i++;
-        at += (size_t)snprintf(out + at, size - at, i > first ? "%s%zu-%zu" : "%s%zu", at > 0 ? ", " : "", first + 1,
+        at += (size_t)snprintf(out + at, size - at, i > first ? "%s%zu-%zu" : "%s%zu", at > 0 ? ", " : "",
+                               first + 1,
                                i + 1);
     }
 }

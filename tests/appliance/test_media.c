@@ -1,4 +1,5 @@
-/* Media: what is listed, what is copied, and that one which is full, read-only, pulled out or lying loses nothing. */
+/* Media: what is listed, what is copied, and that one which is full, read-only, pulled out or lying loses
+ * nothing. */
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
-/* The appliance does not run on a machine with a network: interfaces as the kernel shows them, faked in a directory,
- * and real ones in a network namespace of the test's own. */
+/* The appliance does not run on a machine with a network: interfaces as the kernel shows them, faked in a
+ * directory, and real ones in a network namespace of the test's own. */
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -27,8 +27,8 @@ static void interface(const char *dir, const char *name, const char *flags, cons
     assert_err(file_write(path, operstate, strlen(operstate), FILE_REPLACE, &f), OK);
 }
 
-/* In a child with a network namespace of its own, where loopback alone exists: the result of netcheck there, up: another
- * interface is switched on before. -1: no such namespace can be made. */
+/* In a child with a network namespace of its own, where loopback alone exists: the result of netcheck
+ * there, up: another interface is switched on before. -1: no such namespace can be made. */
 static int in_namespace(const char *class, int up)
 {
     pid_t pid = fork();
@@ -37,8 +37,8 @@ static int in_namespace(const char *class, int up)
         if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
             _exit(255);
         if (up) {
-            if (system("(ip link add test0 type dummy || ip link add test0 type veth peer name test1) 2>/dev/null && "
-                       "ip link set test0 up 2>/dev/null") != 0)
+            if (system("(ip link add test0 type dummy || ip link add test0 type veth peer name test1) "
+                       "2>/dev/null && ip link set test0 up 2>/dev/null") != 0)
                 _exit(254);
         }
         fault_clear(&why);

@@ -42,6 +42,7 @@ static void test_noted_before_and_after_the_roster(void **state)
     assert_err(exception_make(t, "Zwölf statt elf Beobachter", &f), OK);
     assert_err(board_find(t->b, &e, &other, ENTRY_EXCEPTION, &w->roster->ceremony, &t->identity, NULL), OK);
     assert_non_null(e);
+    hash_t subject = e->subject;
     world_reopen(w);
     assert_int_equal(w->party[1].b->refused_count, 0);
     assert_err(exception_each(w->party[1].b, &w->m, w->g, see, &s, &f), OK);
@@ -52,7 +53,7 @@ static void test_noted_before_and_after_the_roster(void **state)
         assert_string_not_equal(s.author[i], "");
     }
     /* two are no equivocation */
-    assert_err(board_find(w->party[1].b, &e, &other, ENTRY_EXCEPTION, NULL, NULL, &e->subject), OK);
+    assert_err(board_find(w->party[1].b, &e, &other, ENTRY_EXCEPTION, NULL, NULL, &subject), OK);
     world_free(w);
 }
 
