@@ -283,8 +283,9 @@ static err_t decryption_night(struct rehearsal *r, struct fault *f)
     rehearse_say(r, "the decryption plan");
     TRY(run(r, 1, make_plan, f));
     TRY(plan_words(r, words, plan, f));
+    uint32_t odd = (r->n + 1) / 2; /* n, n-2, ... and then n-1, n-3, ... */
     for (uint32_t k = 0; k < r->t; k++) {
-        uint32_t i = r->n - 2 * k > 0 && 2 * k < r->n ? r->n - 2 * k : k + 1; /* every second one, as far as that goes */
+        uint32_t i = k < odd ? r->n - 2 * k : r->n - 1 - 2 * (k - odd);
         rehearse_say(r, "trustee %u verifies every ballot, compares the plan's words and decrypts", i);
         TRY(rehearse_path(own, r, "tokens/trustee-%u/verified", i));
         const char *decrypt[] = {"decrypt", "--plan", plan, "--exports", exports, "--work", own, NULL};
