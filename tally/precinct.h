@@ -91,7 +91,7 @@ struct cast_item {
 };
 /* Many in one transaction, verified in batches. Bad ones are refused one by one (item.err); the rest is
  * taken. Returns OK if all are, the first item's error if some are not (they are taken otherwise), or ERR_IO,
- * ERR_DONE...: none is taken. */
+ * ERR_MEMORY, ERR_DONE...: none is taken, and none is refused. */
 MUST err_t precinct_cast_batch(struct precinct *p, struct cast_item *item, size_t count, struct fault *f);
 
 /* --- closing --- */

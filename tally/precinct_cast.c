@@ -161,7 +161,7 @@ static void drop(struct cast *c, size_t i)
     c->ballot[i] = NULL;
 }
 
-/* Form and proofs; what is bad is refused, the rest stays in c->ballot. */
+/* Form and proofs; what is bad is refused, the rest stays in c->ballot. Errors of the system refuse nobody. */
 static err_t examine(struct cast *c)
 {
     const struct ballot *good[GROUP_MAX];
@@ -169,6 +169,9 @@ static err_t examine(struct cast *c)
     uint8_t bad[GROUP_MAX];
     for (size_t i = 0; i < c->used; i++) {
         err_t parsed = parse(c, i, &c->fault);
+        /* No memory says nothing about the ballot: the voter tries again. */
+        if (err_class(parsed) == CLASS_SYSTEM)
+            return fault_set(&c->fault, parsed, "reading a ballot");
         if (parsed != OK) {
             refuse(c, i, parsed);
             drop(c, i);

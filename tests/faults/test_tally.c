@@ -210,6 +210,38 @@ static void after_cast(void *ctx, err_t e)
     precinct_free(p);
 }
 
+/* One transaction: no ballot is refused because this machine failed, and none is kept without the others. */
+static err_t run_cast_batch(void *ctx, struct fault *f)
+{
+    (void)ctx;
+    struct precinct *p = INJECT_POISON;
+    struct cast_item item[3] = {{0}};
+    TRY(precinct_open(&p, &z.w.el->ctx, z.place, z.journal, 1, f));
+    for (size_t i = 0; i < 3; i++)
+        item[i] = (struct cast_item){.data = z.ballot[i].data, .len = z.ballot[i].len};
+    err_t e = precinct_cast_batch(p, item, 3, f);
+    precinct_free(p);
+    for (size_t i = 0; i < 3; i++)
+        if (item[i].err != e)
+            return ERR_BUG;
+    return e;
+}
+
+static void after_cast_batch(void *ctx, err_t e)
+{
+    (void)ctx;
+    struct precinct *p;
+    struct precinct_status s = {0};
+    struct fault f;
+    err_t opened = precinct_open(&p, &z.w.el->ctx, z.place, z.journal, 1, &f);
+    inject_check(opened == OK, "the journal does not open again");
+    if (opened != OK)
+        return;
+    precinct_get_status(p, &s);
+    inject_check(s.ballots == 3 || (e != OK && s.ballots == 0), "a part of a batch was kept");
+    precinct_free(p);
+}
+
 static err_t run_close(void *ctx, struct fault *f)
 {
     (void)ctx;
@@ -281,6 +313,7 @@ static void precincts(void **state)
 {
     (void)state;
     one("precinct: open, cast", remove_journal, run_cast, after_cast);
+    one("precinct: batch", remove_journal, run_cast_batch, after_cast_batch);
     one("precinct: close", before_close, run_close, after_close);
     one("precinct: correct", before_correct, run_correct, after_correct);
     before_correct(&z);
