@@ -214,8 +214,8 @@ static err_t ask_rivals(struct decrypting *d, struct fault *f)
     return OK;
 }
 
-/* The last page before the PIN: what is promised, rebuilt from the plan, and its words typed. */
-static err_t confirm(struct decrypting *d, struct fault *f)
+/* What is promised, rebuilt from the plan. */
+static err_t agree(struct decrypting *d, struct fault *f)
 {
     struct night *n = &d->n;
     char hex[2 * HASH_LEN + 1], sums[24];
@@ -226,6 +226,18 @@ static err_t confirm(struct decrypting *d, struct fault *f)
     face_election(p, n->s.el->m);
     page_value(p, message_number(sums, n->w.p->unit_count), MSG_DECRYPT_SUMS);
     page_value(p, hex, MSG_PLAN_HASH);
+    page_action(p, 'g', 1, MSG_OK);
+    err_t e = page_run(p, &ev, f);
+    page_free(p);
+    return e != OK ? e : ev.action == PAGE_BACK ? face_back(f) : OK;
+}
+
+/* The last page before the PIN: the plan's words, typed. */
+static err_t confirm(struct decrypting *d, struct fault *f)
+{
+    struct night *n = &d->n;
+    struct page_event ev;
+    struct page *p = page_new(n->face->ui, MSG_DECRYPT_CONFIRM_TITLE);
     page_words(p, &n->w.p->id, 0);
     page_field_words(p, &n->w.p->id, MSG_DECRYPT_TYPE);
     page_action_flags(p, 'd', 1, PAGE_NEEDS_ALL | PAGE_DANGER, MSG_DECRYPT_DO);
@@ -308,6 +320,8 @@ static err_t decide(struct decrypting *d, struct fault *f)
             e = face_compare(n->face, &n->w.p->id, MSG_DECRYPT_WORDS_TITLE, MSG_DECRYPT_WORDS_WHAT, f);
         if (e == ERR_MISMATCH)
             return face_back(f);
+        if (e == OK)
+            e = agree(d, f);
         if (e == OK)
             e = confirm(d, f);
         if (e == OK)
