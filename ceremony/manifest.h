@@ -59,7 +59,7 @@ struct manifest {
     struct contest *contest;
     struct style *style;
     uint32_t decrypt_levels; /* bit i: level i is decrypted */
-    uint32_t minimum;        /* ballots, at least 1 */
+    uint32_t minimum;        /* ballots, at least 2; 1 in imports and rehearsals */
     uint32_t plan_quorum;    /* signatures a plan needs before the first partial: 0 or t..n */
     enum duplicate_rule duplicates;
     uint32_t import_bits;                  /* KIND_IMPORT: 1..32, counts are below 2^bits; else 0 */

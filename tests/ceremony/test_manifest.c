@@ -177,6 +177,7 @@ static const struct {
     {"[\"president\", \"council\"]", "[]", ERR_LIMIT, "styles[0].contests:"},
     /* decryption */
     {D_OLD, "\"decryption\": {\"levels\": [\"county\"], \"minimum\": 30}", ERR_RULE, "decryption.levels:"},
+    {D_OLD, "\"decryption\": {\"levels\": [\"nation\"], \"minimum\": 1}", ERR_LIMIT, "decryption.minimum:"},
     {D_OLD, "\"decryption\": {\"levels\": [], \"minimum\": 30}", ERR_LIMIT, "decryption.levels:"},
     {D_OLD, "\"decryption\": {\"levels\": [\"nation\", \"town\"], \"minimum\": 30}", ERR_UNKNOWN,
      "decryption.levels[1]:"},
@@ -185,9 +186,9 @@ static const struct {
     {D_OLD, "\"decryption\": {\"levels\": [\"county\", \"nation\"], \"minimum\": 30}", ERR_FORMAT,
      "decryption.levels[1]:"},
     {D_OLD, "\"decryption\": {\"levels\": [\"nation\"], \"minimum\": 0}", ERR_LIMIT, "decryption.minimum:"},
-    {D_OLD, "\"decryption\": {\"levels\": [\"nation\"], \"minimum\": 1, \"plan_quorum\": 4}", ERR_LIMIT,
+    {D_OLD, "\"decryption\": {\"levels\": [\"nation\"], \"minimum\": 2, \"plan_quorum\": 4}", ERR_LIMIT,
      "decryption.plan_quorum:"},
-    {D_OLD, "\"decryption\": {\"levels\": [\"nation\"], \"minimum\": 1, \"plan_quorum\": 10}", ERR_LIMIT,
+    {D_OLD, "\"decryption\": {\"levels\": [\"nation\"], \"minimum\": 2, \"plan_quorum\": 10}", ERR_LIMIT,
      "decryption.plan_quorum:"},
     {D_OLD, "\"decryption\": {\"levels\": [\"nation\"]}", ERR_MISSING, "decryption: the key \"minimum\""},
     /* import */
@@ -262,9 +263,30 @@ static void test_defaults_can_be_set(void **state)
     assert_int_equal(m->same_model_max, 32);
     manifest_free(m);
     free(text);
-    text = replaced(D_OLD, "\"decryption\": {\"levels\": [\"nation\"], \"minimum\": 1, \"plan_quorum\": 9}");
+    text = replaced(D_OLD, "\"decryption\": {\"levels\": [\"nation\"], \"minimum\": 2, \"plan_quorum\": 9}");
     assert_int_equal(parse(&m, text, &f), OK);
     assert_int_equal(m->plan_quorum, 9);
+    manifest_free(m);
+    free(text);
+}
+
+/* A single ballot may be decrypted where it is nobody's. */
+static void test_minimum_of_one(void **state)
+{
+    (void)state;
+    struct manifest *m;
+    struct fault f;
+    char *text = replaced(D_OLD, "\"decryption\": {\"levels\": [\"nation\"], \"minimum\": 1}"), rehearsal[4096];
+    assert_int_equal(parse(&m, text, &f), ERR_LIMIT);
+    const char *at = strstr(text, T_OLD);
+    snprintf(rehearsal, sizeof rehearsal, "%.*s\"trustees\": {\"n\": 9, \"t\": 5, \"rehearsal\": true}%s",
+             (int)(at - text), text, at + strlen(T_OLD));
+    assert_int_equal(parse(&m, rehearsal, &f), OK);
+    assert_int_equal(m->minimum, 1);
+    manifest_free(m);
+    free(text);
+    text = replaced("\"minimum\": 30", "\"minimum\": 2");
+    assert_int_equal(parse(&m, text, &f), OK);
     manifest_free(m);
     free(text);
 }
@@ -341,6 +363,7 @@ int main(void)
         cmocka_unit_test(test_broken),
         cmocka_unit_test(test_import),
         cmocka_unit_test(test_defaults_can_be_set),
+        cmocka_unit_test(test_minimum_of_one),
         cmocka_unit_test(test_every_prefix_fails),
         cmocka_unit_test(test_write),
         cmocka_unit_test(test_warnings),

@@ -37,7 +37,7 @@ static const char election[] =
     "{\"id\":\"no\",\"title\":\"No\"}]}],"
     "\"styles\":[{\"id\":\"town\",\"contests\":[\"mayor\",\"council\",\"school\"]},"
     "{\"id\":\"rural\",\"contests\":[\"mayor\",\"school\"]},{\"id\":\"small\",\"contests\":[\"mayor\"]}],"
-    "\"decryption\":{\"levels\":[\"land\"],\"minimum\":1},\"duplicate_ballots\":\"first\"%s}";
+    "\"decryption\":{\"levels\":[\"land\"],\"minimum\":2},\"duplicate_ballots\":\"first\"%s}";
 
 const char *fixture_path(struct fixture *x, const char *name)
 {
