@@ -99,8 +99,8 @@ MUST err_t board_add(struct board *b, struct entry *e, int *taken, struct fault 
 MUST err_t board_own(const struct board *b, const point_t *author, struct fault *f);
 
 /* Everything of the directory from that is good is copied in, detached files included. Counts: new, known,
- * refused (listed in b->refused). Once the board's trustee has signed a roster, of those who are not in it only enrolments
- * are taken (ERR_UNKNOWN); these, and before the roster everybody's entries, at most BOARD_STRANGE_MAX of
+ * refused (listed in b->refused). Once the board's trustee has signed a roster, of those who are not in it only
+ * enrolments are taken (ERR_UNKNOWN); these, and before the roster everybody's entries, at most BOARD_STRANGE_MAX of
  * BOARD_STRANGE_BYTES together (ERR_LIMIT). Faults name the file. */
 struct merge_report {
     size_t added, known, refused, detached;

@@ -83,11 +83,11 @@ MUST err_t aggregate(struct aggregate_result *out, const struct election_context
  * compared with the root that the plan names. options NULL: all corrections are accepted; an official who
  * accepted only some says which. ERR_UNVERIFIED, saying what was refused or missing, if the root differs.
  * older: the plans that this one supersedes, all of them; may be NULL. ERR_MINIMUM (supersede-exchange) if plan
- * supersedes another one, a place was corrected by too few ballots, and one of the older plans does not show that this
- * place was the same then: both results together would show these ballots. */
+ * supersedes another one, a place was corrected by too few ballots, and one of the older plans does not show that
+ * this place was the same then: both results together would show these ballots. */
 MUST err_t aggregate_verified(struct aggregate_result *out, const struct election_context *ctx,
                               const char *exports_dir, const char *work_dir, const struct plan *plan,
-                              const struct plan_set *older, const struct aggregate_options *options, const struct aggregate_report *report,
-                              struct fault *f);
+                              const struct plan_set *older, const struct aggregate_options *options,
+                              const struct aggregate_report *report, struct fault *f);
 
 #endif

@@ -1,6 +1,6 @@
-/* Corrections of few ballots. A correction may exchange one voter's ballot for ballots that somebody knows: the sums then
- * differ by more than the minimum, the unknown ballot is alone in the difference all the same. So not the numbers of
- * ballots are compared, but the ballots, by id and leaf, which only those can who have both exports. */
+/* Corrections of few ballots. A correction may exchange one voter's ballot for ballots that somebody knows: the sums
+ * then differ by more than the minimum, the unknown ballot is alone in the difference all the same. So not the numbers
+ * of ballots are compared, but the ballots, by id and leaf, which only those can who have both exports. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -102,7 +102,7 @@ static int is_below(const char *path, const char *dir)
     return strncmp(path, dir, len) == 0 && path[len] == '/';
 }
 
-/* No reader takes more of a file of this kind. A file with holes can pretend to any length, and costs nothing to make. */
+/* No reader takes more of a file of this kind. A file with holes can pretend to any length, and costs nothing. */
 static uint64_t size_limit(const char *path)
 {
     static const struct {
@@ -117,7 +117,8 @@ static uint64_t size_limit(const char *path)
         return strncmp(path + sizeof BUNDLE_ENTRIES, "partial.", 8) == 0 ? ENTRY_MAX : ENTRY_SMALL_MAX;
     if (is_below(path, BUNDLE_RECORDS))
         return NODE_MAX;
-    return is_below(path, BUNDLE_EXPORTS) ? EXPORT_FILE_MAX : JURISDICTIONS_MAX; /* the places, or what has no place here */
+    /* else the places, or what has no place here */
+    return is_below(path, BUNDLE_EXPORTS) ? EXPORT_FILE_MAX : JURISDICTIONS_MAX;
 }
 
 static err_t hash_file(hash_t *have, const char *full, const char *path, struct fault *f)
