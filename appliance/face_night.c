@@ -111,7 +111,8 @@ static err_t run_aggregate(struct officials *o, enum message *note, struct fault
 static int partial_here(const struct session *s, uint32_t seat, const hash_t *plan)
 {
     const struct entry *one = NULL;
-    err_t e = board_find(s->b, &one, NULL, ENTRY_PARTIAL, &s->el->r->ceremony, &s->el->r->seat[seat - 1].identity, plan);
+    err_t e =
+        board_find(s->b, &one, NULL, ENTRY_PARTIAL, &s->el->r->ceremony, &s->el->r->seat[seat - 1].identity, plan);
     return (e == OK || e == ERR_EQUIVOCATION) && one != NULL;
 }
 
@@ -144,7 +145,8 @@ static err_t run_combine(struct officials *o, enum message *note, struct fault *
 {
     struct night *n = &o->n;
     free(n->found);
-    err_t e = night_job(n->face, MSG_OFFICIAL_COMBINE, MSG_JOB_PARTIALS, combine_work, o, &n->found, &n->found_count, f);
+    err_t e = night_job(n->face, MSG_OFFICIAL_COMBINE, MSG_JOB_PARTIALS, combine_work, o, &n->found, &n->found_count,
+                        f);
     int any = night_count(n->found, n->found_count, FOUND_SEAT) > 0;
     if (any) {
         o->is_checked = 1;

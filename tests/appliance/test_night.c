@@ -162,7 +162,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rules_have_texts), cmocka_unit_test(test_checks_have_texts), cmocka_unit_test(test_tape),
-        cmocka_unit_test(test_tape_is_bounded),  cmocka_unit_test(test_sheet),             cmocka_unit_test(test_sheet_refuses),
+        cmocka_unit_test(test_tape_is_bounded),  cmocka_unit_test(test_sheet),
+        cmocka_unit_test(test_sheet_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
