@@ -74,6 +74,10 @@ MUST err_t entry_parse(struct entry **out, uint8_t *bytes, size_t len, const has
                        struct fault *f);
 void entry_free(struct entry *e);
 
+/* The id of a statement that was not signed yet. ceremony, subject may be NULL: zeros. */
+MUST err_t entry_statement_id(hash_t *out, enum entry_kind kind, const hash_t *election, const hash_t *ceremony,
+                              const point_t *author, const hash_t *subject, const struct cbor_out *statement);
+
 /* The name of its file: KIND.AUTHOR.ID.cose with 16 hex digits of the kid and all 64 of the id (fewer would
  * let an author make two entries of one name, so that no board could hold both). */
 #define ENTRY_NAME_SIZE 128

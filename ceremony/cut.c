@@ -339,7 +339,7 @@ static err_t judge_complaints(struct outcome *oc, const struct board *b, const s
 }
 
 /* Y and S_j from the sums of the qualified dealers' points. */
-static err_t sum_points(struct outcome *oc, const struct roster *r, struct group *g, struct fault *f)
+err_t outcome_sum(struct outcome *oc, const struct roster *r, struct group *g, struct fault *f)
 {
     struct deal sum;
     memset(&sum, 0, sizeof sum);
@@ -374,7 +374,7 @@ err_t cut_outcome(struct outcome *oc, const struct manifest *m, const struct boa
     uint32_t need_holders = r->t == r->n ? r->n : r->t + 1;
     if (qual < need_qual)
         return fault_set(f, ERR_QUORUM, "%u dealers qualify, %u are needed", qual, need_qual);
-    TRY(sum_points(oc, r, g, f));
+    TRY(outcome_sum(oc, r, g, f));
     uint32_t holders = (uint32_t)__builtin_popcount(oc->holders);
     if (holders < need_holders)
         return fault_set(f, ERR_QUORUM, "%u trustees would hold a share, %u are needed", holders,

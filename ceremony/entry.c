@@ -34,18 +34,29 @@ static enum entry_kind get_kind(struct cbor_in *in)
     return ENTRY_ENROLL;
 }
 
-static err_t statement_hash(struct entry *e)
+static err_t statement_hash(hash_t *out, enum entry_kind kind, const hash_t *election, const hash_t *ceremony,
+                            const point_t *author, const hash_t *subject, const uint8_t *statement, size_t len)
 {
     struct cbor_out o = CBOR_OUT_INIT;
     cbor_put_array(&o, 7);
     cbor_put_text(&o, "conclave/statement");
-    cbor_put_text(&o, entry_kind_name(e->kind));
-    cbor_put_hash(&o, &e->election);
-    cbor_put_hash(&o, &e->ceremony);
-    cbor_put_bytes(&o, e->author.b, POINT_LEN);
-    cbor_put_hash(&o, &e->subject);
-    cbor_put_bytes(&o, e->statement, e->statement_len);
-    return cbor_out_hash(&o, &e->statement_id);
+    cbor_put_text(&o, entry_kind_name(kind));
+    cbor_put_hash(&o, election);
+    cbor_put_hash(&o, ceremony);
+    cbor_put_bytes(&o, author->b, POINT_LEN);
+    cbor_put_hash(&o, subject);
+    cbor_put_bytes(&o, statement, len);
+    return cbor_out_hash(&o, out);
+}
+
+err_t entry_statement_id(hash_t *out, enum entry_kind kind, const hash_t *election, const hash_t *ceremony,
+                         const point_t *author, const hash_t *subject, const struct cbor_out *statement)
+{
+    static const hash_t zero;
+    memset(out, 0, sizeof *out);
+    TRY(statement->err);
+    return statement_hash(out, kind, election, ceremony != NULL ? ceremony : &zero, author,
+                          subject != NULL ? subject : &zero, statement->data, statement->len);
 }
 
 static int has_proofs(enum entry_kind k)
@@ -98,7 +109,8 @@ err_t entry_parse(struct entry **out, uint8_t *bytes, size_t len, const hash_t *
     if (err == OK && e->kind == ENTRY_EXCEPTION)
         err = exception_parse(&(struct exception){0}, e, f);
     if (err == OK)
-        err = statement_hash(e);
+        err = statement_hash(&e->statement_id, e->kind, &e->election, &e->ceremony, &e->author, &e->subject, e->statement,
+                             e->statement_len);
     if (err != OK) {
         entry_free(e);
         return err;

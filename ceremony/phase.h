@@ -34,6 +34,9 @@ struct enrolment {
 /* ERR_MISMATCH if n or t are not the manifest's; ERR_POINT for bad keys. */
 MUST err_t enrolment_parse(struct enrolment *out, const struct entry *e, const struct manifest *m, struct group *g,
                            struct fault *f);
+/* The same without a manifest: what it says of n and t. */
+MUST err_t enrolment_read(struct enrolment *out, uint32_t *n, uint32_t *t, const struct entry *e, struct group *g,
+                          struct fault *f);
 /* SHA-256(CBOR ["conclave/commit", election, identity, C_0]) */
 MUST err_t enrolment_commitment(hash_t *out, const hash_t *election, const point_t *identity, const point_t *C0);
 /* info of the sealed seed. */
@@ -59,6 +62,9 @@ MUST err_t roster_ids(hash_t id[TRUSTEES_MAX], size_t *count, const struct entry
  * not matter (a second enrolment that turns up later must not stop anybody); ERR_CANONICAL for another order. */
 MUST err_t roster_from_ids(struct roster *out, const struct manifest *m, const struct board *b, struct group *g,
                            const hash_t *id, size_t count, struct fault *f);
+/* For a roster whose election, n, t and seats are set: their order (ERR_CANONICAL), that no key is there twice
+ * (ERR_DUPLICATE); sets ceremony = SHA-256(CBOR ["conclave/ceremony", election, n, t, [enrolment ids]]). */
+MUST err_t roster_complete(struct roster *r, struct fault *f);
 /* Before signing: ERR_EQUIVOCATION if a key of the roster signed another enrolment too. */
 MUST err_t roster_single(const struct board *b, const struct roster *r, struct fault *f);
 /* The roster that a seat signed, by the author's roster entry. ERR_MISSING; ERR_EQUIVOCATION if the author signed
@@ -153,6 +159,10 @@ struct outcome {
  * ciphertext is not here; ERR_QUORUM if QUAL or holders are too few (out is filled then too). */
 MUST err_t cut_outcome(struct outcome *out, const struct manifest *m, const struct board *b, const struct roster *r,
                        const struct cut *c, struct group *g, struct fault *f);
+
+/* Y and S of the holders, from qual, holders and the points of the deals in out; takes a holder whose S is the identity
+ * out of holders. ERR_POINT if Y is the identity. */
+MUST err_t outcome_sum(struct outcome *out, const struct roster *r, struct group *g, struct fault *f);
 
 /* --- confirmation --- */
 

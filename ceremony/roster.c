@@ -30,10 +30,11 @@ void seed_info(struct cbor_out *o, const hash_t *election, const point_t *identi
     cbor_put_hash(o, commitment);
 }
 
-err_t enrolment_parse(struct enrolment *out, const struct entry *e, const struct manifest *m, struct group *g,
-                      struct fault *f)
+err_t enrolment_read(struct enrolment *out, uint32_t *n_out, uint32_t *t_out, const struct entry *e,
+                     struct group *g, struct fault *f)
 {
     memset(out, 0, sizeof *out);
+    *n_out = *t_out = 0;
     struct enrolment x = {.id = e->id, .identity = e->author};
     struct cbor_in in;
     cbor_in_init(&in, e->statement, e->statement_len);
@@ -52,13 +53,23 @@ err_t enrolment_parse(struct enrolment *out, const struct entry *e, const struct
     if (e->kind != ENTRY_ENROLL || !hash_is_zero(&e->ceremony) || !hash_is_zero(&e->subject) ||
         e->evidence_len != 0 || x.name[0] == '\0')
         return fault_set(f, ERR_FORMAT, "enrolment");
-    if (n != m->n || t != m->t) {
-        fault_set(f, ERR_MISMATCH, "enrolled for %u of %u, the manifest says %u of %u", (unsigned)t,
-                  (unsigned)n, m->t, m->n);
-        return fault_who(f, ERR_MISMATCH, "%s", x.name);
-    }
+    *n_out = (uint32_t)n;
+    *t_out = (uint32_t)t;
     *out = x;
     return OK;
+}
+
+err_t enrolment_parse(struct enrolment *out, const struct entry *e, const struct manifest *m, struct group *g,
+                      struct fault *f)
+{
+    uint32_t n, t;
+    TRY(enrolment_read(out, &n, &t, e, g, f));
+    if (n == m->n && t == m->t)
+        return OK;
+    fault_set(f, ERR_MISMATCH, "enrolled for %u of %u, the manifest says %u of %u", t, n, m->t, m->n);
+    fault_who(f, ERR_MISMATCH, "%s", out->name);
+    memset(out, 0, sizeof *out);
+    return ERR_MISMATCH;
 }
 
 /* --- rules over the whole roster --- */
@@ -106,6 +117,15 @@ static err_t ceremony_id(struct roster *r)
     return cbor_out_hash(&o, &r->ceremony);
 }
 
+err_t roster_complete(struct roster *r, struct fault *f)
+{
+    for (uint32_t j = 1; j < r->n; j++)
+        if (hash_cmp(&r->seat[j - 1].id, &r->seat[j].id) >= 0)
+            return fault_set(f, ERR_CANONICAL, "seats are not in the order of the enrolments' ids");
+    TRY(check_keys(r, f));
+    return ceremony_id(r);
+}
+
 err_t roster_from_ids(struct roster *out, const struct manifest *m, const struct board *b, struct group *g,
                       const hash_t *id, size_t count, struct fault *f)
 {
@@ -121,9 +141,8 @@ err_t roster_from_ids(struct roster *out, const struct manifest *m, const struct
             return fault_set(f, ERR_MISSING, "the enrolment of seat %u is not on this board", j + 1);
         TRY(enrolment_parse(&r.seat[j], e, m, g, f));
     }
-    TRY(check_keys(&r, f));
+    TRY(roster_complete(&r, f));
     TRY(check_models(&r, m, f));
-    TRY(ceremony_id(&r));
     *out = r;
     return OK;
 }

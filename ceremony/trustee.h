@@ -3,22 +3,22 @@
  * Order of the phases, each of which can be repeated and then gives the same statements:
  *   enroll_make  ->  roster_sign  ->  deal_make  ->  confirm_make        (three visits)
  *                                                 |  complaint_make, reveal_make, then confirm_make (five)
- * What others can check without a token is in ceremony/phase.h. Nothing secret leaves these functions: the
- * seed and shares are rebuilt from the board and the token each time, in secret memory, and wiped.
+ * What others can check without a token is in ceremony/phase.h. Nothing secret is here: board and files are read and
+ * checked, and the vault is given the values; seed and share are in the vault (ceremony/vault.h).
  * All take struct fault; they fail with the token's errors and those of the rule that is broken. */
 #ifndef CEREMONY_TRUSTEE_H
 #define CEREMONY_TRUSTEE_H
 
-#include "ceremony/keystore.h"
 #include "ceremony/partial.h"
 #include "ceremony/phase.h"
 #include "ceremony/record.h"
+#include "ceremony/vault.h"
 
 struct trustee {
     const struct manifest *m;
     struct board *b;
     struct group *g;
-    struct keystore ks;
+    struct vault vault;
     /* set by trustee_find and enroll_make */
     struct key_label label;
     point_t identity, ceremony_key;
@@ -62,22 +62,25 @@ MUST err_t cut_sign(struct trustee *t, const struct roster *r, const struct cut 
  * ERR_DONE if another cut that was confirmed before released the key. */
 MUST err_t confirm_make(struct trustee *t, const struct roster *r, const struct cut *cut, struct fault *f);
 
-/* The share of this seat, rebuilt from board and token: *secret is secret memory, freed with secret_free.
- * Refused (ERR_MISMATCH) unless s_j G is the record's S_j and the record carries this token's confirmation. */
-MUST err_t share_rebuild(struct trustee *t, const struct record *r, scalar_t **secret, uint32_t *seat,
-                         struct fault *f);
-
 /* Proof of knowledge of the share on a challenge from outside. */
 MUST err_t drill_make(struct trustee *t, const struct record *r, const hash_t *challenge, struct fault *f);
 
 /* Checks a drill entry: *seat is whose. ERR_PROOF, ERR_MISMATCH. Needs no token. */
 MUST err_t drill_check(const struct entry *e, const struct record *r, struct group *g, uint32_t *seat, struct fault *f);
 
-/* Signs a plan (and binds the token to it); previous: hash of the plan this one supersedes, or NULL. The caller has checked
- * the plan and, if it supersedes another, the rule between the two. ERR_CONFLICT naming the seat if a holder's
- * signature of another plan is on the board (see plan_rivals) and is not in t->despite. */
-MUST err_t plan_sign(struct trustee *t, const struct record *r, const hash_t *plan, const hash_t *previous,
-                     struct fault *f);
+struct plan_file { /* the bytes of plan.cbor, and what was read there */
+    hash_t id; /* SHA-256(CBOR ["conclave/plan-id", bstr of them]) */
+    int has_supersedes;
+    hash_t supersedes;
+    struct bytes bytes;
+};
+
+/* Signs a plan and binds the token to it, instead of the plan that it supersedes, or of one before that: older are plans
+ * of that chain, in any order. The caller has checked the plan and, if it supersedes others, the rules between them; the
+ * vault reads the bytes for itself. ERR_CONFLICT naming the seat if a holder's signature of another plan is on the board
+ * (see plan_rivals) and is not in t->despite. */
+MUST err_t plan_sign(struct trustee *t, const struct record *r, const struct plan_file *plan,
+                     const struct plan_file *older, size_t older_count, struct fault *f);
 
 /* Holders who signed a plan that is neither this one nor the one it supersedes, and none of these two (bits). */
 uint32_t plan_rivals(const struct board *b, const struct record *r, const hash_t *plan, const hash_t *previous);
@@ -86,9 +89,9 @@ uint32_t plan_rivals(const struct board *b, const struct record *r, const hash_t
 uint32_t plan_signers(const struct board *b, const struct record *r, const hash_t *plan);
 
 /* The partial decryption of a plan that this token has signed (ERR_EARLY, ERR_TOKEN_BOUND); with the manifest's plan
- * quorum on the board (ERR_QUORUM). targets: as hashed into the plan; the caller has verified them. */
-MUST err_t decrypt_make(struct trustee *t, const struct record *r, const hash_t *plan, const struct target *target,
-                        size_t target_count, struct fault *f);
+ * quorum on the board (ERR_QUORUM). target: as in the plan, which the caller has verified. */
+MUST err_t decrypt_make(struct trustee *t, const struct record *r, const struct plan_file *plan,
+                        const struct target *target, size_t target_count, struct fault *f);
 
 /* Signed record of the retirement, then destroys the ceremony key in the token. */
 MUST err_t retire_make(struct trustee *t, const struct record *r, struct fault *f);

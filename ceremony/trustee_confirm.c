@@ -2,8 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ceremony/base/secret.h"
-#include "ceremony/trustee_secret.h"
+#include "ceremony/trustee_parts.h"
 
 err_t cut_sign(struct trustee *t, const struct roster *r, const struct cut *cut, struct fault *f)
 {
@@ -14,44 +13,52 @@ err_t cut_sign(struct trustee *t, const struct roster *r, const struct cut *cut,
     TRY(board_find(t->b, &before, NULL, ENTRY_CUT, &r->ceremony, &t->identity, &cut->hash));
     if (before != NULL)
         return OK; /* repeated */
-    struct cbor_out st = CBOR_OUT_INIT;
+    TRY(trustee_ready(t, r, 0, f));
+    struct cbor_out st = CBOR_OUT_INIT, entry = CBOR_OUT_INIT;
     cut_statement(&st, cut);
-    return trustee_post(t, NULL, ENTRY_CUT, &r->ceremony, &cut->hash, &st, NULL, f);
+    struct bytes statement = {st.data, st.len};
+    err_t e = st.err;
+    if (e == OK)
+        e = t->vault.ops->sign(t->vault.ctx, &entry, ENTRY_CUT, &cut->hash, &statement, f);
+    if (e == OK)
+        e = trustee_post(t, NULL, ENTRY_CUT, &entry, f);
+    cbor_out_free(&st);
+    cbor_out_free(&entry);
+    return e;
 }
 
-/* s_j = sum of the shares over QUAL, taken from reveals where complaints were dismissed; checked
- * against S. secret: secret memory. */
-static err_t sum_shares(struct trustee *t, scalar_t *secret, const struct roster *r, const struct outcome *oc,
-                        uint32_t seat, struct fault *f)
+/* A bad share at this point: somebody forgot to complain. */
+static err_t say_complain(err_t e, const struct roster *r, uint32_t i, struct fault *f)
 {
-    scalar_t *part;
-    point_t S;
-    TRY(secret_alloc((void **)&part, sizeof *part));
-    err_t e = OK;
-    scalar_set(secret, 0);
-    for (uint32_t i = 1; i <= r->n && e == OK; i++) {
+    if (!share_is_bad(e))
+        return e;
+    fault_clear(f);
+    fault_set(f, ERR_SHARE, "this share does not open or match: complain before you confirm");
+    return fault_who(f, ERR_SHARE, "seat %u, %s", i, r->seat[i - 1].name);
+}
+
+/* Points and ciphertexts over QUAL; shares from reveals where complaints were dismissed. */
+static err_t shares_of(struct trustee *t, struct vault_shares **out, const struct roster *r, const struct cut *cut,
+                       const struct outcome *oc, uint32_t seat, struct fault *f)
+{
+    struct vault_shares *in = *out = calloc(1, sizeof *in);
+    if (in == NULL)
+        return fault_set(f, ERR_MEMORY, "share");
+    in->cut = cut->hash;
+    in->qual = oc->qual;
+    in->holders = oc->holders;
+    for (uint32_t i = 1; i <= r->n; i++) {
+        struct vault_dealer *d = &in->dealer[i - 1];
         if (!(oc->qual >> (i - 1) & 1))
             continue;
-        if (oc->dismissed[i - 1] >> (seat - 1) & 1)
-            *part = oc->public_share[i - 1][seat - 1];
+        memcpy(d->C, oc->deal[i - 1].C, sizeof d->C);
+        d->is_public = oc->dismissed[i - 1] >> (seat - 1) & 1;
+        if (d->is_public)
+            d->public_share = oc->public_share[i - 1][seat - 1];
         else
-            e = trustee_share_of(t, part, r, &oc->deal[i - 1], seat, f);
-        if (share_is_bad(e)) {
-            fault_set(f, ERR_SHARE, "this share does not open or match: complain before you confirm");
-            e = fault_who(f, ERR_SHARE, "seat %u, %s", i, r->seat[i - 1].name);
-        }
-        if (e == OK)
-            scalar_add(secret, secret, part);
+            TRY(say_complain(trustee_sealed_share(t, &d->share, r, &oc->deal[i - 1], seat, f), r, i, f));
     }
-    secret_free(part);
-    if (e == OK)
-        e = point_mul_base(t->g, &S, secret);
-    if (e == OK && !point_equal(&S, &oc->S[seat - 1]))
-        e = fault_set(f, ERR_MISMATCH, "the rebuilt share does not belong to the key");
-    if (e != OK)
-        secret_wipe(secret, sizeof *secret);
-    secret_burn_stack();
-    return e;
+    return OK;
 }
 
 /* A released key stays: who confirmed another cut confirms this one only while that one released nothing. */
@@ -77,41 +84,6 @@ static err_t not_released(struct trustee *t, const struct roster *r, const struc
     return OK;
 }
 
-static err_t prove_and_post(struct trustee *t, const struct roster *r, const struct cut *cut, const struct outcome *oc,
-                            uint32_t seat, const scalar_t *secret, struct fault *f)
-{
-    static const hash_t none;
-    struct cbor_out st = CBOR_OUT_INIT, ev = CBOR_OUT_INIT, context = CBOR_OUT_INIT;
-    uint8_t fresh[32];
-    struct pok pok;
-    struct dleq dleq;
-    point_t A, B, V, D;
-    const point_t *S = &oc->S[seat - 1];
-    TRY(test_ciphertext(t->g, &A, &B, &V, r, &cut->hash, &oc->Y));
-    TRY(point_mul(t->g, &D, secret, &A));
-    confirm_context(&context, r, cut, oc, seat);
-    err_t e = context.err;
-    if (e == OK)
-        e = seed_fresh(&t->ks, fresh, f);
-    if (e == OK)
-        e = pok_prove(t->g, &pok, secret, S, fresh, "conclave/confirm-pok", &r->election, context.data, context.len);
-    cbor_out_free(&context);
-    if (e == OK)
-        e = seed_fresh(&t->ks, fresh, f);
-    struct dleq_statement statement = {&r->election, &cut->hash, &none, "test", "test", seat, S, 1, &A, &D};
-    if (e == OK)
-        e = dleq_prove(t->g, &dleq, &statement, secret, fresh);
-    secret_wipe(fresh, sizeof fresh);
-    secret_burn_stack();
-    if (e != OK)
-        return e;
-    confirm_statement(&st, r, cut, oc, &D);
-    cbor_put_array(&ev, 2);
-    cbor_put_pok(&ev, &pok);
-    cbor_put_dleq(&ev, &dleq);
-    return trustee_post(t, NULL, ENTRY_CONFIRM, &r->ceremony, &cut->hash, &st, &ev, f);
-}
-
 /* A cut may give no share to seats that dealt and did nothing wrong, because somebody called them absent. Whoever
  * wants a few holders could do so; hence each trustee has to have signed this very cut. */
 static err_t agreed_to_absences(struct trustee *t, const struct roster *r, const struct cut *cut,
@@ -128,14 +100,16 @@ static err_t agreed_to_absences(struct trustee *t, const struct roster *r, const
 err_t confirm_make(struct trustee *t, const struct roster *r, const struct cut *cut, struct fault *f)
 {
     struct outcome *oc = NULL;
-    scalar_t *secret = NULL;
+    struct vault_shares *in = NULL;
+    struct cbor_out entry = CBOR_OUT_INIT;
     const struct entry *before;
     point_t D;
     uint32_t seat = roster_seat(r, &t->identity);
     err_t e;
     if (seat == 0)
         return fault_set(f, ERR_MISMATCH, "your key has no seat in this roster");
-    TRY(t->ks.ops->bind(t->ks.ctx, &t->label, BIND_CEREMONY, &r->ceremony, f));
+    TRY(trustee_ready(t, r, 0, f));
+    TRY(t->vault.ops->bind(t->vault.ctx, f));
     TRY(cut_covers(cut, t->b, r, f));
     oc = calloc(1, sizeof *oc);
     if (oc == NULL)
@@ -149,26 +123,36 @@ err_t confirm_make(struct trustee *t, const struct roster *r, const struct cut *
     GO(agreed_to_absences(t, r, cut, oc, f));
     if (confirm_check(&D, &before, t->b, r, cut, oc, seat, t->g, NULL) == OK)
         goto out; /* repeated */
-    GO(secret_alloc((void **)&secret, sizeof *secret));
-    GO(sum_shares(t, secret, r, oc, seat, f));
-    GO(prove_and_post(t, r, cut, oc, seat, secret, f));
+    GO(shares_of(t, &in, r, cut, oc, seat, f));
+    e = t->vault.ops->confirm(t->vault.ctx, &entry, in, f);
+    if (share_is_bad(e)) {
+        char who[sizeof f->who] = "";
+        if (f != NULL)
+            memcpy(who, f->who, sizeof who); /* the vault named the dealer */
+        fault_set(f, ERR_SHARE, "this share does not open or match: complain before you confirm");
+        e = fault_who(f, ERR_SHARE, "%s", who);
+    }
+    GO(e);
+    GO(trustee_post(t, NULL, ENTRY_CONFIRM, &entry, f));
 out:
-    secret_free(secret);
+    cbor_out_free(&entry);
+    free(in);
     free(oc);
-    secret_burn_stack();
     return e;
 }
 
 /* --- the share, later --- */
 
 /* The record must list a confirmation signed by this token's key. */
-static err_t own_confirmation(const struct trustee *t, const struct record *r, struct fault *f)
+static err_t own_confirmation(const struct trustee *t, const struct record *r, struct bytes *out, struct fault *f)
 {
     for (size_t i = 0; i < t->b->entry_count; i++) {
         const struct entry *e = t->b->entry[i];
         if (e->kind == ENTRY_CONFIRM && point_equal(&e->author, &t->identity) &&
-            hash_cmp(&e->subject, &r->cut) == 0 && record_lists(r, e))
+            hash_cmp(&e->subject, &r->cut) == 0 && record_lists(r, e)) {
+            *out = (struct bytes){e->bytes, e->bytes_len};
             return OK;
+        }
     }
     return fault_set(f, ERR_MISMATCH, "the record does not carry your token's confirmation");
 }
@@ -189,7 +173,7 @@ static err_t find_cut(struct cut *out, const struct board *b, const struct roste
     return fault_set(f, ERR_MISSING, "the record's cut is not on this board");
 }
 
-static err_t roster_of_record(struct roster *out, const struct trustee *t, const struct record *r, struct fault *f)
+err_t trustee_roster_of(struct roster *out, const struct trustee *t, const struct record *r, struct fault *f)
 {
     hash_t id[TRUSTEES_MAX];
     for (uint32_t j = 0; j < r->n; j++)
@@ -197,24 +181,24 @@ static err_t roster_of_record(struct roster *out, const struct trustee *t, const
     return roster_from_ids(out, t->m, t->b, t->g, id, r->n, f);
 }
 
-err_t share_rebuild(struct trustee *t, const struct record *r, scalar_t **secret, uint32_t *seat, struct fault *f)
+err_t trustee_shares(struct trustee *t, const struct record *r, struct vault_shares **in, uint32_t *seat,
+                     struct bytes *confirmation, struct fault *f)
 {
     struct roster *roster = NULL;
     struct outcome *oc = NULL;
     struct cut cut = {0};
-    scalar_t *s = NULL;
     err_t e;
-    *secret = NULL;
+    *in = NULL;
     *seat = 0;
     GO(record_check(r, t->m, t->b, f));
-    GO(own_confirmation(t, r, f));
+    GO(own_confirmation(t, r, confirmation, f));
     roster = calloc(1, sizeof *roster);
     oc = calloc(1, sizeof *oc);
     if (roster == NULL || oc == NULL) {
         e = fault_set(f, ERR_MEMORY, "share");
         goto out;
     }
-    GO(roster_of_record(roster, t, r, f));
+    GO(trustee_roster_of(roster, t, r, f));
     *seat = roster_seat(roster, &t->identity);
     GO(find_cut(&cut, t->b, roster, &r->cut, f));
     GO(cut_outcome(oc, t->m, t->b, roster, &cut, t->g, f));
@@ -223,17 +207,17 @@ err_t share_rebuild(struct trustee *t, const struct record *r, scalar_t **secret
         e = fault_set(f, ERR_MISMATCH, "the record gives your seat another share");
         goto out;
     }
-    GO(secret_alloc((void **)&s, sizeof *s));
-    GO(sum_shares(t, s, roster, oc, *seat, f));
-    *secret = s;
-    s = NULL;
+    GO(shares_of(t, in, roster, &cut, oc, *seat, f));
+    GO(trustee_ready(t, roster, 0, f));
 out:
-    secret_free(s);
     cut_free(&cut);
     free(oc);
     free(roster);
-    if (e != OK)
+    if (e != OK) {
+        free(*in);
+        *in = NULL;
         *seat = 0;
+    }
     return e;
 }
 
@@ -247,37 +231,21 @@ static void drill_context(struct cbor_out *o, const struct record *r, uint32_t s
 
 err_t drill_make(struct trustee *t, const struct record *r, const hash_t *challenge, struct fault *f)
 {
-    scalar_t *secret;
+    struct vault_shares *in;
+    struct bytes confirmation;
     uint32_t seat;
-    uint8_t fresh[32];
-    struct pok pok;
+    struct cbor_out entry = CBOR_OUT_INIT;
     const struct entry *before;
-    TRY(share_rebuild(t, r, &secret, &seat, f));
-    /* Repeated: the share was rebuilt once more, the proof is there. */
-    if (board_find(t->b, &before, NULL, ENTRY_DRILL, &r->ceremony, &t->identity, challenge) == OK && before != NULL &&
-        drill_check(before, r, t->g, &seat, NULL) == OK) {
-        secret_free(secret);
-        return OK;
-    }
-    const point_t *S = &r->seat[seat - 1].S;
-    struct cbor_out context = CBOR_OUT_INIT, st = CBOR_OUT_INIT, ev = CBOR_OUT_INIT;
-    drill_context(&context, r, seat, challenge);
-    err_t e = context.err;
-    if (e == OK)
-        e = seed_fresh(&t->ks, fresh, f);
-    if (e == OK)
-        e = pok_prove(t->g, &pok, secret, S, fresh, "conclave/drill-pok", &r->election, context.data, context.len);
-    secret_free(secret);
-    secret_wipe(fresh, sizeof fresh);
-    secret_burn_stack();
-    cbor_out_free(&context);
-    if (e != OK)
-        return e;
-    cbor_put_array(&st, 2);
-    cbor_put_hash(&st, challenge);
-    cbor_put_point(&st, S);
-    cbor_put_pok(&ev, &pok);
-    return trustee_post(t, NULL, ENTRY_DRILL, &r->ceremony, challenge, &st, &ev, f);
+    TRY(trustee_shares(t, r, &in, &seat, &confirmation, f));
+    err_t e = t->vault.ops->drill(t->vault.ctx, &entry, in, &confirmation, &r->id, challenge, f);
+    free(in);
+    /* Repeated: the share was rebuilt and proved once more, a proof is there. */
+    int again = e == OK && board_find(t->b, &before, NULL, ENTRY_DRILL, &r->ceremony, &t->identity, challenge) == OK &&
+                before != NULL && drill_check(before, r, t->g, &seat, NULL) == OK;
+    if (e == OK && !again)
+        e = trustee_post(t, NULL, ENTRY_DRILL, &entry, f);
+    cbor_out_free(&entry);
+    return e;
 }
 
 err_t drill_check(const struct entry *e, const struct record *r, struct group *g, uint32_t *seat, struct fault *f)

@@ -1,8 +1,7 @@
 /* A trustee's plan signature, partial decryption and retirement. */
-#include <string.h>
+#include <stdlib.h>
 
-#include "ceremony/base/secret.h"
-#include "ceremony/trustee_secret.h"
+#include "ceremony/trustee_parts.h"
 
 static uint32_t seat_of(const struct record *r, const point_t *identity)
 {
@@ -72,134 +71,123 @@ static err_t no_rival_plan(const struct trustee *t, const struct record *r, cons
     return fault_who(f, ERR_CONFLICT, "seat %u, %s", seat, r->seat[seat - 1].name);
 }
 
-err_t plan_sign(struct trustee *t, const struct record *r, const hash_t *plan, const hash_t *previous,
-                struct fault *f)
+/* Tells the vault the ceremony of the record, and the plan. */
+static err_t tell_plan(struct trustee *t, const struct record *r, const struct plan_file *plan, struct fault *f)
 {
-    const struct entry *before;
-    TRY(is_holder(t, r, f));
-    TRY(no_rival_plan(t, r, plan, previous, f));
-    /* The token first: once it is bound, it cannot be brought to sign a second plan by another board. */
-    if (previous != NULL) {
-        hash_t bound;
-        err_t e = t->ks.ops->bound(t->ks.ctx, &bound, &t->label, BIND_PLAN, f);
-        /* Power went between writing the new binding and destroying the old one: both are there, rebind ends it. */
-        int torn = e == ERR_TOKEN_BOUND;
-        if (torn || (e == OK && hash_cmp(&bound, plan) != 0))
-            e = t->ks.ops->rebind(t->ks.ctx, &t->label, BIND_PLAN, previous, plan, f);
-        if (e != OK && e != ERR_MISSING)
-            return e;
-        fault_clear(f);
-    }
-    TRY(t->ks.ops->bind(t->ks.ctx, &t->label, BIND_PLAN, plan, f));
-    TRY(board_find(t->b, &before, NULL, ENTRY_PLAN, &r->ceremony, &t->identity, plan));
-    if (before != NULL)
-        return OK; /* repeated */
-    struct cbor_out st = CBOR_OUT_INIT;
-    cbor_put_array(&st, 2);
-    cbor_put_hash(&st, plan);
-    if (previous != NULL)
-        cbor_put_hash(&st, previous);
-    else
-        cbor_put_null(&st);
-    return trustee_post(t, NULL, ENTRY_PLAN, &r->ceremony, plan, &st, NULL, f);
+    struct roster *roster = malloc(sizeof *roster);
+    if (roster == NULL)
+        return fault_set(f, ERR_MEMORY, "roster");
+    err_t e = trustee_roster_of(roster, t, r, f);
+    if (e == OK)
+        e = trustee_ready(t, roster, 0, f);
+    free(roster);
+    if (e == OK)
+        e = t->vault.ops->plan(t->vault.ctx, &plan->id, &plan->bytes, f);
+    return e;
 }
 
-static err_t plan_gate(struct trustee *t, const struct record *r, const hash_t *plan, struct fault *f)
+err_t plan_sign(struct trustee *t, const struct record *r, const struct plan_file *plan, const struct plan_file *older,
+                size_t older_count, struct fault *f)
 {
-    hash_t bound;
-    err_t e = t->ks.ops->bound(t->ks.ctx, &bound, &t->label, BIND_PLAN, f);
-    if (e == ERR_MISSING)
-        return fault_set(f, ERR_EARLY, "your token has not signed this plan");
-    if (e == OK && hash_cmp(&bound, plan) != 0)
-        e = fault_set(f, ERR_TOKEN_BOUND, "your token signed another plan");
-    if (e != OK)
-        return e;
-    uint32_t who = (uint32_t)__builtin_popcount(plan_signers(t->b, r, plan));
+    const struct entry *before;
+    struct cbor_out entry = CBOR_OUT_INIT;
+    TRY(is_holder(t, r, f));
+    TRY(no_rival_plan(t, r, &plan->id, plan->has_supersedes ? &plan->supersedes : NULL, f));
+    TRY(tell_plan(t, r, plan, f));
+    for (size_t i = 0; i < older_count; i++)
+        TRY(t->vault.ops->plan_before(t->vault.ctx, &older[i].bytes, f));
+    /* The token is bound to the plan before it signs, also when the signature is here already. */
+    err_t e = t->vault.ops->plan_sign(t->vault.ctx, &entry, f);
+    if (e == OK)
+        e = board_find(t->b, &before, NULL, ENTRY_PLAN, &r->ceremony, &t->identity, &plan->id);
+    if (e == OK && before == NULL)
+        e = trustee_post(t, NULL, ENTRY_PLAN, &entry, f);
+    cbor_out_free(&entry);
+    return e;
+}
+
+static err_t plan_gate(struct trustee *t, const struct record *r, const struct plan_file *plan, struct fault *f)
+{
+    TRY(tell_plan(t, r, plan, f));
+    TRY(t->vault.ops->plan_bound(t->vault.ctx, f));
+    uint32_t who = (uint32_t)__builtin_popcount(plan_signers(t->b, r, &plan->id));
     if (who < t->m->plan_quorum)
         return fault_set(f, ERR_QUORUM, "%u trustees signed this plan, the manifest asks for %u", who,
                          t->m->plan_quorum);
     return OK;
 }
 
-static err_t fresh_from_token(void *ctx, uint8_t out[32], struct fault *f)
-{
-    return seed_fresh(ctx, out, f);
-}
-
-err_t decrypt_make(struct trustee *t, const struct record *r, const hash_t *plan, const struct target *target,
-                   size_t target_count, struct fault *f)
+err_t decrypt_make(struct trustee *t, const struct record *r, const struct plan_file *plan,
+                   const struct target *target, size_t target_count, struct fault *f)
 {
     const struct entry *before;
-    struct cbor_out st = CBOR_OUT_INIT, ev = CBOR_OUT_INIT;
-    scalar_t *secret;
+    struct vault_shares *in;
+    struct bytes confirmation;
     uint32_t seat;
+    struct cbor_out entry = CBOR_OUT_INIT;
     TRY(is_holder(t, r, f));
     TRY(plan_gate(t, r, plan, f));
-    TRY(board_find(t->b, &before, NULL, ENTRY_PARTIAL, &r->ceremony, &t->identity, plan));
+    TRY(board_find(t->b, &before, NULL, ENTRY_PARTIAL, &r->ceremony, &t->identity, &plan->id));
     if (before != NULL) {
         struct partial *p;
-        err_t e = partial_parse(&p, before, r, plan, target, target_count, f);
+        err_t e = partial_parse(&p, before, r, &plan->id, target, target_count, f);
         if (e == OK)
             e = partial_verify_var(p, r, target, target_count, f);
         partial_free(p);
         return e; /* repeated */
     }
-    TRY(share_rebuild(t, r, &secret, &seat, f));
-    err_t e = partial_make(&st, &ev, t->g, r, seat, plan, target, target_count, secret, fresh_from_token, &t->ks, f);
-    secret_free(secret);
-    secret_burn_stack();
-    if (e != OK) {
-        cbor_out_free(&st);
-        cbor_out_free(&ev);
-        return e;
-    }
-    return trustee_post(t, NULL, ENTRY_PARTIAL, &r->ceremony, plan, &st, &ev, f);
+    TRY(trustee_shares(t, r, &in, &seat, &confirmation, f));
+    err_t e = t->vault.ops->decrypt(t->vault.ctx, &entry, in, &confirmation, f);
+    free(in);
+    if (e == OK)
+        e = trustee_post(t, NULL, ENTRY_PARTIAL, &entry, f);
+    cbor_out_free(&entry);
+    return e;
 }
 
 /* --- retiring --- */
 
-struct retired {
-    struct trustee *t;
-    const struct record *r;
-    struct fault *f;
-    int found;
-};
-
-/* Is this the key that signed a retirement? The token says so by signing: its ceremony key is gone, so that
- * trustee_find cannot tell. */
-static err_t signed_retirement(void *ctx, const struct key_label *label)
+static err_t destroy_key(struct trustee *t, const struct entry *retirement, struct fault *f)
 {
-    struct retired *x = ctx;
-    struct keystore *ks = &x->t->ks;
-    uint8_t signature[SIGNATURE_LEN];
-    int signed_now = 0;
-    for (size_t i = 0; i < x->t->b->entry_count && !x->found; i++) {
-        const struct entry *e = x->t->b->entry[i];
-        if (e->kind != ENTRY_RETIRE || hash_cmp(&e->subject, &x->r->id) != 0)
-            continue;
-        if (!signed_now) {
-            err_t err = ks->ops->sign(ks->ctx, signature, label, &x->r->id, x->f);
-            if (err == ERR_TOKEN_KEY) /* no identity key under this label */
-                return OK;
-            TRY(err);
-            signed_now = 1;
-        }
-        err_t verdict = ecdsa_verify_var(&e->author, &x->r->id, signature);
-        if (err_class(verdict) == CLASS_SYSTEM)
-            return fault_set(x->f, verdict, "looking for the own retirement");
-        x->found = verdict == OK;
-    }
-    return x->found ? ks->ops->retire(ks->ctx, label, x->f) : OK; /* in case the first time was cut short */
+    struct bytes bytes = {retirement->bytes, retirement->bytes_len};
+    return t->vault.ops->retire(t->vault.ctx, &t->m->election, &bytes, f);
 }
 
 err_t retire_again(struct trustee *t, const struct record *r, struct fault *f)
 {
-    struct retired x = {t, r, f, 0};
-    TRY(t->ks.ops->labels(t->ks.ctx, signed_retirement, &x, f));
-    if (!x.found)
-        return fault_set(f, ERR_MISSING, "this token did not retire from this key");
-    fault_clear(f);
-    return OK;
+    for (size_t i = 0; i < t->b->entry_count; i++) {
+        const struct entry *e = t->b->entry[i];
+        if (e->kind != ENTRY_RETIRE || hash_cmp(&e->subject, &r->id) != 0)
+            continue;
+        err_t err = destroy_key(t, e, f);
+        if (err != ERR_MISSING)
+            return err;
+    }
+    return fault_set(f, ERR_MISSING, "this token did not retire from this key");
+}
+
+static err_t sign_retirement(struct trustee *t, const struct record *r, const struct entry **out, struct fault *f)
+{
+    struct roster *roster = malloc(sizeof *roster);
+    struct cbor_out st = CBOR_OUT_INIT, entry = CBOR_OUT_INIT;
+    if (roster == NULL)
+        return fault_set(f, ERR_MEMORY, "roster");
+    err_t e = trustee_roster_of(roster, t, r, f);
+    if (e == OK)
+        e = trustee_ready(t, roster, 0, f);
+    free(roster);
+    cbor_put_array(&st, 1);
+    cbor_put_hash(&st, &r->id);
+    struct bytes statement = {st.data, st.len};
+    if (e == OK)
+        e = st.err;
+    if (e == OK)
+        e = t->vault.ops->sign(t->vault.ctx, &entry, ENTRY_RETIRE, &r->id, &statement, f);
+    if (e == OK)
+        e = trustee_post(t, out, ENTRY_RETIRE, &entry, f);
+    cbor_out_free(&st);
+    cbor_out_free(&entry);
+    return e;
 }
 
 err_t retire_make(struct trustee *t, const struct record *r, struct fault *f)
@@ -207,11 +195,7 @@ err_t retire_make(struct trustee *t, const struct record *r, struct fault *f)
     const struct entry *before;
     TRY(is_holder(t, r, f));
     TRY(board_find(t->b, &before, NULL, ENTRY_RETIRE, &r->ceremony, &t->identity, &r->id));
-    if (before == NULL) {
-        struct cbor_out st = CBOR_OUT_INIT;
-        cbor_put_array(&st, 1);
-        cbor_put_hash(&st, &r->id);
-        TRY(trustee_post(t, NULL, ENTRY_RETIRE, &r->ceremony, &r->id, &st, NULL, f));
-    }
-    return t->ks.ops->retire(t->ks.ctx, &t->label, f);
+    if (before == NULL)
+        TRY(sign_retirement(t, r, &before, f));
+    return destroy_key(t, before, f);
 }

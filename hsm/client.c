@@ -105,15 +105,17 @@ err_t client_start(struct client **out, const char *uri, const struct hsm_option
     if (c == NULL)
         return fault_set(f, ERR_MEMORY, "no memory for the token's process");
     c->opt = *opt;
-    c->wire.fd = -1;
+    c->wire.fd = c->pin_fd = -1;
     if (uri != NULL)
         GO(uri_parse(&c->uri, uri, f));
     c->pin_source = c->uri == NULL ? NULL : p11_kit_uri_get_pin_source(c->uri);
+    if (opt->open_pin_file && c->pin_source != NULL)
+        GO(hsm_pin_file_open(&c->pin_fd, c->pin_source, f));
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd) != 0) {
         e = fault_set(f, ERR_IO, "no socket for the token's process");
         goto out;
     }
-    e = wire_init(&c->wire, fd[0]);
+    e = wire_init(&c->wire, fd[0], WIRE_MAX);
     if (e != OK) {
         fault_set(f, e, "no locked memory for the token's process");
         goto out;
@@ -148,6 +150,8 @@ void client_free(struct client *c)
     }
     reap(c, END_TIMEOUT_MS);
     wire_end(&c->wire);
+    if (c->pin_fd >= 0)
+        close(c->pin_fd);
     if (c->uri != NULL)
         p11_kit_uri_free(c->uri);
     free(c);
@@ -159,6 +163,10 @@ static err_t pin_get(struct client *c, char *secret_pin, const struct hsm_pin_in
 {
     if (info->keypad)
         return c->opt.pin == NULL ? OK : c->opt.pin(c->opt.pin_ctx, NULL, 0, info, f);
+    if (c->pin_fd >= 0) {
+        err_t e = hsm_pin_file_read(secret_pin, HSM_PIN_MAX + 1, c->pin_fd, f);
+        return e == OK ? OK : fault_file(f, e, c->pin_source);
+    }
     if (c->pin_source != NULL)
         return hsm_pin_file(secret_pin, HSM_PIN_MAX + 1, c->pin_source, f);
     if (c->opt.pin == NULL)

@@ -15,6 +15,7 @@ struct client {
     struct hsm_options opt;
     P11KitUri *uri; /* NULL: all tokens of the configured modules */
     const char *pin_source;
+    int pin_fd; /* of pin_source, if it was to be opened at the start; or -1 */
     struct token_info info;
 };
 

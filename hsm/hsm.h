@@ -41,6 +41,7 @@ struct hsm_options {
     void *pin_ctx;
     int last_try;    /* the person accepts that a wrong PIN locks the token */
     int timeout_ms;  /* for each answer of the token process; 0: 60 s */
+    int open_pin_file; /* the URI's pin-source is opened now, and read when it is needed */
     int keep_stderr; /* the token process keeps stderr; otherwise it goes to /dev/null */
 };
 
@@ -57,6 +58,9 @@ MUST err_t hsm_open(struct keystore *out, const char *uri, const struct hsm_opti
  * ERR_IO without a terminal, ERR_LIMIT when the PIN does not fit. ctx: unused. */
 err_t hsm_pin_prompt(void *ctx, char *secret_out, size_t max, const struct hsm_pin_info *info,
                      struct fault *f);
+
+/* The same on a terminal that is open for reading and writing. */
+err_t hsm_pin_prompt_on(int tty, char *secret_out, size_t max, const struct hsm_pin_info *info, struct fault *f);
 
 /* The token process: serves fd until its other end closes. Returns the exit status. */
 int hsm_server_main(int fd);
@@ -92,6 +96,10 @@ MUST err_t hsm_init(const char *uri, const struct hsm_options *opt, const struct
 /* A PIN from a file as pin-source gives it: a path or a file: URI; one line end at the end is cut.
  * secret_out: max bytes with the NUL. ERR_USAGE for '|', ERR_MISSING, ERR_FORMAT, ERR_LIMIT. */
 MUST err_t hsm_pin_file(char *secret_out, size_t max, const char *source, struct fault *f);
+
+/* In two steps: the descriptor of a pin-source, or -1; and the PIN from it, which does not close it. */
+MUST err_t hsm_pin_file_open(int *fd, const char *source, struct fault *f);
+MUST err_t hsm_pin_file_read(char *secret_out, size_t max, int fd, struct fault *f);
 
 /* --- probe --- */
 

@@ -72,23 +72,48 @@ static err_t read_pin(char *secret_out, size_t max, int fd, struct fault *f)
     return OK;
 }
 
-err_t hsm_pin_file(char *secret_out, size_t max, const char *source, struct fault *f)
+static err_t open_source(int *fd, char path[1024], const char *source, struct fault *f)
+{
+    *fd = -1;
+    TRY(source_path(path, source, f));
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (*fd >= 0)
+        return OK;
+    if (errno == ENOENT)
+        fault_set(f, ERR_MISSING, "the file that pin-source names is not there");
+    else
+        fault_set(f, ERR_IO, "the file that pin-source names cannot be opened");
+    return fault_file(f, errno == ENOENT ? ERR_MISSING : ERR_IO, path);
+}
+
+err_t hsm_pin_file_open(int *fd, const char *source, struct fault *f)
 {
     char path[1024];
+    return open_source(fd, path, source, f);
+}
+
+err_t hsm_pin_file_read(char *secret_out, size_t max, int fd, struct fault *f)
+{
     memset(secret_out, 0, max);
     if (max < 2)
         return fault_set(f, ERR_BUG, "no room for a PIN");
-    TRY(source_path(path, source, f));
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    err_t e;
-    if (fd < 0 && errno == ENOENT)
-        e = fault_set(f, ERR_MISSING, "the file that pin-source names is not there");
-    else if (fd < 0)
-        e = fault_set(f, ERR_IO, "the file that pin-source names cannot be opened");
-    else
-        e = read_pin(secret_out, max, fd, f);
-    if (fd >= 0)
-        close(fd);
+    (void)!lseek(fd, 0, SEEK_SET); /* what is no file is refused below */
+    err_t e = read_pin(secret_out, max, fd, f);
+    if (e != OK)
+        secret_wipe(secret_out, max);
+    return e;
+}
+
+err_t hsm_pin_file(char *secret_out, size_t max, const char *source, struct fault *f)
+{
+    char path[1024];
+    int fd;
+    memset(secret_out, 0, max);
+    if (max < 2)
+        return fault_set(f, ERR_BUG, "no room for a PIN");
+    TRY(open_source(&fd, path, source, f));
+    err_t e = read_pin(secret_out, max, fd, f);
+    close(fd);
     if (e != OK)
         secret_wipe(secret_out, max);
     return e == OK ? OK : fault_file(f, e, path);
@@ -189,21 +214,14 @@ static void tty_prompt(int tty, const struct hsm_pin_info *info)
     tty_say(tty, text);
 }
 
-err_t hsm_pin_prompt(void *ctx, char *secret_out, size_t max, const struct hsm_pin_info *info,
-                     struct fault *f)
+err_t hsm_pin_prompt_on(int tty, char *secret_out, size_t max, const struct hsm_pin_info *info, struct fault *f)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
     sigset_t wait_for, saved;
     err_t e;
-    (void)ctx;
-    int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
-    if (tty < 0)
-        return fault_set(f, ERR_IO, "there is no terminal to ask for the PIN");
     tty_prompt(tty, info);
-    if (info->keypad) {
-        close(tty);
+    if (info->keypad)
         return OK;
-    }
     memset(secret_out, 0, max);
     sigemptyset(&wait_for);
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
@@ -216,9 +234,19 @@ err_t hsm_pin_prompt(void *ctx, char *secret_out, size_t max, const struct hsm_p
         e = tty_ask(secret_out, max, tty, sig, f);
     if (sig >= 0)
         close(sig);
-    close(tty);
     if (e != OK)
         secret_wipe(secret_out, max);
     pthread_sigmask(SIG_SETMASK, &saved, NULL); /* a signal that came meanwhile is delivered here */
+    return e;
+}
+
+err_t hsm_pin_prompt(void *ctx, char *secret_out, size_t max, const struct hsm_pin_info *info, struct fault *f)
+{
+    (void)ctx;
+    int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (tty < 0)
+        return fault_set(f, ERR_IO, "there is no terminal to ask for the PIN");
+    err_t e = hsm_pin_prompt_on(tty, secret_out, max, info, f);
+    close(tty);
     return e;
 }

@@ -322,7 +322,7 @@ int hsm_server_main(int fd)
 #ifndef __SANITIZE_ADDRESS__ /* its leak check reads the process as a debugger does */
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #endif
-    if (secret_init() == OK && wire_init(&r.wire, fd) == OK) {
+    if (secret_init() == OK && wire_init(&r.wire, fd, WIRE_MAX) == OK) {
         r.session.wire = &r.wire;
         while (serve_one(&r))
             ;

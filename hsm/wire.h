@@ -1,5 +1,5 @@
-/* Frames between the trustee's process and the token process: one deterministic CBOR array per packet
- * of a SOCK_SEQPACKET socket, at most WIRE_MAX bytes, built and read in locked memory.
+/* What is said between the process that keeps a trustee's secrets and the token process, in frames of
+ * ceremony/base/wire.h of at most WIRE_MAX bytes:
  *
  *   request   [op, arguments...]                        see enum wire_op
  *   response  [0, results...]                           OK
@@ -12,7 +12,7 @@
 #ifndef HSM_WIRE_H
 #define HSM_WIRE_H
 
-#include "ceremony/base/cbor.h"
+#include "ceremony/base/wire.h"
 
 #define WIRE_MAX 12288
 #define WIRE_DETAIL_MAX 400
@@ -39,27 +39,5 @@ enum wire_op {
     WIRE_NO_PIN,
     WIRE_CLOSE
 };
-
-struct wire {
-    int fd;
-    uint8_t *in, *out; /* WIRE_MAX each, secret_alloc */
-};
-
-enum wire_result { WIRE_GOT, WIRE_CLOSED, WIRE_TIMEOUT, WIRE_BROKEN };
-
-/* ERR_MEMORY or ERR_LOCK; w is safe to end then. */
-MUST err_t wire_init(struct wire *w, int fd);
-/* Wipes, frees, closes fd. */
-void wire_end(struct wire *w);
-
-/* A cursor over the empty outgoing buffer; never give it to cbor_out_free. */
-void wire_begin(struct wire *w, struct cbor_out *o, size_t items);
-/* Sends and wipes the outgoing buffer. */
-MUST enum wire_result wire_send(struct wire *w, const struct cbor_out *o);
-/* Waits for one frame, timeout_ms < 0: for ever. in reads the incoming buffer, which keeps the frame
- * until wire_wipe or the next frame. *items: length of the array, its head is consumed. */
-MUST enum wire_result wire_recv(struct wire *w, int timeout_ms, struct cbor_in *in, size_t *items);
-/* Wipes the incoming buffer. */
-void wire_wipe(struct wire *w);
 
 #endif

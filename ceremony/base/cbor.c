@@ -69,6 +69,11 @@ void cbor_put_bytes(struct cbor_out *o, const void *data, size_t len)
     put_raw(o, data, len);
 }
 
+void cbor_put_bytes_head(struct cbor_out *o, size_t len)
+{
+    o->len += encode_size(cbor_encode_bytestring_start, o, len);
+}
+
 void cbor_put_text_len(struct cbor_out *o, const char *text, size_t len)
 {
     o->len += encode_size(cbor_encode_string_start, o, len);

@@ -26,6 +26,7 @@ struct cbor_out {
 /* One item each, in its shortest form. An array is followed by its items, a tag by what it tags. */
 void cbor_put_uint(struct cbor_out *o, uint64_t v);
 void cbor_put_bytes(struct cbor_out *o, const void *data, size_t len);
+void cbor_put_bytes_head(struct cbor_out *o, size_t len); /* len bytes must follow, from elsewhere */
 void cbor_put_text(struct cbor_out *o, const char *text); /* NUL-terminated UTF-8 */
 void cbor_put_text_len(struct cbor_out *o, const char *text, size_t len);
 void cbor_put_array(struct cbor_out *o, size_t count);

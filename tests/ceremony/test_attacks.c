@@ -11,7 +11,6 @@
 #include <cmocka.h>
 
 #include "ceremony/base/secret.h"
-#include "ceremony/trustee_secret.h"
 #include "tests/support/ceremony.h"
 
 static struct fault f;
@@ -48,7 +47,7 @@ static void test_second_roster(void **state)
     world_enroll(w);
     /* The third has a second token and enrols a second time: two rosters for the first two. */
     struct softkeys *second = softkeys_new("Other", "x");
-    struct trustee twice = {.m = &w->m, .b = w->party[2].b, .g = w->g, .ks = softkeys_store(second)};
+    struct trustee twice = {.m = &w->m, .b = w->party[2].b, .g = w->g, .vault = softkeys_vault(second)};
     struct roster one, two;
     assert_int_equal(enroll_make(&twice, "Trustee 2", "Somewhere", &f), OK);
     world_reopen(w);

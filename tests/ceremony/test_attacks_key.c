@@ -277,7 +277,7 @@ static void test_record_without_own_confirmation(void **state)
     struct softkeys *other = softkeys_new("Other", "1");
     softkeys_add(other);
     struct trustee t = world_seat(w, 3)->t;
-    t.ks = softkeys_store(other);
+    t.vault = softkeys_vault(other);
     t.label = other->enrolment[0].label;
     t.identity = other->enrolment[0].identity_key;
     assert_int_equal(share_rebuild(&t, w->record, &s, &seat, &f), ERR_MISMATCH);
@@ -326,19 +326,25 @@ static void test_rival_plan(void **state)
 {
     (void)state;
     struct world *w = world_new(3, 2, 0, 1);
-    hash_t one = {{1}}, two = {{2}};
     world_to_record(w);
+    struct target *x = targets_make(w, 1, 2, 3);
+    struct plan_file one = plan_for(w, x, 1, NULL, 1), two = plan_for(w, x, 1, NULL, 2);
+    struct plan_file two_after_one = plan_for(w, x, 1, &one.id, 2);
     struct trustee *a = &world_seat(w, 1)->t, *b = &world_seat(w, 2)->t;
-    assert_int_equal(plan_sign(a, w->record, &one, NULL, &f), OK);
+    assert_int_equal(plan_sign(a, w->record, &one, NULL, 0, &f), OK);
     world_exchange(w);
-    assert_int_equal(plan_rivals(b->b, w->record, &two, NULL), 1);
-    assert_int_equal(plan_sign(b, w->record, &two, NULL, &f), ERR_CONFLICT);
+    assert_int_equal(plan_rivals(b->b, w->record, &two.id, NULL), 1);
+    assert_int_equal(plan_sign(b, w->record, &two, NULL, 0, &f), ERR_CONFLICT);
     assert_non_null(strstr(f.who, "seat 1"));
-    assert_int_equal(plan_sign(b, w->record, &two, &one, &f), OK); /* a plan that supersedes it in the open */
+    assert_int_equal(plan_sign(b, w->record, &two_after_one, NULL, 0, &f), OK); /* a plan that supersedes it in the open */
     world_exchange(w);
-    assert_int_equal(plan_rivals(b->b, w->record, &one, NULL), 2);
+    assert_int_equal(plan_rivals(b->b, w->record, &one.id, NULL), 2);
     a->despite = 2;
-    assert_int_equal(plan_sign(a, w->record, &one, NULL, &f), OK); /* the person decided */
+    assert_int_equal(plan_sign(a, w->record, &one, NULL, 0, &f), OK); /* the person decided */
+    plan_file_free(&one);
+    plan_file_free(&two);
+    plan_file_free(&two_after_one);
+    targets_free(x, 1);
     world_free(w);
 }
 
@@ -346,37 +352,43 @@ static void test_plan_split(void **state)
 {
     (void)state;
     struct world *w = world_new(3, 2, 0, 1);
-    hash_t one = {{1}}, two = {{2}}, three = {{3}};
     world_to_record(w);
     struct trustee *t = &world_seat(w, 1)->t;
     struct target *x = targets_make(w, 1, 2, 3);
-    assert_int_equal(plan_sign(t, w->record, &one, NULL, &f), OK);
-    assert_int_equal(plan_sign(t, w->record, &one, NULL, &f), OK);
-    assert_int_equal(plan_sign(t, w->record, &two, NULL, &f), ERR_TOKEN_BOUND);
-    assert_int_equal(plan_sign(t, w->record, &two, &three, &f), ERR_TOKEN_BOUND);
+    struct plan_file one = plan_for(w, x, 1, NULL, 1), two = plan_for(w, x, 1, NULL, 2);
+    struct plan_file three = plan_for(w, x, 1, NULL, 3);
+    struct plan_file two_after_one = plan_for(w, x, 1, &one.id, 2), two_after_three = plan_for(w, x, 1, &three.id, 2);
+    struct plan_file three_after_one = plan_for(w, x, 1, &one.id, 3);
+    struct plan_file *all[] = {&one, &two, &three, &two_after_one, &two_after_three, &three_after_one};
+    assert_int_equal(plan_sign(t, w->record, &one, NULL, 0, &f), OK);
+    assert_int_equal(plan_sign(t, w->record, &one, NULL, 0, &f), OK);
+    assert_int_equal(plan_sign(t, w->record, &two, NULL, 0, &f), ERR_TOKEN_BOUND);
+    assert_int_equal(plan_sign(t, w->record, &two_after_three, NULL, 0, &f), ERR_TOKEN_BOUND);
     assert_int_equal(decrypt_make(t, w->record, &two, x, 1, &f), ERR_TOKEN_BOUND);
-    assert_int_equal(plan_signers(t->b, w->record, &two), 0);
+    assert_int_equal(plan_signers(t->b, w->record, &two.id), 0);
     /* A signature that names another plan than its subject counts for neither. */
     struct cbor_out st = CBOR_OUT_INIT;
     cbor_put_array(&st, 2);
-    cbor_put_hash(&st, &one);
+    cbor_put_hash(&st, &one.id);
     cbor_put_null(&st);
-    evil_post(w, 2, ENTRY_PLAN, &two, &st, NULL);
-    assert_int_equal(plan_signers(world_seat(w, 2)->b, w->record, &two), 0);
+    evil_post(w, 2, ENTRY_PLAN, &two.id, &st, NULL);
+    assert_int_equal(plan_signers(world_seat(w, 2)->b, w->record, &two.id), 0);
     /* Superseded in the open; the token lost power between writing the new plan and destroying the old. */
-    struct softkeys *k = t->ks.ctx;
+    struct softkeys *k = world_seat(w, 1)->token;
     struct soft_enrolment *mine = &k->enrolment[0];
     assert_true(mine->is_bound[BIND_PLAN]);
     mine->is_torn = 1;
-    mine->torn_from = one;
-    mine->bound[BIND_PLAN] = two;
-    assert_int_equal(plan_sign(t, w->record, &three, &one, &f), ERR_TOKEN_BOUND);
-    assert_int_equal(plan_sign(t, w->record, &two, &three, &f), ERR_TOKEN_BOUND);
-    assert_int_equal(plan_sign(t, w->record, &two, &one, &f), OK);
+    mine->torn_from = one.id;
+    mine->bound[BIND_PLAN] = two_after_one.id;
+    assert_int_equal(plan_sign(t, w->record, &three_after_one, NULL, 0, &f), ERR_TOKEN_BOUND);
+    assert_int_equal(plan_sign(t, w->record, &two_after_three, NULL, 0, &f), ERR_TOKEN_BOUND);
+    assert_int_equal(plan_sign(t, w->record, &two_after_one, NULL, 0, &f), OK);
     assert_int_equal(decrypt_make(t, w->record, &one, x, 1, &f), ERR_TOKEN_BOUND);
-    assert_int_equal(decrypt_make(t, w->record, &two, x, 1, &f), OK);
-    assert_int_equal(decrypt_make(t, w->record, &two, x, 1, &f), OK); /* repeated */
+    assert_int_equal(decrypt_make(t, w->record, &two_after_one, x, 1, &f), OK);
+    assert_int_equal(decrypt_make(t, w->record, &two_after_one, x, 1, &f), OK); /* repeated */
     targets_free(x, 1);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        plan_file_free(all[i]);
     world_free(w);
 }
 
@@ -400,29 +412,30 @@ static void test_bad_partials(void **state)
 {
     (void)state;
     struct world *w = world_new(3, 2, 0, 1);
-    hash_t plan = {{1}}, other = {{2}};
+    hash_t other = {{2}};
     struct partial *p, *q;
     struct cbor_out st = CBOR_OUT_INIT, ev = CBOR_OUT_INIT;
     const struct entry *e;
     world_to_record(w);
     struct target *x = targets_make(w, 1, 2, 3), *y = targets_make(w, 1, 2, 3);
+    struct plan_file plan = plan_for(w, x, 1, NULL, 1);
     struct trustee *t = &world_seat(w, 1)->t;
-    assert_int_equal(plan_sign(t, w->record, &plan, NULL, &f), OK);
+    assert_int_equal(plan_sign(t, w->record, &plan, NULL, 0, &f), OK);
     assert_int_equal(decrypt_make(t, w->record, &plan, x, 1, &f), OK);
     e = entry_of(w, 1, ENTRY_PARTIAL);
     assert_int_equal(partial_parse(&p, e, w->record, &other, x, 1, &f), ERR_MISMATCH);
-    assert_int_equal(partial_parse(&p, e, w->record, &plan, x, 1, &f), OK);
+    assert_int_equal(partial_parse(&p, e, w->record, &plan.id, x, 1, &f), OK);
     assert_int_equal(partial_verify_var(p, w->record, x, 1, &f), OK);
     /* For other ciphertexts, or another place. */
     assert_int_equal(partial_verify_var(p, w->record, y, 1, &f), ERR_PROOF);
     strcpy(y[0].place, "elsewhere");
-    assert_int_equal(partial_parse(&q, e, w->record, &plan, y, 1, &f), ERR_MISMATCH);
+    assert_int_equal(partial_parse(&q, e, w->record, &plan.id, y, 1, &f), ERR_MISMATCH);
     /* Of another record. */
     w->record->id.b[0] ^= 1;
     assert_int_equal(partial_verify_var(p, w->record, x, 1, &f), ERR_PROOF);
     w->record->id.b[0] ^= 1;
     w->record->ceremony.b[0] ^= 1;
-    assert_int_equal(partial_parse(&q, e, w->record, &plan, x, 1, &f), ERR_ELECTION);
+    assert_int_equal(partial_parse(&q, e, w->record, &plan.id, x, 1, &f), ERR_ELECTION);
     w->record->ceremony.b[0] ^= 1;
     /* The other seat signs it; then with two results swapped; then with another proof. */
     for (int i = 0; i < 3; i++) {
@@ -432,9 +445,9 @@ static void test_bad_partials(void **state)
             p->D[0][1] = swap;
         }
         p->proof[0].z.b[31] ^= i == 2;
-        put_partial(&st, &ev, &plan, x, p);
-        e = evil_post(w, i == 0 ? 2 : 1, ENTRY_PARTIAL, &plan, &st, &ev);
-        assert_int_equal(partial_parse(&q, e, w->record, &plan, x, 1, &f), OK);
+        put_partial(&st, &ev, &plan.id, x, p);
+        e = evil_post(w, i == 0 ? 2 : 1, ENTRY_PARTIAL, &plan.id, &st, &ev);
+        assert_int_equal(partial_parse(&q, e, w->record, &plan.id, x, 1, &f), OK);
         assert_int_equal(partial_verify_var(q, w->record, x, 1, &f), ERR_PROOF);
         assert_non_null(strstr(f.who, i == 0 ? "seat 2" : "seat 1"));
         partial_free(q);
@@ -442,12 +455,12 @@ static void test_bad_partials(void **state)
     /* Two statements of seat 1 by now: named, and the two others decrypt. */
     const struct entry *one, *two;
     world_reopen(w);
-    assert_int_equal(board_find(w->party[0].b, &one, &two, ENTRY_PARTIAL, NULL, &w->roster->seat[0].identity, &plan),
+    assert_int_equal(board_find(w->party[0].b, &one, &two, ENTRY_PARTIAL, NULL, &w->roster->seat[0].identity, &plan.id),
                      ERR_EQUIVOCATION);
     assert_int_equal(decrypt_make(&world_seat(w, 1)->t, w->record, &plan, x, 1, &f), ERR_EQUIVOCATION);
     for (uint32_t j = 2; j <= 3; j++) {
         t = &world_seat(w, j)->t;
-        assert_int_equal(plan_sign(t, w->record, &plan, NULL, &f), OK);
+        assert_int_equal(plan_sign(t, w->record, &plan, NULL, 0, &f), OK);
     }
     t = &world_seat(w, 3)->t;
     assert_int_equal(decrypt_make(t, w->record, &plan, x, 1, &f), OK);
@@ -455,6 +468,7 @@ static void test_bad_partials(void **state)
     partial_free(p);
     targets_free(x, 1);
     targets_free(y, 1);
+    plan_file_free(&plan);
     world_free(w);
 }
 
@@ -463,17 +477,18 @@ static void test_identity_is_not_decrypted(void **state)
 {
     (void)state;
     struct world *w = world_new(2, 2, 0, 1);
-    hash_t plan = {{1}};
     world_to_record(w);
     struct target *x = targets_make(w, 1, 2, 3);
     memset(&x[0].A[1], 0, sizeof x[0].A[1]);
+    struct plan_file plan = plan_for(w, x, 1, NULL, 1);
     struct trustee *t = &world_seat(w, 1)->t;
-    assert_int_equal(plan_sign(t, w->record, &plan, NULL, &f), OK);
+    assert_int_equal(plan_sign(t, w->record, &plan, NULL, 0, &f), OK);
     assert_int_equal(decrypt_make(t, w->record, &plan, x, 1, &f), ERR_POINT);
     const struct entry *e;
     assert_int_equal(board_find(t->b, &e, NULL, ENTRY_PARTIAL, NULL, NULL, NULL), OK);
     assert_null(e);
     targets_free(x, 1);
+    plan_file_free(&plan);
     world_free(w);
 }
 

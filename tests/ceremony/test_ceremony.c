@@ -29,17 +29,16 @@ static void check_decryption(struct world *w)
     uint32_t count = 0;
     uint64_t counts[2][OPTIONS], *const result[2] = {counts[0], counts[1]};
     const uint64_t limit[2] = {100, 100};
-    hash_t plan;
-    random_bytes(plan.b, HASH_LEN);
+    struct plan_file plan = plan_for(w, x, 2, NULL, 1);
     for (uint32_t j = 1; j <= w->n; j++) {
         const struct entry *e;
         if (!(w->record->holders & bit(j)))
             continue;
         struct party *q = world_seat(w, j);
-        assert_int_equal(plan_sign(&q->t, w->record, &plan, NULL, &f), OK);
+        assert_int_equal(plan_sign(&q->t, w->record, &plan, NULL, 0, &f), OK);
         assert_int_equal(decrypt_make(&q->t, w->record, &plan, x, 2, &f), OK);
-        assert_int_equal(board_find(q->b, &e, NULL, ENTRY_PARTIAL, NULL, &q->t.identity, &plan), OK);
-        assert_int_equal(partial_parse(&p[count], e, w->record, &plan, x, 2, &f), OK);
+        assert_int_equal(board_find(q->b, &e, NULL, ENTRY_PARTIAL, NULL, &q->t.identity, &plan.id), OK);
+        assert_int_equal(partial_parse(&p[count], e, w->record, &plan.id, x, 2, &f), OK);
         assert_int_equal(partial_verify_var(p[count], w->record, x, 2, &f), OK);
         count++;
     }
@@ -55,6 +54,7 @@ static void check_decryption(struct world *w)
     for (uint32_t i = 0; i < count; i++)
         partial_free(p[i]);
     targets_free(x, 2);
+    plan_file_free(&plan);
 }
 
 static void run(uint32_t n, uint32_t t, int shared)
@@ -522,16 +522,17 @@ static void test_phases_out_of_order(void **state)
     world_cut(w, 0);
     world_confirm(w, ALL);
     world_record(w);
-    hash_t plan = {{1}};
     struct target *x = targets_make(w, 1, 1, 0);
+    struct plan_file plan = plan_for(w, x, 1, NULL, 1);
     assert_int_equal(decrypt_make(&w->party[0].t, w->record, &plan, x, 1, &f), ERR_EARLY);
     w->m.plan_quorum = 2;
-    assert_int_equal(plan_sign(&w->party[0].t, w->record, &plan, NULL, &f), OK);
+    assert_int_equal(plan_sign(&w->party[0].t, w->record, &plan, NULL, 0, &f), OK);
     assert_int_equal(decrypt_make(&w->party[0].t, w->record, &plan, x, 1, &f), ERR_QUORUM);
-    assert_int_equal(plan_sign(&w->party[1].t, w->record, &plan, NULL, &f), OK);
+    assert_int_equal(plan_sign(&w->party[1].t, w->record, &plan, NULL, 0, &f), OK);
     world_reopen(w);
     assert_int_equal(decrypt_make(&w->party[0].t, w->record, &plan, x, 1, &f), OK);
     targets_free(x, 1);
+    plan_file_free(&plan);
     /* Retired: no share any more. */
     scalar_t *s;
     uint32_t seat;

@@ -61,7 +61,17 @@ static err_t run_confirm(struct world *w, struct trustee *t, struct fault *out)
     return confirm_make(t, w->roster, &w->cut, out);
 }
 
-static const hash_t plan = {{1}}, challenge = {{2}};
+static const hash_t challenge = {{2}};
+
+/* One unit; the same ciphertexts each time, or the statement would differ. */
+static struct target *plan_targets_of(struct world *w, struct plan_file *plan)
+{
+    struct target *x = targets_make(w, 1, 2, 0);
+    for (size_t o = 0; o < 2; o++)
+        x[0].A[o] = x[0].B[o] = w->record->seat[o].S;
+    *plan = plan_for(w, x, 1, NULL, 1);
+    return x;
+}
 
 static err_t run_drill(struct world *w, struct trustee *t, struct fault *out)
 {
@@ -70,17 +80,21 @@ static err_t run_drill(struct world *w, struct trustee *t, struct fault *out)
 
 static err_t run_plan(struct world *w, struct trustee *t, struct fault *out)
 {
-    return plan_sign(t, w->record, &plan, NULL, out);
+    struct plan_file plan;
+    struct target *x = plan_targets_of(w, &plan);
+    err_t e = plan_sign(t, w->record, &plan, NULL, 0, out);
+    targets_free(x, 1);
+    plan_file_free(&plan);
+    return e;
 }
 
 static err_t run_decrypt(struct world *w, struct trustee *t, struct fault *out)
 {
-    struct target *x = targets_make(w, 1, 2, 0);
-    /* the same ciphertexts each time, or the statement would differ */
-    for (size_t o = 0; o < 2; o++)
-        x[0].A[o] = w->record->seat[o].S;
+    struct plan_file plan;
+    struct target *x = plan_targets_of(w, &plan);
     err_t e = decrypt_make(t, w->record, &plan, x, 1, out);
     targets_free(x, 1);
+    plan_file_free(&plan);
     return e;
 }
 
@@ -132,7 +146,7 @@ static void before_confirm(struct world *w)
 static void before_decrypt(struct world *w)
 {
     world_to_record(w);
-    assert_int_equal(plan_sign(&w->party[0].t, w->record, &plan, NULL, &f), OK);
+    assert_int_equal(run_plan(w, &w->party[0].t, &f), OK);
 }
 
 static const struct phase phases[] = {
@@ -278,7 +292,7 @@ static void test_wrong_token(void **state)
     struct world *w = world_new(2, 2, 0, 1);
     struct softkeys *other = softkeys_new("Other", "1");
     world_to_deal(w);
-    struct trustee t = {.m = &w->m, .b = w->party[0].b, .g = w->g, .ks = softkeys_store(other)};
+    struct trustee t = {.m = &w->m, .b = w->party[0].b, .g = w->g, .vault = softkeys_vault(other)};
     assert_int_equal(trustee_find(&t, &f), ERR_MISSING);
     assert_int_equal(enroll_make(&t, "", "", &f), ERR_TEXT);
     assert_int_equal(enroll_make(&t, "bell\a", "", &f), ERR_TEXT);

@@ -14,7 +14,6 @@
 
 #include "ceremony/base/file.h"
 #include "ceremony/base/secret.h"
-#include "ceremony/trustee_secret.h"
 #include "tests/support/ceremony.h"
 
 static struct fault f;
@@ -142,7 +141,7 @@ static void test_nothing_at_rest(void **state)
     struct world *w = world_new(5, 3, 0, 0);
     struct search *s = calloc(1, sizeof *s);
     size_t count;
-    hash_t plan = {{1}}, challenge = {{2}};
+    hash_t challenge = {{2}};
     assert_non_null(s);
     world_to_deal(w);
     evil_complaint(w, 3, 1);
@@ -154,9 +153,10 @@ static void test_nothing_at_rest(void **state)
     world_confirm(w, ALL);
     world_record(w);
     struct target *x = targets_make(w, 3, 4, 0);
+    struct plan_file plan = plan_for(w, x, 3, NULL, 1);
     for (uint32_t j = 1; j <= 3; j++) {
         struct trustee *t = &world_seat(w, j)->t;
-        assert_int_equal(plan_sign(t, w->record, &plan, NULL, &f), OK);
+        assert_int_equal(plan_sign(t, w->record, &plan, NULL, 0, &f), OK);
         assert_int_equal(decrypt_make(t, w->record, &plan, x, 3, &f), OK);
         assert_int_equal(drill_make(t, w->record, &challenge, &f), OK);
     }
@@ -171,6 +171,7 @@ static void test_nothing_at_rest(void **state)
     search_tree(s, w->dir);
     assert_int_equal(s->found_count, 0);
     targets_free(x, 3);
+    plan_file_free(&plan);
     free(s);
     world_free(w);
 }

@@ -18,7 +18,8 @@ struct scene {
     size_t refused;
     /* what phases work on */
     struct roster roster;
-    hash_t plan, challenge, subject;
+    hash_t challenge, subject;
+    struct plan_file plan;
     uint32_t bad, missing;
     struct cut cut;
     struct outcome outcome;
@@ -35,7 +36,7 @@ static struct world *world;
 
 static err_t on_board(struct scene *s, struct board *b, struct fault *f)
 {
-    struct trustee t = {.m = &s->w->m, .b = b, .g = s->w->g, .ks = s->p->t.ks};
+    struct trustee t = {.m = &s->w->m, .b = b, .g = s->w->g, .vault = s->p->t.vault};
     if (s->enrolled)
         TRY(trustee_find(&t, f));
     return s->phase(s, &t, f);
@@ -183,7 +184,7 @@ static err_t do_enroll(struct scene *s, struct trustee *t, struct fault *f)
 static void has_enrolment(struct scene *s, struct board *b)
 {
     size_t n = 0;
-    struct trustee t = {.m = &s->w->m, .b = b, .g = s->w->g, .ks = s->p->t.ks};
+    struct trustee t = {.m = &s->w->m, .b = b, .g = s->w->g, .vault = s->p->t.vault};
     struct fault f;
     for (size_t i = 0; i < b->entry_count; i++)
         n += b->entry[i]->kind == ENTRY_ENROLL;
@@ -350,7 +351,7 @@ static err_t do_drill(struct scene *s, struct trustee *t, struct fault *f)
 
 static err_t do_plan(struct scene *s, struct trustee *t, struct fault *f)
 {
-    return plan_sign(t, s->w->record, &s->plan, NULL, f);
+    return plan_sign(t, s->w->record, &s->plan, NULL, 0, f);
 }
 
 static err_t do_decrypt(struct scene *s, struct trustee *t, struct fault *f)
@@ -391,8 +392,8 @@ static err_t do_partials(struct scene *s, struct trustee *t, struct fault *f)
         const struct entry *entry;
         struct party *q = world_seat(s->w, i + 1);
         p[i] = NULL;
-        GO(board_find(t->b, &entry, NULL, ENTRY_PARTIAL, NULL, &q->t.identity, &s->plan));
-        GO(partial_parse(&p[i], entry, s->w->record, &s->plan, s->target, 2, f));
+        GO(board_find(t->b, &entry, NULL, ENTRY_PARTIAL, NULL, &q->t.identity, &s->plan.id));
+        GO(partial_parse(&p[i], entry, s->w->record, &s->plan.id, s->target, 2, f));
         GO(partial_verify_var(p[i], s->w->record, s->target, 2, f));
     }
     GO(partial_combine_var(counts, (const struct partial *const *)p, s->w->record, s->target, 2, limit, f));
@@ -423,11 +424,11 @@ static void with_record(void **state)
     s->phase = do_drill;
     s->check = has_drill;
     faults(s, "drill");
-    random_bytes(s->plan.b, HASH_LEN);
+    s->target = targets_make(w, 2, 3, 5);
+    s->plan = plan_for(w, s->target, 2, NULL, 1);
     s->phase = do_plan;
     s->check = has_plan;
     faults(s, "plan");
-    s->target = targets_make(w, 2, 3, 5);
     s->phase = do_decrypt;
     s->check = has_partial;
     faults(s, "decrypt");
@@ -447,6 +448,7 @@ static void with_record(void **state)
     s->check = is_merged;
     faults(s, "merge");
     targets_free(s->target, 2);
+    plan_file_free(&s->plan);
     scene_free(s);
     inject_end();
 }
@@ -456,11 +458,10 @@ static void partials(void **state)
     (void)state;
     struct world *w = world;
     struct fault f;
-    hash_t plan;
     struct target *target = targets_make(w, 2, 3, 5);
-    random_bytes(plan.b, HASH_LEN);
+    struct plan_file plan = plan_for(w, target, 2, NULL, 2);
     for (uint32_t j = 1; j <= 2; j++) {
-        assert_err(plan_sign(&world_seat(w, j)->t, w->record, &plan, NULL, &f), OK);
+        assert_err(plan_sign(&world_seat(w, j)->t, w->record, &plan, NULL, 0, &f), OK);
         assert_err(decrypt_make(&world_seat(w, j)->t, w->record, &plan, target, 2, &f), OK);
     }
     struct scene *s = scene_new(w, world_seat(w, 1), 1);
@@ -470,6 +471,7 @@ static void partials(void **state)
     s->check = counts_are_right;
     faults(s, "partials");
     targets_free(target, 2);
+    plan_file_free(&plan);
     scene_free(s);
     inject_end();
 }

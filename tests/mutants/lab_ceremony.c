@@ -1,9 +1,10 @@
+#include "ceremony/math/hpke.h"
+#include "ceremony/vault.h"
 #include "tests/mutants/lab_parts.h"
 
 #include "ceremony/base/secret.h"
 #include "ceremony/math/hpke.h"
 #include "ceremony/seed.h"
-#include "ceremony/trustee_secret.h"
 #include "tests/support/unit.h"
 
 static void fresh(uint8_t out[32])
@@ -134,14 +135,14 @@ static void seal_one(struct lab *l, struct deal *d)
 {
     struct fault fault_;
     struct cbor_out info = CBOR_OUT_INIT;
-    uint8_t enc[65], ct[48];
+    struct sealed sealed;
     scalar_t s;
     share_of(l, &s, 1, 2);
     scalar_random(&l->ephemeral);
     share_info(&info, &l->roster, d, 2);
-    OK_OR_FAIL(hpke_seal(l->g, enc, ct, &l->roster.seat[1].ceremony_key, &l->ephemeral, info.data, info.len, s.b,
+    OK_OR_FAIL(hpke_seal(l->g, sealed.enc, sealed.ct, &l->roster.seat[1].ceremony_key, &l->ephemeral, info.data, info.len, s.b,
                          SCALAR_LEN));
-    sealed_put(&l->sealed, enc, ct);
+    sealed_put(&l->sealed, &sealed);
     hash_one(&d->share[1], l->sealed.data, l->sealed.len);
     cbor_out_free(&info);
     (void)fault_;

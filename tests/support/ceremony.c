@@ -12,7 +12,8 @@
 
 #include "ceremony/base/file.h"
 #include "ceremony/base/secret.h"
-#include "ceremony/trustee_secret.h"
+#include "ceremony/math/hpke.h"
+#include "ceremony/base/secret.h"
 
 #define TMP "build/tests/tmp"
 
@@ -82,7 +83,7 @@ struct world *world_new(uint32_t n, uint32_t t, uint32_t min_qual, int shared)
         snprintf(p->dir, sizeof p->dir, "%s/%u", w->dir, shared ? 0 : i);
         MUST_OK(file_mkdir(p->dir, f));
         MUST_OK(board_open(&p->b, p->dir, &w->m.election, f));
-        p->t = (struct trustee){.m = &w->m, .b = p->b, .g = w->g, .ks = softkeys_store(p->token)};
+        p->t = (struct trustee){.m = &w->m, .b = p->b, .g = w->g, .vault = softkeys_vault(p->token)};
     }
     return w;
 }
@@ -278,6 +279,7 @@ static void evil_share(struct world *w, struct party *p, struct deal *d, const u
                        const scalar_t *a, uint32_t j, const struct evil_deal *how)
 {
     uint8_t enc[65], ct[48];
+    struct sealed sealed;
     scalar_t s, eph, one;
     uint32_t to = j;
     struct cbor_out info = CBOR_OUT_INIT, file = CBOR_OUT_INIT;
@@ -302,7 +304,9 @@ static void evil_share(struct world *w, struct party *p, struct deal *d, const u
         random_bytes(ct, sizeof ct);
     if (bad && how->how == SHARE_BAD_POINT)
         enc[64] ^= 1;
-    sealed_put(&file, enc, ct);
+    memcpy(sealed.enc, enc, sizeof sealed.enc);
+    memcpy(sealed.ct, ct, sizeof sealed.ct);
+    sealed_put(&file, &sealed);
     MUST_OK(board_detached_put(p->b, &d->share[j - 1], file.data, file.len, f));
     cbor_out_free(&info);
     cbor_out_free(&file);
@@ -415,4 +419,58 @@ void targets_free(struct target *x, size_t count)
         free(x[i].B);
     }
     free(x);
+}
+
+/* --- plans --- */
+
+struct plan_file plan_for(struct world *w, const struct target *x, size_t count, const hash_t *supersedes, uint8_t salt)
+{
+    static const hash_t node;
+    hash_t root = {{salt}};
+    struct plan_file p = {.has_supersedes = supersedes != NULL};
+    if (supersedes != NULL)
+        p.supersedes = *supersedes;
+    struct cbor_out o = CBOR_OUT_INIT, id = CBOR_OUT_INIT;
+    cbor_put_array(&o, 8);
+    cbor_put_text(&o, "conclave/plan");
+    cbor_put_uint(&o, 1);
+    cbor_put_uint(&o, SCHEME_P256_ELGAMAL);
+    cbor_put_hash(&o, &w->m.election);
+    cbor_put_hash(&o, &w->record->id);
+    cbor_put_hash(&o, &root);
+    if (supersedes != NULL)
+        cbor_put_hash(&o, supersedes);
+    else
+        cbor_put_null(&o);
+    cbor_put_array(&o, count);
+    for (size_t i = 0; i < count; i++) {
+        cbor_put_array(&o, 6);
+        cbor_put_text(&o, x[i].place);
+        cbor_put_text(&o, "level");
+        cbor_put_array(&o, 1);
+        cbor_put_array(&o, 2);
+        cbor_put_text(&o, x[i].place);
+        cbor_put_hash(&o, &node);
+        cbor_put_text(&o, x[i].contest);
+        cbor_put_uint(&o, x[i].ballots);
+        cbor_put_array(&o, x[i].count);
+        for (size_t k = 0; k < x[i].count; k++) {
+            cbor_put_array(&o, 2);
+            cbor_put_point(&o, &x[i].A[k]);
+            cbor_put_point(&o, &x[i].B[k]);
+        }
+    }
+    cbor_put_array(&id, 2);
+    cbor_put_text(&id, "conclave/plan-id");
+    cbor_put_bytes(&id, o.data, o.len);
+    assert_int_equal(cbor_out_hash(&id, &p.id), OK);
+    assert_int_equal(o.err, OK);
+    p.bytes = (struct bytes){o.data, o.len};
+    return p;
+}
+
+void plan_file_free(struct plan_file *p)
+{
+    free((void *)(uintptr_t)p->bytes.data);
+    memset(p, 0, sizeof *p);
 }

@@ -7,6 +7,7 @@
 #define TESTS_SUPPORT_CEREMONY_H
 
 #include "ceremony/trustee.h"
+#include "tests/support/secrets.h"
 #include "tests/support/softkeys.h"
 
 #define PARTIES_MAX TRUSTEES_MAX
@@ -82,6 +83,11 @@ void evil_complaint(struct world *w, uint32_t seat, uint32_t about);
 /* Some target of a plan with its ciphertexts under the record's key; freed with target_free. */
 struct target *targets_make(struct world *w, size_t count, size_t options, uint64_t first_count);
 void targets_free(struct target *x, size_t count);
+
+/* The bytes of a plan with these targets, that no election would accept but the vault can read. salt makes it another
+ * plan; supersedes may be NULL. Freed with plan_file_free. */
+struct plan_file plan_for(struct world *w, const struct target *x, size_t count, const hash_t *supersedes, uint8_t salt);
+void plan_file_free(struct plan_file *p);
 
 /* A new directory under build/tests/tmp. */
 void temp_dir(char *out, size_t out_len);

@@ -220,6 +220,16 @@ static const struct keystore_ops soft_ops = {
     soft_bound, soft_rebind, soft_retire,    soft_forget,    soft_labels, soft_close,
 };
 
+struct keystore softkeys_store(struct softkeys *k)
+{
+    return (struct keystore){k, &soft_ops};
+}
+
+struct vault softkeys_vault(struct softkeys *k)
+{
+    return k->vault;
+}
+
 struct softkeys *softkeys_new(const char *model, const char *serial)
 {
     struct softkeys *k = calloc(1, sizeof *k);
@@ -229,6 +239,9 @@ struct softkeys *softkeys_new(const char *model, const char *serial)
     snprintf(k->info.manufacturer, sizeof k->info.manufacturer, "Tests");
     snprintf(k->info.model, sizeof k->info.model, "%s", model);
     snprintf(k->info.serial, sizeof k->info.serial, "%s", serial);
+    struct keystore ks = softkeys_store(k);
+    if (vault_local_open(&k->vault, &ks, NULL) != OK)
+        abort();
     return k;
 }
 
@@ -236,14 +249,10 @@ void softkeys_free(struct softkeys *k)
 {
     if (k == NULL)
         return;
+    k->vault.ops->close(k->vault.ctx);
     group_free(k->g);
     secret_wipe(k, sizeof *k);
     free(k);
-}
-
-struct keystore softkeys_store(struct softkeys *k)
-{
-    return (struct keystore){k, &soft_ops};
 }
 
 void softkeys_fail(struct softkeys *k, size_t call, err_t e)

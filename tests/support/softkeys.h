@@ -3,8 +3,8 @@
 #ifndef TESTS_SUPPORT_SOFTKEYS_H
 #define TESTS_SUPPORT_SOFTKEYS_H
 
-#include "ceremony/keystore.h"
 #include "ceremony/math/group.h"
+#include "ceremony/vault_local.h"
 
 #define SOFT_ENROLMENTS_MAX 8
 
@@ -22,6 +22,7 @@ enum soft_random { SOFT_RANDOM_GOOD, SOFT_RANDOM_ZERO };
 
 struct softkeys {
     struct group *g;
+    struct vault vault; /* local, over this token */
     struct token_info info;
     size_t enrolment_count;
     struct soft_enrolment enrolment[SOFT_ENROLMENTS_MAX];
@@ -36,6 +37,8 @@ struct softkeys {
 struct softkeys *softkeys_new(const char *model, const char *serial);
 void softkeys_free(struct softkeys *k);
 struct keystore softkeys_store(struct softkeys *k);
+/* One for the whole life of the token; not to be closed. */
+struct vault softkeys_vault(struct softkeys *k);
 /* The k-th call from now on fails once with e. */
 void softkeys_fail(struct softkeys *k, size_t call, err_t e);
 /* Signs with the identity key of the enrolment (index from 0). */

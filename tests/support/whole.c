@@ -85,7 +85,7 @@ static void hold_ceremony(struct whole *w)
         snprintf(name, sizeof name, "Trustee %d", i + 1);
         w->token[i] = softkeys_new("Soft", name + 8);
         w->trustee[i] =
-            (struct trustee){.m = w->el->m, .b = w->b, .g = w->g, .ks = softkeys_store(w->token[i])};
+            (struct trustee){.m = w->el->m, .b = w->b, .g = w->g, .vault = softkeys_vault(w->token[i])};
         MUST_BE_OK(enroll_make(&w->trustee[i], name, "Test", &fault));
     }
     MUST_BE_OK(roster_make(&w->roster, w->el->m, w->b, w->g, NULL, 0, &fault));
@@ -145,7 +145,7 @@ static void make_plan(struct whole *w)
     MUST_BE_OK(file_write(whole_path(w, "work/plan.cbor"), bytes.data, bytes.len, FILE_NEW, &fault));
     MUST_BE_OK(plan_parse_var(&w->plan, &w->el->ctx, bytes.data, bytes.len, &fault));
     MUST_BE_OK(plan_targets(&w->target, &w->el->ctx, w->plan));
-    cbor_out_free(&bytes);
+    w->plan_file = (struct plan_file){.id = id, .bytes = {bytes.data, bytes.len}}; /* kept */
 }
 
 static void decrypt(struct whole *w)
@@ -154,9 +154,9 @@ static void decrypt(struct whole *w)
     struct combination *c;
     struct cbor_out bytes = CBOR_OUT_INIT;
     for (int i = WHOLE_N - WHOLE_T; i < WHOLE_N; i++) {
-        MUST_BE_OK(plan_sign(&w->trustee[i], w->el->r, &w->plan->id, NULL, &fault));
+        MUST_BE_OK(plan_sign(&w->trustee[i], w->el->r, &w->plan_file, NULL, 0, &fault));
         MUST_BE_OK(
-            decrypt_make(&w->trustee[i], w->el->r, &w->plan->id, w->target, w->plan->unit_count, &fault));
+            decrypt_make(&w->trustee[i], w->el->r, &w->plan_file, w->target, w->plan->unit_count, &fault));
     }
     MUST_BE_OK(combine_partials_var(&c, w->el->m, w->el->r, w->b, &w->plan->id, w->target,
                                     w->plan->unit_count, NULL, &fault));
@@ -188,6 +188,7 @@ void whole_free(struct whole *w)
     if (w->plan != NULL)
         plan_targets_free(w->target, w->plan->unit_count);
     plan_free(w->plan);
+    free((void *)(uintptr_t)w->plan_file.bytes.data);
     simulate_totals_free(w->totals);
     for (int i = 0; i < WHOLE_N; i++)
         softkeys_free(w->token[i]);

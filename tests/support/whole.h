@@ -26,6 +26,7 @@ struct whole {
     struct trustee trustee[WHOLE_N];
     struct roster roster;
     struct plan *plan;
+    struct plan_file plan_file; /* its bytes */
     struct target *target;
     struct simulate_totals *totals; /* what was voted */
 };

@@ -1,4 +1,4 @@
-#include "hsm/wire.h"
+#include "ceremony/base/wire.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -9,14 +9,15 @@
 
 #include "ceremony/base/secret.h"
 
-err_t wire_init(struct wire *w, int fd)
+err_t wire_init(struct wire *w, int fd, size_t max)
 {
     void *in, *out;
     w->fd = fd;
+    w->max = max;
     w->in = w->out = NULL;
-    TRY(secret_alloc(&in, WIRE_MAX));
+    TRY(secret_alloc(&in, max));
     w->in = in;
-    TRY(secret_alloc(&out, WIRE_MAX));
+    TRY(secret_alloc(&out, max));
     w->out = out;
     return OK;
 }
@@ -33,7 +34,7 @@ void wire_end(struct wire *w)
 
 void wire_begin(struct wire *w, struct cbor_out *o, size_t items)
 {
-    *o = (struct cbor_out){w->out, 0, WIRE_MAX, OK};
+    *o = (struct cbor_out){w->out, 0, w->max, OK};
     cbor_put_array(o, items);
 }
 
@@ -83,11 +84,11 @@ enum wire_result wire_recv(struct wire *w, int timeout_ms, struct cbor_in *in, s
         return r;
     ssize_t n;
     do
-        n = recv(w->fd, w->in, WIRE_MAX, MSG_TRUNC);
+        n = recv(w->fd, w->in, w->max, MSG_TRUNC);
     while (n < 0 && errno == EINTR);
     if (n == 0 || (n < 0 && errno == ECONNRESET))
         return WIRE_CLOSED;
-    if (n < 0 || n > WIRE_MAX)
+    if (n < 0 || (size_t)n > w->max)
         return WIRE_BROKEN;
     cbor_in_init(in, w->in, (size_t)n);
     *items = cbor_get_array(in, 1, 16);
@@ -96,5 +97,5 @@ enum wire_result wire_recv(struct wire *w, int timeout_ms, struct cbor_in *in, s
 
 void wire_wipe(struct wire *w)
 {
-    secret_wipe(w->in, WIRE_MAX);
+    secret_wipe(w->in, w->max);
 }
