@@ -224,6 +224,16 @@ err_t face_language(struct face *face, struct fault *f)
     return OK;
 }
 
+/* To the keeper, which shows a plan's words itself. */
+static void lend_terminal(void *ctx, int lend)
+{
+    struct face *face = ctx;
+    if (lend)
+        ui_suspend(face->ui);
+    else
+        (void)!ui_resume(face->ui); /* the next page says so, if there is no terminal any more */
+}
+
 static err_t take_options(struct face *face, const struct appliance_options *o, struct fault *f)
 {
     if (o->language != NULL && language_find(&face->language, o->language) != OK)
@@ -242,6 +252,9 @@ static err_t take_options(struct face *face, const struct appliance_options *o, 
         snprintf(face->token_filter, sizeof face->token_filter, "%s", o->token);
     face->rehearsal = o->rehearsal;
     face->c.pin = face_pin;
+    face->c.keep_rights = 1;
+    face->c.terminal = lend_terminal;
+    face->c.terminal_ctx = face;
     face->c.pin_ctx = face;
     return OK;
 }

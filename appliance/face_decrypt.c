@@ -273,6 +273,7 @@ static err_t sign(struct face *face, struct session *s, void *ctx, struct fault 
     if (hash_cmp(&s->el->m->election, &plan->election) != 0 || hash_cmp(&s->el->r->id, &plan->record) != 0)
         return fault_set(f, ERR_ELECTION, "%s", message_text(face->language, MSG_DECRYPT_OTHER_ELECTION));
     TRY(fault_file(f, record_check(s->el->r, s->el->m, s->b, f), BUNDLE_RECORD));
+    TRY(work_plan_show(&d->n.w, s, f));
     TRY(trustee_find(&s->t, f));
     struct page *p = page_new(face->ui, MSG_DECRYPT_WORKING);
     page_text(p, MSG_DECRYPT_WORKING_TEXT);

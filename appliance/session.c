@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hsm/hsm.h"
+#include "appliance/keeper.h"
 
 static err_t fill(struct session *s, const struct common *c, int need_record, FILE *err, struct fault *f)
 {
@@ -30,26 +30,57 @@ err_t session_open(struct session *s, const struct common *c, int need_record, F
     return e;
 }
 
+static void say_missing(FILE *err, const char *who, const struct sandbox_state *state)
+{
+    char text[160];
+    sandbox_text(text, sizeof text, state);
+    if (err != NULL && text[0] != '\0')
+        fprintf(err, "%s %s\n", who, text);
+}
+
+/* From here on files of strangers are read: with no program, no socket, and no file but those that the verb needs. */
+static void confine(struct session *s, const struct common *c, FILE *err)
+{
+    struct sandbox_path path[SESSION_PATHS_MAX + 2];
+    size_t n = 0;
+    path[n++] = (struct sandbox_path){c->board, 1};
+    path[n++] = (struct sandbox_path){"/sys/devices/system/cpu", 0};
+    for (size_t i = 0; i < c->path_count && i < SESSION_PATHS_MAX; i++)
+        path[n++] = c->path[i];
+    sandbox_enter(&s->self, SANDBOX_CHECKER, path, n);
+    say_missing(err, "the process that reads the board is", &s->self);
+}
+
 err_t session_open_token(struct session *s, const struct common *c, int need_record, FILE *err, struct fault *f)
 {
+    struct keeper_options opt = {.program = "/proc/self/exe", .last_try = c->last_try, .terminal = c->terminal,
+                                 .terminal_ctx = c->terminal_ctx, .pin = c->pin, .pin_ctx = c->pin_ctx};
+    struct sandbox_state keeper;
+    struct vault vault;
+    memset(s, 0, sizeof *s);
     if (c->token == NULL)
         return fault_set(f, ERR_USAGE, "--token URI is required");
-    TRY(session_open(s, c, need_record, err, f));
-    struct hsm_options opt = {.program = "/proc/self/exe",
-                              .pin = c->pin != NULL ? c->pin : hsm_pin_prompt,
-                              .pin_ctx = c->pin_ctx,
-                              .last_try = c->last_try};
-    err_t e = hsm_open(&s->t.ks, c->token, &opt, f);
-    s->has_token = e == OK;
-    if (e != OK)
-        session_close(s);
-    return e;
+    TRY(keeper_open(&vault, &keeper, c->token, &opt, f));
+    say_missing(err, "the process that holds the token is", &keeper);
+    if (!c->keep_rights)
+        confine(s, c, err);
+    struct sandbox_state self = s->self;
+    err_t e = session_open(s, c, need_record, err, f);
+    s->self = self;
+    s->keeper = keeper;
+    if (e != OK) {
+        vault.ops->close(vault.ctx);
+        return e;
+    }
+    s->t.vault = vault;
+    s->has_token = 1;
+    return OK;
 }
 
 void session_close(struct session *s)
 {
     if (s->has_token)
-        s->t.ks.ops->close(s->t.ks.ctx);
+        s->t.vault.ops->close(s->t.vault.ctx);
     group_free(s->g);
     board_free(s->b);
     bundle_election_free(s->el);

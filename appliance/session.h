@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "appliance/sandbox.h"
 #include "ceremony/status.h"
 #include "ceremony/trustee.h"
 #include "hsm/hsm.h"
@@ -12,11 +13,20 @@
 #include "ui/words.h"
 
 /* Options that all verbs have; which of the first two are required, 0 or 1. */
+#define SESSION_PATHS_MAX 64
+
 struct common {
     const char *board, *token;
     int last_try;
-    hsm_pin_fn *pin; /* NULL: hsm_pin_prompt */
+    hsm_pin_fn *pin; /* NULL: the keeper asks on the terminal */
     void *pin_ctx;
+    /* What the verb needs besides the board, once it reads files of strangers. */
+    const struct sandbox_path *path;
+    size_t path_count;
+    /* For a face, which draws on the terminal and starts other processes: see keeper.h. */
+    int keep_rights;
+    void (*terminal)(void *ctx, int lend);
+    void *terminal_ctx;
 };
 #define COMMON_ARGS(c, needs_board, needs_token)                                                             \
     {"board",    ARG_TEXT, &(c)->board, "DIR", "the board: a directory, on removable media for example",     \
@@ -30,15 +40,17 @@ struct session {
     struct bundle_election *el;
     struct board *b;
     struct group *g;
-    struct trustee t; /* ks is open only if has_token */
+    struct trustee t; /* vault is open only if has_token */
     int has_token;
+    struct sandbox_state self, keeper; /* what they may not do any more, if has_token */
 };
 
 /* Opens the board and the election on it; need_record as in bundle.h. Refused entries are listed on err, which may
  * be NULL. */
 MUST err_t session_open(struct session *s, const struct common *c, int need_record, FILE *err,
                         struct fault *f);
-/* Opens the token too. */
+/* Starts the keeper with the token, gives up this process's rights (unless keep_rights), then as session_open. What the
+ * kernel does not allow is said on err. */
 MUST err_t session_open_token(struct session *s, const struct common *c, int need_record, FILE *err,
                               struct fault *f);
 void session_close(struct session *s);

@@ -4,6 +4,7 @@
 
 #include "appliance/work.h"
 #include "appliance/work_plan.h"
+#include "ceremony/base/file.h"
 #include "ui/progress.h"
 #include "ui/prompt.h"
 #include "ui/table.h"
@@ -118,15 +119,36 @@ static err_t run_decrypt(struct session *s, const struct decrypt_args *a, struct
     progress_end(&progress);
     GO(e);
     print_found(&w.found);
-    GO(trustee_find(&s->t, f)); /* the token, only now */
     printf("%s\n", s->el->m->title);
     GO(print_plan(s, w.p));
     GO(print_fingerprint(stdout, "Decryption plan", &w.p->id));
     GO(prompt_words(stdin, stdout, "Compare the plan's words aloud, then type them to decrypt: ", &words_en, &w.p->id, f));
+    /* The vault shows the words it computed itself; the token, and the PIN, only after that. */
+    GO(work_plan_show(&w, s, f));
+    GO(trustee_find(&s->t, f));
     GO(sign_and_decrypt(s, &w, f));
 out:
     plan_work_free(&w);
     return e;
+}
+
+/* What this verb reads and writes besides the board. */
+static err_t decrypt_paths(struct decrypt_args *a, struct sandbox_path path[SESSION_PATHS_MAX], struct fault *f)
+{
+    size_t n = 0;
+    TRY(file_mkdir(a->work, f)); /* only what is there can be named */
+    if (setenv("SQLITE_TMPDIR", a->work, 1) != 0)
+        return fault_set(f, ERR_MEMORY, "decrypt");
+    path[n++] = (struct sandbox_path){a->work, 1};
+    path[n++] = (struct sandbox_path){a->exports, 0};
+    path[n++] = (struct sandbox_path){a->plan, 0};
+    if (a->supersedes.count > SESSION_PATHS_MAX - n)
+        return fault_set(f, ERR_LIMIT, "more than %d plans before this one", SESSION_PATHS_MAX - 3);
+    for (size_t i = 0; i < a->supersedes.count; i++)
+        path[n++] = (struct sandbox_path){a->supersedes.item[i], 0};
+    a->c.path = path;
+    a->c.path_count = n;
+    return OK;
 }
 
 err_t verb_decrypt(struct verb_run *v, int argc, char **argv)
@@ -141,9 +163,11 @@ err_t verb_decrypt(struct verb_run *v, int argc, char **argv)
                          {"despite", ARG_TEXT, &a.despite, "SEATS", "disregard that these seats signed another plan", 0},
                          {0}};
     struct session s;
+    struct sandbox_path path[SESSION_PATHS_MAX];
     TRY(verb_options(v, argc, argv, spec, NULL));
     if (v->help_shown)
         return OK;
+    TRY(decrypt_paths(&a, path, f));
     TRY(session_open_token(&s, &a.c, 1, stderr, f));
     err_t e = run_decrypt(&s, &a, f);
     session_close(&s);

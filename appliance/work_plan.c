@@ -13,15 +13,51 @@ err_t work_plan_open(struct plan_work *w, const struct session *s, const char *p
     const struct election_context *ctx = &s->el->ctx;
     memset(w, 0, sizeof *w);
     TRY(fault_file(f, record_check(s->el->r, s->el->m, s->b, f), BUNDLE_RECORD));
-    TRY(plan_load_var(&w->p, ctx, plan, f));
+    TRY(plan_file_load(&w->file, &w->p, ctx, plan, f));
     if (older_count == 0 && w->p->has_supersedes)
         return fault_set(f, ERR_MISSING, "this plan supersedes another one, which is needed, and all before it");
     TRY(plan_set_load_var(&w->older, ctx, older, older_count, f));
+    w->older_file = calloc(older_count > 0 ? older_count : 1, sizeof *w->older_file);
+    if (w->older_file == NULL)
+        return fault_set(f, ERR_MEMORY, "plans");
+    for (size_t i = 0; i < older_count; i++)
+        TRY(plan_file_load(&w->older_file[i], NULL, ctx, older[i], f));
     return plan_supersede_all(w->older.plan, w->older.count, w->p, ctx, watch->violation, watch->ctx, f);
+}
+
+err_t plan_file_load(struct plan_file *out, struct plan **p, const struct election_context *ctx, const char *path,
+                     struct fault *f)
+{
+    uint8_t *data;
+    size_t len;
+    struct plan *parsed;
+    memset(out, 0, sizeof *out);
+    TRY(file_read(&data, &len, path, PLAN_MAX, f));
+    err_t e = plan_parse_var(&parsed, ctx, data, len, f);
+    if (e != OK) {
+        free(data);
+        return fault_file(f, e, path);
+    }
+    *out = (struct plan_file){parsed->id, parsed->has_supersedes, parsed->supersedes, {data, len}};
+    if (p != NULL)
+        *p = parsed;
+    else
+        plan_free(parsed);
+    return OK;
+}
+
+void plan_file_drop(struct plan_file *p)
+{
+    free((void *)(uintptr_t)p->bytes.data);
+    memset(p, 0, sizeof *p);
 }
 
 void plan_work_free(struct plan_work *w)
 {
+    for (size_t i = 0; w->older_file != NULL && i < w->older.count; i++)
+        plan_file_drop(&w->older_file[i]);
+    free(w->older_file);
+    plan_file_drop(&w->file);
     plan_free(w->p);
     plan_set_free(&w->older);
     memset(w, 0, sizeof *w);
@@ -174,15 +210,9 @@ uint32_t work_plan_rivals(const struct plan_work *w, const struct session *s)
            ~older_signers(w, s);
 }
 
-/* The token may be bound to any plan of the chain: whose trustee was not there for the second one signs the third
- * after the first. All of them were compared with this one. */
-static err_t sign_plan(const struct plan_work *w, struct session *s, struct fault *f)
+err_t work_plan_show(const struct plan_work *w, struct session *s, struct fault *f)
 {
-    const struct plan *p = w->p;
-    err_t e = plan_sign(&s->t, s->el->r, &p->id, p->has_supersedes ? &p->supersedes : NULL, f);
-    for (size_t i = 0; e == ERR_TOKEN_BOUND && i < w->older.count; i++)
-        e = plan_sign(&s->t, s->el->r, &p->id, &w->older.plan[i]->id, f);
-    return e;
+    return s->t.vault.ops->plan(s->t.vault.ctx, &w->file.id, &w->file.bytes, f);
 }
 
 err_t work_plan_sign(const struct plan_work *w, struct session *s, int *is_signed, struct fault *f)
@@ -191,10 +221,12 @@ err_t work_plan_sign(const struct plan_work *w, struct session *s, int *is_signe
     *is_signed = 0;
     s->t.despite |= older_signers(w, s); /* those who signed one of these have nothing against this one */
     TRY(plan_targets(&target, &s->el->ctx, w->p));
-    err_t e = sign_plan(w, s, f);
+    /* The token may be bound to any plan of the chain: whose trustee was not there for the second one signs the third
+     * after the first. All of them were compared with this one. */
+    err_t e = plan_sign(&s->t, s->el->r, &w->file, w->older_file, w->older.count, f);
     *is_signed = e == OK;
     if (e == OK)
-        e = decrypt_make(&s->t, s->el->r, &w->p->id, target, w->p->unit_count, f);
+        e = decrypt_make(&s->t, s->el->r, &w->file, target, w->p->unit_count, f);
     plan_targets_free(target, w->p->unit_count);
     return e;
 }

@@ -18,6 +18,7 @@
 struct plan_work {
     struct plan *p;
     struct plan_set older;
+    struct plan_file file, *older_file; /* their bytes, for the vault; older.count */
     struct aggregate_result found; /* set by work_plan_verify */
 };
 
@@ -61,6 +62,14 @@ MUST uint64_t plan_reach_unit(const struct plan_reach *r, const struct plan_unit
 
 /* Bits of the holders who signed a plan that is neither this one nor one before it. */
 MUST uint32_t work_plan_rivals(const struct plan_work *w, const struct session *s);
+
+/* Gives the plan to the vault, which shows its words on the terminal; before the token is asked for anything. */
+MUST err_t work_plan_show(const struct plan_work *w, struct session *s, struct fault *f);
+
+/* Reads a plan file: bytes for the vault, freed with plan_file_drop, and, if p is not NULL, parsed. */
+MUST err_t plan_file_load(struct plan_file *out, struct plan **p, const struct election_context *ctx, const char *path,
+                          struct fault *f);
+void plan_file_drop(struct plan_file *p);
 
 /* Signs the plan and puts the partial decryption on the board. s: with a token, after trustee_find; its
  * t.despite as in trustee.h. *is_signed: the plan is signed, whatever came after that (ERR_QUORUM: the manifest wants

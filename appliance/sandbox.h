@@ -1,0 +1,41 @@
+/* Giving up rights: what a process of the appliance may still do (docs/processes.md).
+ *
+ * Each process enters its profile once, as early as it can, and never leaves it; children inherit it. Seccomp refuses calls
+ * (EPERM), Landlock refuses files and TCP where the kernel has it, both without being root. Besides: no new privileges, no
+ * core dumps, not readable by other processes of the user, limits on descriptors and processes.
+ * What the kernel refuses is reported, never passed over; under AddressSanitizer, whose runtime needs these rights, seccomp
+ * and Landlock are left out, and that is reported too. */
+#ifndef APPLIANCE_SANDBOX_H
+#define APPLIANCE_SANDBOX_H
+
+#include "ceremony/base/err.h"
+
+enum sandbox_profile {
+    SANDBOX_FACE,    /* draws, reads media, starts the others: no network, no tracing */
+    SANDBOX_CHECKER, /* reads foreign files: no network, no sockets, no programs, no files but those named */
+    SANDBOX_KEEPER,  /* token session, seed, share: its open descriptors and nothing else */
+    SANDBOX_TOKEN    /* the vendor's module: its store, local sockets; no network, no programs */
+};
+
+struct sandbox_path {
+    const char *path;
+    int writable; /* what is there may be changed, and files made */
+};
+
+struct sandbox_state {
+    int seccomp;  /* 1: the filter holds */
+    int landlock; /* version of the kernel's Landlock in force; 0: none */
+    int others;   /* 1: no new privileges, no dumps, limits */
+};
+
+/* paths: for SANDBOX_CHECKER; what is not there is passed over. The process should have one thread. */
+void sandbox_enter(struct sandbox_state *out, enum sandbox_profile profile, const struct sandbox_path *paths,
+                   size_t count);
+
+/* What is missing, as a sentence; empty if nothing is. */
+void sandbox_text(char *out, size_t out_len, const struct sandbox_state *s);
+
+/* What this kernel would do, without giving anything up. */
+void sandbox_probe(struct sandbox_state *out);
+
+#endif
