@@ -1,10 +1,12 @@
 /* Core images of a running program, and a search for secrets in files.
  *
- *   image_tool trace DIR COMMAND...     runs COMMAND under ptrace and writes images of its memory:
- *       DIR/link  when it first puts a file in its place, which for confirm is while the share is in use
- *       DIR/held  at its first wait4, where conclave closes its session: the operation is over
- *       DIR/exit  when it exits
- *     with NAME.map saying which bytes are from where. Exit status: that of COMMAND;
+ *   image_tool trace DIR COMMAND...     runs COMMAND and the keeper that it starts under ptrace and writes images of
+ *     their memory, those of the keeper under DIR/keeper-...:
+ *       link  when it first puts a file in its place
+ *       use   when it last asked the token for randomness, which for confirm is while the share is in use
+ *       held  at its first wait4, where it closes its session: the operation is over
+ *       exit  when it exits
+ *     with NAME.map saying which bytes are from where. The token's process is not traced. Exit status: that of COMMAND;
  *     77 if tracing is not allowed here.
  *   image_tool search SECRETS FILE...   SECRETS: lines "NAME HEX". Looks in each FILE for every secret: raw,
  *     reversed (limbs of GMP and OpenSSL), each half of 16 bytes alone, its negative modulo the group's
@@ -74,12 +76,21 @@ static void image(pid_t pid, const char *dir, const char *name)
     fclose(maps);
 }
 
-/* The call that begins, or 0 when one ends. */
-static unsigned long call_of(pid_t pid)
+/* The call that begins, or 0 when one ends. argument: its second one. */
+static unsigned long call_of(pid_t pid, unsigned long *argument)
 {
     struct __ptrace_syscall_info info;
     int known = ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info) > 0;
+    *argument = known && info.op == PTRACE_SYSCALL_INFO_ENTRY ? info.entry.args[1] : 0;
     return known && info.op == PTRACE_SYSCALL_INFO_ENTRY ? info.entry.nr : 0;
+}
+
+/* A request for randomness to the token's process (hsm/wire.h): an array of two that begins with a 2. */
+static int asks_randomness(pid_t pid, unsigned long call, unsigned long data)
+{
+    errno = 0;
+    long word = call == SYS_sendto ? ptrace(PTRACE_PEEKDATA, pid, data, 0) : 0;
+    return errno == 0 && (word & 0xffff) == 0x0282;
 }
 
 static int is_link(unsigned long call)
@@ -91,33 +102,102 @@ static int is_link(unsigned long call)
     return call == SYS_linkat;
 }
 
-static int follow(pid_t pid, const char *dir)
+#define TRACED_MAX 8
+
+struct traced {
+    pid_t pid;
+    const char *name; /* of its images begin so; NULL: not known before it runs its program */
+    int linked, held;
+};
+
+static struct traced *traced_of(struct traced *all, pid_t pid)
 {
-    int status, linked = 0, held = 0, deliver = 0;
-    for (;;) {
-        if (ptrace(PTRACE_SYSCALL, pid, 0, (long)deliver) != 0 || waitpid(pid, &status, __WALL) != pid)
-            return CANNOT;
-        deliver = 0;
-        if (WIFEXITED(status))
-            return WEXITSTATUS(status);
-        if (WIFSIGNALED(status))
-            return 128 + WTERMSIG(status);
-        if (status >> 8 == (SIGTRAP | PTRACE_EVENT_EXIT << 8)) {
-            image(pid, dir, "exit");
-        } else if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
-            unsigned long call = call_of(pid);
-            if (!linked && is_link(call)) {
-                image(pid, dir, "link");
-                linked = 1;
-            }
-            if (!held && (call == SYS_wait4 || call == SYS_waitid)) {
-                image(pid, dir, "held");
-                held = 1;
-            }
-        } else if (status >> 8 != (SIGTRAP | PTRACE_EVENT_EXEC << 8)) {
-            deliver = WSTOPSIG(status);
+    for (int i = 0; i < TRACED_MAX; i++)
+        if (all[i].pid == pid || all[i].pid == 0) {
+            all[i].pid = pid;
+            return &all[i];
         }
+    return NULL;
+}
+
+static void image_of(const struct traced *t, const char *dir, const char *when)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s%s", t->name, when);
+    image(t->pid, dir, name);
+}
+
+/* Which program it runs now: ourselves again as keeper, the token's process, or another. */
+static void named(struct traced *t)
+{
+    char path[64], line[256] = "";
+    snprintf(path, sizeof path, "/proc/%d/cmdline", (int)t->pid);
+    FILE *f = fopen(path, "r");
+    size_t n = f != NULL ? fread(line, 1, sizeof line - 1, f) : 0;
+    if (f != NULL)
+        fclose(f);
+    const char *verb = n > 0 ? line + strlen(line) + 1 : line;
+    t->name = strcmp(verb, "keeper-process") == 0 ? "keeper-" : strcmp(verb, "token-process") == 0 ? NULL : "";
+}
+
+static void at_call(struct traced *t, const char *dir)
+{
+    unsigned long argument, call = call_of(t->pid, &argument);
+    if (!t->linked && is_link(call)) {
+        image_of(t, dir, "link");
+        t->linked = 1;
     }
+    if (asks_randomness(t->pid, call, argument))
+        image_of(t, dir, "use");
+    if (!t->held && (call == SYS_wait4 || call == SYS_waitid)) {
+        image_of(t, dir, "held");
+        t->held = 1;
+    }
+}
+
+/* The signal to be handed on, or -1 when the process is to be let go. */
+static int at_stop(struct traced *t, int status, const char *dir)
+{
+    int event = status >> 16;
+    if (event == PTRACE_EVENT_EXEC) {
+        named(t);
+        return t->name == NULL ? -1 : 0;
+    }
+    if (event == PTRACE_EVENT_EXIT) {
+        if (t->name != NULL)
+            image_of(t, dir, "exit");
+        return 0;
+    }
+    if (event != 0)
+        return 0;
+    if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
+        if (t->name != NULL)
+            at_call(t, dir);
+        return 0;
+    }
+    return t->name == NULL && WSTOPSIG(status) == SIGSTOP ? 0 : WSTOPSIG(status);
+}
+
+static int follow(pid_t first, const char *dir)
+{
+    struct traced all[TRACED_MAX] = {{first, "", 0, 0}};
+    int status, result = CANNOT;
+    pid_t pid = first;
+    if (ptrace(PTRACE_SYSCALL, first, 0, 0) != 0)
+        return CANNOT;
+    while ((pid = waitpid(-1, &status, __WALL)) > 0) {
+        struct traced *t = traced_of(all, pid);
+        if (t == NULL)
+            return CANNOT;
+        if (WIFEXITED(status) || WIFSIGNALED(status)) {
+            if (pid == first)
+                result = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+            continue;
+        }
+        int deliver = at_stop(t, status, dir);
+        ptrace(deliver < 0 ? PTRACE_DETACH : PTRACE_SYSCALL, pid, 0, (long)(deliver < 0 ? 0 : deliver));
+    }
+    return result;
 }
 
 static int trace(const char *dir, char **command)
@@ -134,7 +214,9 @@ static int trace(const char *dir, char **command)
     }
     if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
         return CANNOT;
-    long options = PTRACE_O_TRACEEXIT | PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL;
+    /* No threads; processes that are started, which libc does by vfork. */
+    long options = PTRACE_O_TRACEEXIT | PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL |
+                   PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
     if (ptrace(PTRACE_SETOPTIONS, pid, 0, options) != 0) {
         kill(pid, SIGKILL);
         return CANNOT;

@@ -12,13 +12,16 @@
 #include "appliance/session.h"
 #include "ceremony/base/file.h"
 #include "ceremony/base/secret.h"
-#include "ceremony/trustee_secret.h"
+#include "ceremony/math/hpke.h"
+#include "ceremony/vault_local.h"
 #include "hsm/hsm.h"
+#include "tests/support/secrets.h"
 #include "tally/plan.h"
 
 struct dump {
     FILE *out;
     struct session s;
+    struct keystore ks; /* of the vault in this process */
     struct roster roster;
     uint32_t seat;
     uint8_t *seed;
@@ -133,7 +136,7 @@ static err_t put_seed(struct dump *d, struct fault *f)
     err_t e = sealed_parse(enc, ct, sealed, len, f);
     free(sealed);
     TRY(e);
-    TRY(t->ks.ops->ecdh(t->ks.ctx, x, &t->label, enc, f));
+    TRY(d->ks.ops->ecdh(d->ks.ctx, x, &t->label, enc, f));
     seed_info(&info, &t->m->election, &t->identity, &t->ceremony_key, &own.commitment);
     return put_hpke(d, x, enc, &t->ceremony_key, &info, "seed", 0);
 }
@@ -355,10 +358,16 @@ static err_t dump_all(struct dump *d, const char *plan, const char *pin_file, st
 
 static err_t one_trustee(struct dump *d, const char *board, const char *plan, char **triple, struct fault *f)
 {
-    struct common c = {.board = board, .token = triple[1]};
+    struct common c = {.board = board};
     setenv("SOFTHSM2_CONF", triple[0], 1);
-    TRY(session_open_token(&d->s, &c, 1, stderr, f));
-    err_t e = dump_all(d, plan, triple[2], f);
+    struct hsm_options opt = {.program = "/proc/self/exe"};
+    TRY(session_open(&d->s, &c, 1, stderr, f));
+    err_t e = hsm_open(&d->ks, triple[1], &opt, f);
+    if (e == OK)
+        e = vault_local_open(&d->s.t.vault, &d->ks, f);
+    d->s.has_token = e == OK;
+    if (e == OK)
+        e = dump_all(d, plan, triple[2], f);
     secret_free(d->seed);
     secret_free(d->share);
     if (d->target != NULL)
