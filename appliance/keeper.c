@@ -136,8 +136,8 @@ static err_t lend_terminal(struct keeper *k, struct cbor_in *in, struct fault *f
     return wire_send(&k->wire, &o) == WIRE_GOT ? OK : lost(k, f);
 }
 
-/* Sends the request and leaves results items in in. A person may take any time for a PIN; when the keeper ends, its
- * socket closes. */
+/* Sends the request and leaves results items in in. A person may take any time for a PIN; when the keeper ends,
+ * its socket closes. */
 static err_t call(struct keeper *k, const struct cbor_out *o, struct cbor_in *in, size_t results, struct fault *f)
 {
     size_t items;

@@ -64,7 +64,8 @@ static void say(int tty, const char *text)
 }
 
 /* On the caller's page. */
-static err_t ask_caller(struct process *p, char *secret_out, size_t max, const struct hsm_pin_info *info, struct fault *f)
+static err_t ask_caller(struct process *p, char *secret_out, size_t max, const struct hsm_pin_info *info,
+                        struct fault *f)
 {
     struct cbor_out o;
     struct cbor_in in;
@@ -116,7 +117,8 @@ static err_t ask_pin(void *ctx, char *secret_out, size_t max, const struct hsm_p
     return e;
 }
 
-/* Enter goes on; Esc, Ctrl-C and Ctrl-D stop. Keys come one by one, so that no way out leaves the terminal changed. */
+/* Enter goes on; Esc, Ctrl-C and Ctrl-D stop. Keys come one by one, so that no way out leaves the terminal
+ * changed. */
 static err_t wait_for_enter(int tty, struct fault *f)
 {
     struct termios saved, keys;

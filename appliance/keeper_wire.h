@@ -6,9 +6,9 @@
  *             [KEEPER_ASK_PIN, label, serial, tries_low, final_try, keypad]    [KEEPER_GO, pin] or
  *                                                                              [KEEPER_NO, error, detail]
  *
- * Input longer than a frame is given before, with KEEPER_PUT; signed entries are fetched afterwards, with KEEPER_GET. All
- * limits of ceremony/vault.h keep the other frames below KEEPER_MAX: at most 32 enrolments of VAULT_ENROLMENT_MAX, 32
- * dealers of 32 points and a ciphertext, VAULT_KEYS_MAX keys. */
+ * Input longer than a frame is given before, with KEEPER_PUT; signed entries are fetched afterwards, with
+ * KEEPER_GET. All limits of ceremony/vault.h keep the other frames below KEEPER_MAX: at most 32 enrolments of
+ * VAULT_ENROLMENT_MAX, 32 dealers of 32 points and a ciphertext, VAULT_KEYS_MAX keys. */
 #ifndef APPLIANCE_KEEPER_WIRE_H
 #define APPLIANCE_KEEPER_WIRE_H
 

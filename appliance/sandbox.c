@@ -101,7 +101,8 @@ static void put_threads_only(struct filter *p)
 static void put_never(struct filter *p)
 {
     static const unsigned never[] = {
-        SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_kcmp, SYS_bpf, SYS_perf_event_open, SYS_userfaultfd,
+        SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_kcmp, SYS_bpf, SYS_perf_event_open,
+        SYS_userfaultfd,
         SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register, SYS_init_module, SYS_finit_module,
         SYS_delete_module, SYS_kexec_load, SYS_reboot, SYS_swapon, SYS_swapoff, SYS_keyctl, SYS_add_key,
         SYS_request_key, SYS_pidfd_getfd, SYS_unshare, SYS_setns, SYS_open_by_handle_at, SYS_chroot, SYS_pivot_root};

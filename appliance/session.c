@@ -38,7 +38,8 @@ static void say_missing(FILE *err, const char *who, const struct sandbox_state *
         fprintf(err, "%s %s\n", who, text);
 }
 
-/* From here on files of strangers are read: with no program, no socket, and no file but those that the verb needs. */
+/* From here on files of strangers are read: with no program, no socket, and no file but those that the verb
+ * needs. */
 static void confine(struct session *s, const struct common *c, FILE *err)
 {
     struct sandbox_path path[SESSION_PATHS_MAX + 2];

@@ -94,6 +94,17 @@ static const char *next_step(const struct status *st)
     return "";
 }
 
+/* What this machine cannot do for a process that holds a token. */
+static void print_confinement(void)
+{
+    char text[160];
+    struct sandbox_state s;
+    sandbox_probe(&s);
+    sandbox_text(text, sizeof text, &s);
+    if (text[0] != '\0')
+        printf("on this machine processes are %s\n", text);
+}
+
 err_t verb_status(struct verb_run *v, int argc, char **argv)
 {
     struct fault *f = &v->fault;
@@ -115,6 +126,7 @@ err_t verb_status(struct verb_run *v, int argc, char **argv)
     if (st->has_roster)
         GO(print_seats(st));
     GO(print_exceptions(stdout, &s, f));
+    print_confinement();
     printf("next: %s\n", next_step(st));
     if (st->stage != STAGE_RELEASED && s.el->r == NULL)
         goto out;

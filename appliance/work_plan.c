@@ -221,8 +221,8 @@ err_t work_plan_sign(const struct plan_work *w, struct session *s, int *is_signe
     *is_signed = 0;
     s->t.despite |= older_signers(w, s); /* those who signed one of these have nothing against this one */
     TRY(plan_targets(&target, &s->el->ctx, w->p));
-    /* The token may be bound to any plan of the chain: whose trustee was not there for the second one signs the third
-     * after the first. All of them were compared with this one. */
+    /* The token may be bound to any plan of the chain: whose trustee was not there for the second one signs the
+     * third after the first. All of them were compared with this one. */
     err_t e = plan_sign(&s->t, s->el->r, &w->file, w->older_file, w->older.count, f);
     *is_signed = e == OK;
     if (e == OK)

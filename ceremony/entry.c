@@ -109,8 +109,8 @@ err_t entry_parse(struct entry **out, uint8_t *bytes, size_t len, const hash_t *
     if (err == OK && e->kind == ENTRY_EXCEPTION)
         err = exception_parse(&(struct exception){0}, e, f);
     if (err == OK)
-        err = statement_hash(&e->statement_id, e->kind, &e->election, &e->ceremony, &e->author, &e->subject, e->statement,
-                             e->statement_len);
+        err = statement_hash(&e->statement_id, e->kind, &e->election, &e->ceremony, &e->author, &e->subject,
+                             e->statement, e->statement_len);
     if (err != OK) {
         entry_free(e);
         return err;

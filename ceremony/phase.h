@@ -155,13 +155,13 @@ struct outcome {
     point_t Y, S[TRUSTEES_MAX];        /* S of holders, zeros elsewhere */
 };
 
-/* A function of manifest, roster and cut (and the bytes the cut names). ERR_MISSING if an entry of the cut or a detached
- * ciphertext is not here; ERR_QUORUM if QUAL or holders are too few (out is filled then too). */
+/* A function of manifest, roster and cut (and the bytes the cut names). ERR_MISSING if an entry of the cut or a
+ * detached ciphertext is not here; ERR_QUORUM if QUAL or holders are too few (out is filled then too). */
 MUST err_t cut_outcome(struct outcome *out, const struct manifest *m, const struct board *b, const struct roster *r,
                        const struct cut *c, struct group *g, struct fault *f);
 
-/* Y and S of the holders, from qual, holders and the points of the deals in out; takes a holder whose S is the identity
- * out of holders. ERR_POINT if Y is the identity. */
+/* Y and S of the holders, from qual, holders and the points of the deals in out; takes a holder whose S is the
+ * identity out of holders. ERR_POINT if Y is the identity. */
 MUST err_t outcome_sum(struct outcome *out, const struct roster *r, struct group *g, struct fault *f);
 
 /* --- confirmation --- */
@@ -174,9 +174,9 @@ void confirm_statement(struct cbor_out *o, const struct roster *r, const struct 
 /* What the proofs of a confirmation bind. */
 void confirm_context(struct cbor_out *o, const struct roster *r, const struct cut *c, const struct outcome *oc,
                            uint32_t seat);
-/* The seat's confirmation of this cut: same values, both proofs. *D: its test decryption. *used: the entry. There is only
- * one statement that passes; others by the same seat are evidence against it (board_find) but undo nothing.
- * ERR_MISSING; ERR_EQUIVOCATION if there are several and none passes; or what is wrong with the first. */
+/* The seat's confirmation of this cut: same values, both proofs. *D: its test decryption. *used: the entry. There
+ * is only one statement that passes; others by the same seat are evidence against it (board_find) but undo
+ * nothing. ERR_MISSING; ERR_EQUIVOCATION if there are several and none passes; or what is wrong with the first. */
 MUST err_t confirm_check(point_t *D, const struct entry **used, const struct board *b, const struct roster *r,
                          const struct cut *c, const struct outcome *oc, uint32_t seat, struct group *g,
                          struct fault *f);

@@ -3,8 +3,8 @@
  * Order of the phases, each of which can be repeated and then gives the same statements:
  *   enroll_make  ->  roster_sign  ->  deal_make  ->  confirm_make        (three visits)
  *                                                 |  complaint_make, reveal_make, then confirm_make (five)
- * What others can check without a token is in ceremony/phase.h. Nothing secret is here: board and files are read and
- * checked, and the vault is given the values; seed and share are in the vault (ceremony/vault.h).
+ * What others can check without a token is in ceremony/phase.h. Nothing secret is here: board and files are read
+ * and checked, and the vault is given the values; seed and share are in the vault (ceremony/vault.h).
  * All take struct fault; they fail with the token's errors and those of the rule that is broken. */
 #ifndef CEREMONY_TRUSTEE_H
 #define CEREMONY_TRUSTEE_H
@@ -42,8 +42,8 @@ MUST err_t roster_sign(struct trustee *t, const struct roster *r, struct fault *
  * ERR_TOKEN_BOUND if the token is bound to another ceremony. */
 MUST err_t deal_make(struct trustee *t, const struct roster *r, struct fault *f);
 
-/* Opens the shares of all public deals on the board for this seat. Bit i-1 of bad: the share of dealer i does not open or
- * match; of missing: its ciphertext is not on this board, so nothing can be said. */
+/* Opens the shares of all public deals on the board for this seat. Bit i-1 of bad: the share of dealer i does not
+ * open or match; of missing: its ciphertext is not on this board, so nothing can be said. */
 MUST err_t shares_check(struct trustee *t, const struct roster *r, uint32_t *bad, uint32_t *missing, struct fault *f);
 
 /* Signs complaints about every dealer in bad, after opening the own sealed seed to rule out the own token. */
@@ -75,10 +75,10 @@ struct plan_file { /* the bytes of plan.cbor, and what was read there */
     struct bytes bytes;
 };
 
-/* Signs a plan and binds the token to it, instead of the plan that it supersedes, or of one before that: older are plans
- * of that chain, in any order. The caller has checked the plan and, if it supersedes others, the rules between them; the
- * vault reads the bytes for itself. ERR_CONFLICT naming the seat if a holder's signature of another plan is on the board
- * (see plan_rivals) and is not in t->despite. */
+/* Signs a plan and binds the token to it, instead of the plan that it supersedes, or of one before that: older
+ * are plans of that chain, in any order. The caller has checked the plan and, if it supersedes others, the rules
+ * between them; the vault reads the bytes for itself. ERR_CONFLICT naming the seat if a holder's signature of
+ * another plan is on the board (see plan_rivals) and is not in t->despite. */
 MUST err_t plan_sign(struct trustee *t, const struct record *r, const struct plan_file *plan,
                      const struct plan_file *older, size_t older_count, struct fault *f);
 

@@ -19,8 +19,8 @@ MUST err_t trustee_sealed_share(struct trustee *t, struct sealed *out, const str
  * ciphertext that is not here. */
 MUST int share_is_bad(err_t e);
 
-/* What the share of this seat is rebuilt from: *in is freed with free(). Checks the record first (ERR_MISMATCH unless it
- * carries this token's confirmation, which is *confirmation) and tells the vault the roster. */
+/* What the share of this seat is rebuilt from: *in is freed with free(). Checks the record first (ERR_MISMATCH
+ * unless it carries this token's confirmation, which is *confirmation) and tells the vault the roster. */
 MUST err_t trustee_shares(struct trustee *t, const struct record *r, struct vault_shares **in, uint32_t *seat,
                           struct bytes *confirmation, struct fault *f);
 

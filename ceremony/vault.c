@@ -443,8 +443,8 @@ struct whose {
     int found;
 };
 
-/* Whether the identity key under this label is the author. The token says so by signing: after the first retirement its
- * ceremony key is gone, so that keys_find cannot tell. */
+/* Whether the identity key under this label is the author. The token says so by signing: after the first
+ * retirement its ceremony key is gone, so that keys_find cannot tell. */
 static err_t retire_if_author(void *ctx, const struct key_label *label)
 {
     struct whose *x = ctx;
@@ -537,7 +537,8 @@ err_t vault_local_open(struct vault *out, const struct keystore *ks, struct faul
     return OK;
 }
 
-void vault_local_on_plan(struct vault *v, err_t (*fn)(void *ctx, const struct vault_plan *p, struct fault *f), void *ctx)
+void vault_local_on_plan(struct vault *v, err_t (*fn)(void *ctx, const struct vault_plan *p, struct fault *f),
+                         void *ctx)
 {
     struct vault_local *l = v->ctx;
     l->on_plan = fn;

@@ -19,9 +19,11 @@ struct vault_local;
 MUST err_t vault_local_open(struct vault *out, const struct keystore *ks, struct fault *f);
 
 /* fn is called with every plan that is taken, before anything is done with it; an error of it refuses the plan. */
-void vault_local_on_plan(struct vault *v, err_t (*fn)(void *ctx, const struct vault_plan *p, struct fault *f), void *ctx);
+void vault_local_on_plan(struct vault *v, err_t (*fn)(void *ctx, const struct vault_plan *p, struct fault *f),
+                         void *ctx);
 
-/* Reads plan.cbor: form and points, whatever the election; docs/spec/plan.md. vault_plan_free also after an error. */
+/* Reads plan.cbor: form and points, whatever the election; docs/spec/plan.md. vault_plan_free also after an
+ * error. */
 MUST err_t vault_plan_read(struct vault_plan *out, const struct bytes *plan, struct fault *f);
 void vault_plan_free(struct vault_plan *p);
 

@@ -157,8 +157,9 @@ err_t vault_local_plan_before(void *ctx, const struct bytes *plan, struct fault 
     return OK;
 }
 
-/* Replaces the plan that is bound, if it is one of the chain behind this plan: *previous. Each step is what the bytes of a
- * plan say. torn: two are bound, because power went between writing the new binding and destroying the old one. */
+/* Replaces the plan that is bound, if it is one of the chain behind this plan: *previous. Each step is what the
+ * bytes of a plan say. torn: two are bound, because power went between writing the new binding and destroying the
+ * old one. */
 static err_t replace_plan(struct vault_local *v, hash_t *previous, const hash_t *bound, int torn, struct fault *f)
 {
     const struct keystore *ks = &v->ks;

@@ -369,7 +369,8 @@ static void test_token(void **state)
     try_all(SANDBOX_TOKEN);
 }
 
-/* execve does not come back: the program's own exit status, 0, would look like a refusal; so the other way round. */
+/* execve does not come back: the program's own exit status, 0, would look like a refusal; so the other way round.
+ * */
 static void test_programs(void **state)
 {
     (void)state;

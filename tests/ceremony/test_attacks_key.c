@@ -336,7 +336,8 @@ static void test_rival_plan(void **state)
     assert_int_equal(plan_rivals(b->b, w->record, &two.id, NULL), 1);
     assert_int_equal(plan_sign(b, w->record, &two, NULL, 0, &f), ERR_CONFLICT);
     assert_non_null(strstr(f.who, "seat 1"));
-    assert_int_equal(plan_sign(b, w->record, &two_after_one, NULL, 0, &f), OK); /* a plan that supersedes it in the open */
+    /* A plan that supersedes it in the open. */
+    assert_int_equal(plan_sign(b, w->record, &two_after_one, NULL, 0, &f), OK);
     world_exchange(w);
     assert_int_equal(plan_rivals(b->b, w->record, &one.id, NULL), 2);
     a->despite = 2;

@@ -1,7 +1,7 @@
 /* Core images of a running program, and a search for secrets in files.
  *
- *   image_tool trace DIR COMMAND...     runs COMMAND and the keeper that it starts under ptrace and writes images of
- *     their memory, those of the keeper under DIR/keeper-...:
+ *   image_tool trace DIR COMMAND...     runs COMMAND and the keeper that it starts under ptrace and writes images
+ *     of their memory, those of the keeper under DIR/keeper-...:
  *       link  when it first puts a file in its place
  *       use   when it last asked the token for randomness, which for confirm is while the share is in use
  *       held  at its first wait4, where it closes its session: the operation is over

@@ -1,4 +1,5 @@
-/* Every phase of a ceremony, with the i-th allocation, lock, write failing, and with a token that fails at its i-th call. */
+/* Every phase of a ceremony, with the i-th allocation, lock, write failing, and with a token that fails at its
+ * i-th call. */
 #include "tests/faults/inject.h"
 
 #include "ceremony/base/file.h"

@@ -140,7 +140,8 @@ static void seal_one(struct lab *l, struct deal *d)
     share_of(l, &s, 1, 2);
     scalar_random(&l->ephemeral);
     share_info(&info, &l->roster, d, 2);
-    OK_OR_FAIL(hpke_seal(l->g, sealed.enc, sealed.ct, &l->roster.seat[1].ceremony_key, &l->ephemeral, info.data, info.len, s.b,
+    OK_OR_FAIL(hpke_seal(l->g, sealed.enc, sealed.ct, &l->roster.seat[1].ceremony_key, &l->ephemeral, info.data,
+                         info.len, s.b,
                          SCALAR_LEN));
     sealed_put(&l->sealed, &sealed);
     hash_one(&d->share[1], l->sealed.data, l->sealed.len);

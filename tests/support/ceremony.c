@@ -423,7 +423,8 @@ void targets_free(struct target *x, size_t count)
 
 /* --- plans --- */
 
-struct plan_file plan_for(struct world *w, const struct target *x, size_t count, const hash_t *supersedes, uint8_t salt)
+struct plan_file plan_for(struct world *w, const struct target *x, size_t count, const hash_t *supersedes,
+                          uint8_t salt)
 {
     static const hash_t node;
     hash_t root = {{salt}};

@@ -84,9 +84,10 @@ void evil_complaint(struct world *w, uint32_t seat, uint32_t about);
 struct target *targets_make(struct world *w, size_t count, size_t options, uint64_t first_count);
 void targets_free(struct target *x, size_t count);
 
-/* The bytes of a plan with these targets, that no election would accept but the vault can read. salt makes it another
- * plan; supersedes may be NULL. Freed with plan_file_free. */
-struct plan_file plan_for(struct world *w, const struct target *x, size_t count, const hash_t *supersedes, uint8_t salt);
+/* The bytes of a plan with these targets, that no election would accept but the vault can read. salt makes it
+ * another plan; supersedes may be NULL. Freed with plan_file_free. */
+struct plan_file plan_for(struct world *w, const struct target *x, size_t count, const hash_t *supersedes,
+                          uint8_t salt);
 void plan_file_free(struct plan_file *p);
 
 /* A new directory under build/tests/tmp. */

@@ -1,5 +1,5 @@
-/* What a vault never gives out, for tests that look for it: only of a local vault. Told roster and record as by the trustee's
- * phases. All outputs are secret; *secret is freed with secret_free. */
+/* What a vault never gives out, for tests that look for it: only of a local vault. Told roster and record as by
+ * the trustee's phases. All outputs are secret; *secret is freed with secret_free. */
 #ifndef TESTS_SUPPORT_SECRETS_H
 #define TESTS_SUPPORT_SECRETS_H
 
