@@ -10,10 +10,10 @@
 
 #include "appliance/keeper.h"
 #include "appliance/keeper_wire.h"
+#include "appliance/session.h"
 #include "ceremony/base/secret.h"
 #include "ceremony/vault_local.h"
 #include "hsm/hsm.h"
-#include "ui/words.h"
 
 struct process {
     struct wire wire;
@@ -139,12 +139,17 @@ static err_t wait_for_enter(int tty, struct fault *f)
 
 static err_t show_words(struct process *p, const struct vault_plan *plan, struct fault *f)
 {
-    char words[WORDS_TEXT_SIZE], text[1000];
-    TRY(words_put(words, &words_en, &plan->id));
-    snprintf(text, sizeof text,
-             "\nDecryption plan of %zu sums, as read by the process that holds the token:\n  %s\n"
-             "Go on only if these are the words you compared.\n",
-             plan->count, words);
+    char text[2000];
+    FILE *out = fmemopen(text, sizeof text, "w");
+    if (out == NULL)
+        return fault_set(f, ERR_MEMORY, "the plan's words");
+    fprintf(out, "\nDecryption plan of %zu sums, as read by the process that holds the token:\n\n", plan->count);
+    err_t e = print_fingerprint(out, "Decryption plan", &plan->id);
+    fprintf(out, "\nGo on only if these are the words you compared.\n");
+    if (fclose(out) != 0 && e == OK)
+        e = ERR_MEMORY;
+    if (e != OK)
+        return fault_set(f, e, "the plan's words");
     say(p->tty, text);
     if (!p->waits)
         return OK;
