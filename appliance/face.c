@@ -83,7 +83,8 @@ err_t face_pick(struct face *face, enum message title, enum message text, enum m
 
 void face_names(struct page *p, const struct roster *r, int all)
 {
-    static const enum table_kind kinds[] = {TABLE_RIGHT, TABLE_LEFT, TABLE_LEFT, TABLE_LEFT, TABLE_LEFT, TABLE_LEFT};
+    static const enum table_kind kinds[] = {TABLE_RIGHT, TABLE_LEFT, TABLE_LEFT,
+                                            TABLE_LEFT,  TABLE_LEFT, TABLE_LEFT};
     static const enum message heads[] = {MSG_COL_SEAT,  MSG_COL_NAME,   MSG_COL_ORGANISATION,
                                          MSG_COL_TOKEN, MSG_COL_SERIAL, MSG_COL_ENROLMENT};
     page_table(p, kinds, heads, all ? 6 : 3);
@@ -102,7 +103,8 @@ void face_seats(char *out, size_t size, const struct roster *r, uint32_t seats)
     snprintf(out, size, "-");
     for (uint32_t j = 1; j <= r->n && len < size; j++)
         if (seats >> (j - 1) & 1)
-            len += (size_t)snprintf(out + len, size - len, "%s%u %s", len > 0 ? ", " : "", j, r->seat[j - 1].name);
+            len += (size_t)snprintf(out + len, size - len, "%s%u %s", len > 0 ? ", " : "", j,
+                                    r->seat[j - 1].name);
 }
 
 /* --- sessions --- */
@@ -123,7 +125,8 @@ const point_t *face_self(const struct face *face, const struct session *s, point
         *out = face->self;
         return out;
     }
-    if (face->c.token == NULL || face->token_serial[0] == '\0' || work_self(&x, s, face->token_serial, NULL) != OK)
+    if (face->c.token == NULL || face->token_serial[0] == '\0' ||
+        work_self(&x, s, face->token_serial, NULL) != OK)
         return NULL;
     *out = x.identity;
     return out;
@@ -238,7 +241,8 @@ static err_t take_options(struct face *face, const struct appliance_options *o, 
 {
     if (o->language != NULL && language_find(&face->language, o->language) != OK)
         return fault_set(f, ERR_USAGE, "this language is not there; en and es are");
-    if (o->language == NULL && language_find(&face->language, getenv("LANG") != NULL ? getenv("LANG") : "en") != OK)
+    if (o->language == NULL &&
+        language_find(&face->language, getenv("LANG") != NULL ? getenv("LANG") : "en") != OK)
         face->language = LANGUAGE_EN;
     if (o->board != NULL && strlen(o->board) >= sizeof face->board)
         return fault_set(f, ERR_LIMIT, "the path of the board is too long");

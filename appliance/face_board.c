@@ -37,8 +37,8 @@ static void look_in(struct found *all, const char *dir, int depth)
     if (d == NULL)
         return;
     for (struct dirent *x; (x = readdir(d)) != NULL && all->count < FOUND_MAX;) {
-        if (x->d_name[0] == '.' || file_path(path, sizeof path, dir, x->d_name) != OK || lstat(path, &st) != 0 ||
-            !S_ISDIR(st.st_mode))
+        if (x->d_name[0] == '.' || file_path(path, sizeof path, dir, x->d_name) != OK ||
+            lstat(path, &st) != 0 || !S_ISDIR(st.st_mode))
             continue;
         look_in(all, path, depth - 1);
     }

@@ -20,8 +20,8 @@ struct carry {
 
 static err_t put_counts(struct night_child *child, const struct merge_report *r)
 {
-    struct tape_item counts = {.kind = ITEM_COUNTS, .a = r->added, .b = r->known,
-                               .number = (uint32_t)r->refused};
+    struct tape_item counts = {
+        .kind = ITEM_COUNTS, .a = r->added, .b = r->known, .number = (uint32_t)r->refused};
     struct tape_item sealed = {.kind = ITEM_SEALED, .a = r->detached};
     TRY(tape_put(&child->tape, &counts));
     return tape_put(&child->tape, &sealed);
@@ -89,12 +89,12 @@ static err_t copy_work(struct night_child *child, void *ctx, struct fault *f)
     TRY(face_session(c->face, &s, 0, f));
     err_t e = media_copy_out(&report, s.b, s.el->m->places_file, c->dir, copy_progress, child, f);
     session_close(&s);
-    struct tape_item item = {.kind = ITEM_COPIED, .a = report.copied, .b = report.known,
-                             .number = (uint32_t)report.conflicts};
+    struct tape_item item = {
+        .kind = ITEM_COPIED, .a = report.copied, .b = report.known, .number = (uint32_t)report.conflicts};
     if (e == OK)
         e = tape_put(&child->tape, &item);
-    for (size_t i = 0; e == OK && i < report.conflicts &&
-         i < sizeof report.conflict / sizeof report.conflict[0]; i++) {
+    for (size_t i = 0;
+         e == OK && i < report.conflicts && i < sizeof report.conflict / sizeof report.conflict[0]; i++) {
         struct tape_item conflict = {.kind = ITEM_CONFLICT};
         snprintf(conflict.text, sizeof conflict.text, "%s", report.conflict[i]);
         e = tape_put(&child->tape, &conflict);
@@ -204,8 +204,8 @@ static void list_items(struct page *p, const struct tape_item *found, size_t cou
         if (kind == ITEM_REFUSED)
             page_fault(p, &found[i].fault);
         else if (len < sizeof lines)
-            len += (size_t)snprintf(lines + len, sizeof lines - len, "%s%s", len > 0 ? "\n" : "",
-                                    found[i].text);
+            len +=
+                (size_t)snprintf(lines + len, sizeof lines - len, "%s%s", len > 0 ? "\n" : "", found[i].text);
     }
     if (len > 0)
         page_raw(p, lines);

@@ -11,9 +11,10 @@
 enum message stage_message(enum stage stage)
 {
     static const enum message text[] = {
-        [STAGE_ENROLL] = MSG_STAGE_ENROLL,     [STAGE_ROSTER] = MSG_STAGE_ROSTER,   [STAGE_DEAL] = MSG_STAGE_DEAL,
-        [STAGE_CUT] = MSG_STAGE_CUT,           [STAGE_COMPLAIN] = MSG_STAGE_COMPLAIN,
-        [STAGE_CONFIRM] = MSG_STAGE_CONFIRM,   [STAGE_RELEASED] = MSG_STAGE_RELEASED,
+        [STAGE_ENROLL] = MSG_STAGE_ENROLL,     [STAGE_ROSTER] = MSG_STAGE_ROSTER,
+        [STAGE_DEAL] = MSG_STAGE_DEAL,         [STAGE_CUT] = MSG_STAGE_CUT,
+        [STAGE_COMPLAIN] = MSG_STAGE_COMPLAIN, [STAGE_CONFIRM] = MSG_STAGE_CONFIRM,
+        [STAGE_RELEASED] = MSG_STAGE_RELEASED,
     };
     return text[stage];
 }
@@ -55,9 +56,9 @@ static const char *say(const struct face *face, enum message m)
 enum message fate_message(enum seat_fate fate)
 {
     static const enum message text[] = {
-        [FATE_QUALIFIED] = MSG_FATE_QUALIFIED,   [FATE_ABSENT] = MSG_FATE_ABSENT,
-        [FATE_EQUIVOCATED] = MSG_FATE_TWO,       [FATE_BAD_DEAL] = MSG_FATE_BAD,
-        [FATE_OUT_MANY] = MSG_FATE_MANY,         [FATE_OUT_SILENT] = MSG_FATE_SILENT,
+        [FATE_QUALIFIED] = MSG_FATE_QUALIFIED, [FATE_ABSENT] = MSG_FATE_ABSENT,
+        [FATE_EQUIVOCATED] = MSG_FATE_TWO,     [FATE_BAD_DEAL] = MSG_FATE_BAD,
+        [FATE_OUT_MANY] = MSG_FATE_MANY,       [FATE_OUT_SILENT] = MSG_FATE_SILENT,
         [FATE_OUT_REVEAL] = MSG_FATE_REVEAL,
     };
     return text[fate];
@@ -94,13 +95,11 @@ static void put_seats(struct face *face, struct page *p, const struct status *st
         const struct status_seat *x = &st->seat[j];
         char seat[24], complaints[128];
         seats_text(complaints, x->complaints);
-        const char *cell[] = {message_number(seat, j + 1),
-                              st->roster.seat[j].name,
-                              say(face, MSG_CELL_YES),
-                              say(face, x->roster_signed ? MSG_CELL_YES : MSG_CELL_NO),
-                              deal_cell(face, x),
-                              complaints,
-                              confirm_cell(face, st, j)};
+        const char *cell[] = {
+            message_number(seat, j + 1), st->roster.seat[j].name,
+            say(face, MSG_CELL_YES),     say(face, x->roster_signed ? MSG_CELL_YES : MSG_CELL_NO),
+            deal_cell(face, x),          complaints,
+            confirm_cell(face, st, j)};
         page_row(p, cell);
     }
 }
@@ -109,11 +108,13 @@ static void put_seats(struct face *face, struct page *p, const struct status *st
 static void put_enrolled(struct page *p, const struct session *s)
 {
     static const enum table_kind kinds[] = {TABLE_LEFT, TABLE_LEFT, TABLE_LEFT, TABLE_LEFT};
-    static const enum message heads[] = {MSG_COL_ENROLLED, MSG_COL_ORGANISATION, MSG_COL_TOKEN, MSG_COL_SERIAL};
+    static const enum message heads[] = {MSG_COL_ENROLLED, MSG_COL_ORGANISATION, MSG_COL_TOKEN,
+                                         MSG_COL_SERIAL};
     size_t count = 0;
     for (size_t i = 0; i < s->b->entry_count; i++) {
         struct enrolment x;
-        if (s->b->entry[i]->kind != ENTRY_ENROLL || enrolment_parse(&x, s->b->entry[i], s->el->m, s->g, NULL) != OK)
+        if (s->b->entry[i]->kind != ENTRY_ENROLL ||
+            enrolment_parse(&x, s->b->entry[i], s->el->m, s->g, NULL) != OK)
             continue;
         if (count++ == 0)
             page_table(p, kinds, heads, 4);
@@ -134,7 +135,8 @@ struct view {
     int has_note;
 };
 
-static void put_now(struct face *face, struct page *p, const struct status *st, enum step step, uint32_t waiting)
+static void put_now(struct face *face, struct page *p, const struct status *st, enum step step,
+                    uint32_t waiting)
 {
     char text[MESSAGE_MAX];
     if (step == STEP_STOP)
@@ -238,8 +240,9 @@ static const struct {
     ceremony_step *run;
     enum message text;
 } others[] = {
-    {'e', step_enroll, MSG_STEP_ENROLL}, {'o', step_open, MSG_STEP_OPEN},       {'a', step_reveal, MSG_STEP_REVEAL},
-    {'c', step_cut, MSG_DO_CUT},         {'f', step_confirm, MSG_STEP_CONFIRM},
+    {'e', step_enroll, MSG_STEP_ENROLL},   {'o', step_open, MSG_STEP_OPEN},
+    {'a', step_reveal, MSG_STEP_REVEAL},   {'c', step_cut, MSG_DO_CUT},
+    {'f', step_confirm, MSG_STEP_CONFIRM},
 };
 
 static err_t do_step(struct face *face, struct view *v, ceremony_step *step, struct fault *f)

@@ -106,10 +106,12 @@ static err_t verify_work(struct night_child *child, void *ctx, struct fault *f)
     struct night *n = &d->n;
     struct plan_watch watch = {child, night_progress, night_event, night_violation};
     /* the rules between plans again, so that what breaks them is told by name */
-    TRY(plan_supersede_all(n->w.older.plan, n->w.older.count, n->w.p, &n->s.el->ctx, night_violation, child, f));
+    TRY(plan_supersede_all(n->w.older.plan, n->w.older.count, n->w.p, &n->s.el->ctx, night_violation, child,
+                           f));
     err_t e = work_plan_verify(&n->w, &n->s, n->face->exports, n->face->work, &watch, f);
     if (e == ERR_MINIMUM && strncmp(f->detail, "supersede-exchange", strlen("supersede-exchange")) == 0)
-        night_violation(child, "supersede-exchange", f); /* aggregation says it, which has no report of rules */
+        night_violation(child, "supersede-exchange",
+                        f); /* aggregation says it, which has no report of rules */
     struct tape_item item = {.kind = FOUND_TOTALS};
     memcpy(item.text, &n->w.found, sizeof n->w.found);
     err_t put = tape_put(&child->tape, &item);

@@ -1,7 +1,7 @@
 /* Drill: is my share still there? And who else proved it. */
 #include "appliance/face_steps.h"
 
-#define BIT(seat) (UINT32_C(1) << ((seat) - 1))
+#define BIT(seat) (UINT32_C(1) << ((seat)-1))
 enum { PROVE = 1, CHECK };
 
 static err_t drill_token(struct face *face, struct session *s, void *ctx, struct fault *f)
@@ -40,7 +40,10 @@ static err_t show(struct face *face, const char *text, const hash_t *challenge, 
     for (uint32_t j = 1; j <= s.el->r->n; j++) {
         if (!(s.el->r->holders & BIT(j)))
             continue;
-        page_check(p, good & BIT(j) ? PAGE_PASS : bad & BIT(j) ? PAGE_FAIL : PAGE_NOT_CHECKED,
+        page_check(p,
+                   good & BIT(j)  ? PAGE_PASS
+                   : bad & BIT(j) ? PAGE_FAIL
+                                  : PAGE_NOT_CHECKED,
                    message_text(face->language, good & BIT(j)  ? MSG_DRILL_GOOD
                                                 : bad & BIT(j) ? MSG_DRILL_BAD
                                                                : MSG_DRILL_NONE),

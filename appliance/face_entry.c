@@ -63,8 +63,7 @@ static void author_name(char out[TEXT_TITLE_MAX + 1], const struct face *face, c
 }
 
 void face_entry_line(char out[512], const struct face *face, const struct session *s,
-                     const struct board *other,
-                     const struct entry *e)
+                     const struct board *other, const struct entry *e)
 {
     char name[TEXT_TITLE_MAX + 1];
     author_name(name, face, s, other, e);

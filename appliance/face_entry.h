@@ -7,8 +7,7 @@
 /* "deal of Alma", in the person's language. The author may have enrolled on the session's board or on the
  * other one, which may be NULL. */
 void face_entry_line(char out[512], const struct face *face, const struct session *s,
-                     const struct board *other,
-                     const struct entry *e);
+                     const struct board *other, const struct entry *e);
 
 /* What an entry is, who signed it and when, its id and size, as values of a page; of an exception its
  * text. */

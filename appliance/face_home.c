@@ -37,8 +37,8 @@ static void put_trustee(struct face *face, struct page *p, const struct session 
 {
     char text[2 * TEXT_TITLE_MAX + 64];
     struct enrolment own;
-    const char *says = message_text(face->language, face->c.token != NULL ? MSG_HOME_TRUSTEE_NONE
-                                                                          : MSG_HOME_TRUSTEE_UNKNOWN);
+    const char *says = message_text(face->language,
+                                    face->c.token != NULL ? MSG_HOME_TRUSTEE_NONE : MSG_HOME_TRUSTEE_UNKNOWN);
     if (self != NULL && work_self(&own, s, NULL, self) == OK) {
         snprintf(text, sizeof text, "%s, %s", own.name, own.organisation);
         says = text;
@@ -65,7 +65,8 @@ static void put_board(struct face *face, struct page *p, const struct session *s
 }
 
 /* One suggestion. */
-static err_t put_next(struct face *face, struct page *p, const struct session *s, const point_t *self, struct fault *f)
+static err_t put_next(struct face *face, struct page *p, const struct session *s, const point_t *self,
+                      struct fault *f)
 {
     struct status *st;
     uint32_t waiting;

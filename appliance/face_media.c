@@ -51,8 +51,8 @@ static void detail_of(char out[1400], const struct face *face, const struct medi
 static err_t search(struct here *h, struct fault *f)
 {
     TRY(media_list(&h->list, NULL, f));
-    if (h->hand[0] != '\0' && h->list.count < MEDIA_MAX && media_of_dir(&h->list.item[h->list.count], h->hand,
-                                                                        NULL) == OK)
+    if (h->hand[0] != '\0' && h->list.count < MEDIA_MAX &&
+        media_of_dir(&h->list.item[h->list.count], h->hand, NULL) == OK)
         h->list.count++;
     if (h->at >= h->list.count)
         h->at = 0;

@@ -57,8 +57,12 @@ static err_t look(struct officials *o, struct fault *f)
     TRY(file_path(o->plan, sizeof o->plan, face->tally, BUNDLE_PLAN));
     TRY(file_path(o->result, sizeof o->result, face->tally, BUNDLE_RESULT));
     TRY(file_path(o->records, sizeof o->records, face->tally, BUNDLE_RECORDS));
-    o->paths = (struct publish_paths){.board = face->board,     .exports = face->exports, .records = o->records,
-                                      .plan = o->plan,          .result = o->result,      .out = face->bundle};
+    o->paths = (struct publish_paths){.board = face->board,
+                                      .exports = face->exports,
+                                      .records = o->records,
+                                      .plan = o->plan,
+                                      .result = o->result,
+                                      .out = face->bundle};
     o->has_result = access(o->result, R_OK) == 0;
     o->has_bundle = is_dir(face->bundle);
     if (access(o->plan, R_OK) != 0)
@@ -100,8 +104,8 @@ static err_t run_aggregate(struct officials *o, enum message *note, struct fault
 {
     struct night *n = &o->n;
     free(n->found);
-    err_t e = night_job(n->face, MSG_OFFICIAL_AGGREGATING, MSG_DECRYPT_VERIFYING_TEXT, aggregate_work, o, &n->found,
-                        &n->found_count, f);
+    err_t e = night_job(n->face, MSG_OFFICIAL_AGGREGATING, MSG_DECRYPT_VERIFYING_TEXT, aggregate_work, o,
+                        &n->found, &n->found_count, f);
     *note = e == OK ? MSG_OFFICIAL_AGGREGATED : e == ERR_STOPPED ? MSG_DECRYPT_STOPPED : *note;
     return e;
 }
@@ -111,8 +115,8 @@ static err_t run_aggregate(struct officials *o, enum message *note, struct fault
 static int partial_here(const struct session *s, uint32_t seat, const hash_t *plan)
 {
     const struct entry *one = NULL;
-    err_t e =
-        board_find(s->b, &one, NULL, ENTRY_PARTIAL, &s->el->r->ceremony, &s->el->r->seat[seat - 1].identity, plan);
+    err_t e = board_find(s->b, &one, NULL, ENTRY_PARTIAL, &s->el->r->ceremony,
+                         &s->el->r->seat[seat - 1].identity, plan);
     return (e == OK || e == ERR_EQUIVOCATION) && one != NULL;
 }
 
@@ -124,7 +128,6 @@ static uint32_t count_partials(const struct officials *o)
         here += (r->holders >> (j - 1) & 1) && partial_here(&o->n.s, j, &o->n.w.p->id);
     return here;
 }
-
 
 static err_t combine_work(struct night_child *child, void *ctx, struct fault *f)
 {
@@ -145,8 +148,8 @@ static err_t run_combine(struct officials *o, enum message *note, struct fault *
 {
     struct night *n = &o->n;
     free(n->found);
-    err_t e = night_job(n->face, MSG_OFFICIAL_COMBINE, MSG_JOB_PARTIALS, combine_work, o, &n->found, &n->found_count,
-                        f);
+    err_t e = night_job(n->face, MSG_OFFICIAL_COMBINE, MSG_JOB_PARTIALS, combine_work, o, &n->found,
+                        &n->found_count, f);
     int any = night_count(n->found, n->found_count, FOUND_SEAT) > 0;
     if (any) {
         o->is_checked = 1;
@@ -244,10 +247,10 @@ static void put_seats(struct page *p, const struct officials *o)
         char state[1024];
         if (!(r->holders >> (j - 1) & 1))
             continue;
-        const char *cells[] = {
-            UI_NUMBER(j), r->seat[j - 1].name,
-            message_text(o->n.face->language, signers >> (j - 1) & 1 ? MSG_OFFICIAL_YES : MSG_OFFICIAL_ABSENT),
-            state_text(state, o, j, partial_here(&o->n.s, j, plan))};
+        const char *cells[] = {UI_NUMBER(j), r->seat[j - 1].name,
+                               message_text(o->n.face->language,
+                                            signers >> (j - 1) & 1 ? MSG_OFFICIAL_YES : MSG_OFFICIAL_ABSENT),
+                               state_text(state, o, j, partial_here(&o->n.s, j, plan))};
         page_row(p, cells);
     }
 }

@@ -15,18 +15,19 @@ void face_names(struct page *p, const struct roster *r, int all);
 /* "1 Alma, 4 Dana" for bits; "-" for none. */
 void face_seats(char *out, size_t size, const struct roster *r, uint32_t seats);
 
-/* After an error of CLASS_TOKEN: says what to do, waits for the token, asks for the explicit word before the last
- * try. OK: try again; ERR_REFUSED (nothing to show): went back; or the error, if trying again is of no use. */
+/* After an error of CLASS_TOKEN: says what to do, waits for the token, asks for the explicit word before the
+ * last try. OK: try again; ERR_REFUSED (nothing to show): went back; or the error, if trying again is of no
+ * use. */
 MUST err_t token_again(struct face *face, err_t e, struct fault *f);
 /* Takes the token that --token names, if exactly one is there. */
 MUST err_t token_preset(struct face *face, struct fault *f);
 
 /* --- the steps of a ceremony (face_steps.c, face_shares.c) ---
- * Each explains, shows a summary, asks, works. note: what to say on the page to which they return; unchanged if
- * nothing was done. Errors are shown by the caller. */
+ * Each explains, shows a summary, asks, works. note: what to say on the page to which they return; unchanged
+ * if nothing was done. Errors are shown by the caller. */
 typedef err_t ceremony_step(struct face *face, enum message *note, struct fault *f);
-ceremony_step step_enroll, step_roster, step_deal, step_open, step_reveal, step_cut, step_confirm, step_record,
-    step_words;
+ceremony_step step_enroll, step_roster, step_deal, step_open, step_reveal, step_cut, step_confirm,
+    step_record, step_words;
 
 /* A few words for where a ceremony stands, and for what a trustee does next. */
 enum message stage_message(enum stage stage);

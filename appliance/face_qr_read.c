@@ -82,9 +82,8 @@ static err_t picture_of_folder(void *ctx, const char *name, struct fault *f)
     char path[4200];
     struct stat st;
     (void)f;
-    if (w->read == PICTURES_MAX || file_path(path, sizeof path, w->path, name) != OK || stat(path,
-                                                                                             &st) != 0 ||
-        !S_ISREG(st.st_mode))
+    if (w->read == PICTURES_MAX || file_path(path, sizeof path, w->path, name) != OK ||
+        stat(path, &st) != 0 || !S_ISREG(st.st_mode))
         return OK;
     w->read++;
     TRY(w->child->progress(w->child->progress_ctx, "QR", w->read, 0));

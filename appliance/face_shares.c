@@ -4,7 +4,7 @@
 
 #include "appliance/face_steps.h"
 
-#define BIT(seat) (UINT32_C(1) << ((seat) - 1))
+#define BIT(seat) (UINT32_C(1) << ((seat)-1))
 
 struct share_work {
     struct roster r;
@@ -23,7 +23,8 @@ static err_t new_work(struct share_work **out, struct fault *f)
 static err_t need_roster(const struct step_view *v, hash_t *ceremony, struct fault *f)
 {
     if (v->st->rosters_differ)
-        return fault_set(f, ERR_CONFLICT, "trustees signed different rosters; stop and compare the words again");
+        return fault_set(f, ERR_CONFLICT,
+                         "trustees signed different rosters; stop and compare the words again");
     if (!v->st->has_roster)
         return fault_set(f, ERR_EARLY, "no roster is signed on this board");
     *ceremony = v->st->roster.ceremony;
@@ -61,10 +62,11 @@ static err_t show_shares(struct face *face, const struct share_work *w, int *act
                             : w->missing & BIT(j) ? MSG_SHARE_MISSING
                             : w->undealt & BIT(j) ? MSG_SHARE_UNDEALT
                                                   : MSG_SHARE_GOOD;
-        enum page_state state = w->bad & BIT(j)                        ? PAGE_FAIL
+        enum page_state state = w->bad & BIT(j)                      ? PAGE_FAIL
                                 : (w->missing | w->undealt) & BIT(j) ? PAGE_NOT_CHECKED
                                                                      : PAGE_PASS;
-        page_check(p, state, message_text(face->language, what), MSG_SHARE_OF, UI_NUMBER(j), w->r.seat[j - 1].name);
+        page_check(p, state, message_text(face->language, what), MSG_SHARE_OF, UI_NUMBER(j),
+                   w->r.seat[j - 1].name);
     }
     page_action(p, 'g', GO_ON, MSG_OK);
     if (w->bad != 0)
@@ -208,9 +210,10 @@ static void put_outcome(struct face *face, struct page *p, const struct roster *
     for (uint32_t j = 1; j <= r->n; j++)
         if (oc->fate[j - 1] != FATE_QUALIFIED || (c->absent & BIT(j)) || (oc->voided & BIT(j)))
             page_warn(p, MSG_CUT_OUT, UI_NUMBER(j), r->seat[j - 1].name,
-                      message_text(face->language, oc->fate[j - 1] != FATE_QUALIFIED ? fate_message(oc->fate[j - 1])
-                                                   : c->absent & BIT(j)              ? MSG_FATE_CALLED_ABSENT
-                                                                                     : MSG_FATE_VOID));
+                      message_text(face->language, oc->fate[j - 1] != FATE_QUALIFIED
+                                                       ? fate_message(oc->fate[j - 1])
+                                                   : c->absent & BIT(j) ? MSG_FATE_CALLED_ABSENT
+                                                                        : MSG_FATE_VOID));
     page_text(p, MSG_CUT_ENTRIES, UI_NUMBER(c->entry_count));
     hex_put(hex, c->hash.b, HASH_LEN);
     page_value(p, hex, MSG_CUT_HASH);
@@ -231,7 +234,8 @@ static err_t cut_token(struct face *face, struct session *s, void *ctx, struct f
 enum { SIGN = 1, ABSENT };
 
 /* One round: the cut as it would be; *action: SIGN, ABSENT (choose again) or back. */
-static err_t show_cut(struct face *face, struct cut_work *w, struct step_view *v, int *action, struct fault *f)
+static err_t show_cut(struct face *face, struct cut_work *w, struct step_view *v, int *action,
+                      struct fault *f)
 {
     struct page_event ev;
     cut_free(&w->cut);
@@ -309,11 +313,13 @@ static err_t confirm_token(struct face *face, struct session *s, void *ctx, stru
     return work_confirm(s, &w->r, &w->cut, f);
 }
 
-static err_t confirm_steps(struct face *face, struct confirm_work *w, const struct step_view *v, struct fault *f)
+static err_t confirm_steps(struct face *face, struct confirm_work *w, const struct step_view *v,
+                           struct fault *f)
 {
     TRY(need_roster(v, &w->ceremony, f));
     if (!v->st->has_cut)
-        return fault_set(f, ERR_EARLY, "no cut on this board contains all of its entries: one trustee makes a cut first");
+        return fault_set(f, ERR_EARLY,
+                         "no cut on this board contains all of its entries: one trustee makes a cut first");
     w->cut = v->st->cut.hash;
     struct page *p = step_summary(face, MSG_STEP_CONFIRM, MSG_CONFIRM_PROMISE, v->s.el->m);
     put_outcome(face, p, &v->st->roster, &v->st->cut, &v->st->outcome);

@@ -145,7 +145,8 @@ static void find_candidates(struct candidates *c, const struct step_view *v)
         if (e->kind != ENTRY_ENROLL || enrolment_parse(&x, e, v->s.el->m, v->s.g, NULL) != OK)
             continue;
         hex_put(hex, e->id.b, 8);
-        snprintf(c->text[c->count], sizeof c->text[0], "%s, %s (%s, %s)", x.name, x.organisation, x.serial, hex);
+        snprintf(c->text[c->count], sizeof c->text[0], "%s, %s (%s, %s)", x.name, x.organisation, x.serial,
+                 hex);
         c->id[c->count] = e->id;
         c->chosen[c->count] = v->st->has_roster;
         for (uint32_t j = 0; v->st->has_roster && j < v->st->roster.n; j++)
@@ -164,8 +165,8 @@ static err_t leave_out(struct face *face, struct roster_work *w, const struct st
     find_candidates(c, v);
     for (size_t i = 0; i < c->count; i++)
         label[i] = c->text[i];
-    err_t e = face_pick(face, MSG_LEAVE_OUT_TITLE, MSG_LEAVE_OUT_TEXT, MSG_LEAVE_OUT_MARK, label, c->chosen, c->count,
-                        f);
+    err_t e = face_pick(face, MSG_LEAVE_OUT_TITLE, MSG_LEAVE_OUT_TEXT, MSG_LEAVE_OUT_MARK, label, c->chosen,
+                        c->count, f);
     w->left = 0;
     for (size_t i = 0; i < c->count && w->left < TRUSTEES_MAX; i++)
         if (c->chosen[i])
@@ -210,7 +211,9 @@ static err_t roster_token(struct face *face, struct session *s, void *ctx, struc
     TRY(work_roster(w->r, &w->is_signed, s, &s->t.identity, w->left_out, w->left, f));
     if (hash_cmp(&w->r->ceremony, &shown) != 0) {
         w->r->ceremony = shown;
-        return fault_set(f, ERR_MISMATCH, "the board has changed since the roster was shown, or this token signed another one");
+        return fault_set(
+            f, ERR_MISMATCH,
+            "the board has changed since the roster was shown, or this token signed another one");
     }
     return roster_sign(&s->t, w->r, f);
 }

@@ -54,11 +54,11 @@ static void choose(struct face *face, const struct hsm_token *t, const char *uri
 /* What is known of the token's state, as one word for a list. */
 static enum message state_of(const struct hsm_token *t)
 {
-    return t->locked                          ? MSG_TOKEN_LOCKED
-           : !t->initialized || !t->pin_set   ? MSG_TOKEN_NEW
-           : t->final_try                     ? MSG_TOKEN_FINAL
-           : t->tries_low                     ? MSG_TOKEN_LOW
-                                              : MSG_TOKEN_GOOD;
+    return t->locked                        ? MSG_TOKEN_LOCKED
+           : !t->initialized || !t->pin_set ? MSG_TOKEN_NEW
+           : t->final_try                   ? MSG_TOKEN_FINAL
+           : t->tries_low                   ? MSG_TOKEN_LOW
+                                            : MSG_TOKEN_GOOD;
 }
 
 err_t token_preset(struct face *face, struct fault *f)
@@ -267,8 +267,8 @@ static struct page *token_page(struct face *face, const struct tokens *all, size
     for (size_t i = 0; i < all->count; i++) {
         char text[160];
         const struct hsm_token *t = &all->list[i];
-        snprintf(text, sizeof text, "%s  %s  %s %s", t->info.label[0] != '\0' ? t->info.label : "-", t->info.serial,
-                 t->info.manufacturer, t->info.model);
+        snprintf(text, sizeof text, "%s  %s  %s %s", t->info.label[0] != '\0' ? t->info.label : "-",
+                 t->info.serial, t->info.manufacturer, t->info.model);
         page_item_raw(p, text, message_text(face->language, state_of(t)));
     }
     page_action_flags(p, 'g', USE, PAGE_NEEDS_ALL, MSG_TOKEN_USE);

@@ -9,7 +9,8 @@
 
 struct verifying {
     struct face *face;
-    char typed[WORDS_INPUT_MAX], anchor[WORDS_INPUT_MAX]; /* as typed; as the verifier takes it, empty: none */
+    char typed[WORDS_INPUT_MAX],
+        anchor[WORDS_INPUT_MAX]; /* as typed; as the verifier takes it, empty: none */
     struct tape_item *found;
     size_t found_count;
     const struct tape_item *bundle; /* in found */
@@ -98,12 +99,13 @@ static err_t verify_work(struct night_child *child, void *ctx, struct fault *f)
 {
     struct verifying *v = ctx;
     struct verify_report *r;
-    struct verify_options options = {.anchor = v->anchor[0] != '\0' ? v->anchor : NULL,
-                                     .progress = night_progress,
-                                     .progress_ctx = child};
+    struct verify_options options = {
+        .anchor = v->anchor[0] != '\0' ? v->anchor : NULL, .progress = night_progress, .progress_ctx = child};
     TRY(verify_bundle(&r, v->face->bundle, &options, f));
-    struct tape_item item = {
-        .kind = FOUND_BUNDLE, .hash = r->fingerprint, .number = (uint32_t)r->has_fingerprint, .a = verify_verdict(r)};
+    struct tape_item item = {.kind = FOUND_BUNDLE,
+                             .hash = r->fingerprint,
+                             .number = (uint32_t)r->has_fingerprint,
+                             .a = verify_verdict(r)};
     snprintf(item.text, sizeof item.text, "%s", r->title);
     err_t e = tape_put(&child->tape, &item);
     for (size_t i = 0; i < r->count && e == OK; i++)
@@ -189,8 +191,9 @@ static err_t choose_detail(struct verifying *v, size_t *index, struct fault *f)
                                                  [PAGE_PASS] = MSG_STATE_PASS,
                                                  [PAGE_FAIL] = MSG_STATE_FAIL,
                                                  [PAGE_NOT_CHECKED] = MSG_STATE_NOT_CHECKED};
-            page_item_raw(p, verify_check_id(i),
-                          message_text(v->face->language, names[x != NULL ? state_of(x->a) : PAGE_NOT_CHECKED]));
+            page_item_raw(
+                p, verify_check_id(i),
+                message_text(v->face->language, names[x != NULL ? state_of(x->a) : PAGE_NOT_CHECKED]));
         }
         page_action_flags(p, 'g', 1, PAGE_NEEDS_ALL, MSG_OK);
         err_t e = page_run(p, &ev, f);
@@ -323,7 +326,7 @@ static err_t run(struct verifying *v, struct fault *f)
         v->found = NULL;
         v->bundle = NULL;
         e = night_job(v->face, MSG_CHECKS_RUNNING, MSG_CHECKS_RUNNING_TEXT, verify_work, v, &v->found,
-                            &v->found_count, f);
+                      &v->found_count, f);
         note = e == ERR_STOPPED ? MSG_NOT_DONE : MSG_VERIFY_TITLE;
         for (size_t i = 0; i < v->found_count && e == OK; i++)
             if (v->found[i].kind == FOUND_BUNDLE)

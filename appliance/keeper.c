@@ -25,8 +25,10 @@ struct keeper {
 
 /* --- the process --- */
 
-/* In the caller's process group: it asks for the PIN on the terminal, which a background group may not read. */
-static int spawn_with(pid_t *pid, const char *program, int fd, posix_spawn_file_actions_t *fa, posix_spawnattr_t *attr)
+/* In the caller's process group: it asks for the PIN on the terminal, which a background group may not read.
+ */
+static int spawn_with(pid_t *pid, const char *program, int fd, posix_spawn_file_actions_t *fa,
+                      posix_spawnattr_t *attr)
 {
     char name[] = "conclave", verb[] = "keeper-process";
     char *argv[] = {name, verb, NULL};
@@ -61,7 +63,8 @@ static int spawn(pid_t *pid, const char *program, int fd)
 static err_t lost(struct keeper *k, struct fault *f)
 {
     k->dead = 1;
-    return fault_set(f, ERR_TOKEN_FAILED, "the process that keeps the token's session has ended; start again");
+    return fault_set(f, ERR_TOKEN_FAILED,
+                     "the process that keeps the token's session has ended; start again");
 }
 
 /* --- calls --- */
@@ -136,9 +139,10 @@ static err_t lend_terminal(struct keeper *k, struct cbor_in *in, struct fault *f
     return wire_send(&k->wire, &o) == WIRE_GOT ? OK : lost(k, f);
 }
 
-/* Sends the request and leaves results items in in. A person may take any time for a PIN; when the keeper ends,
- * its socket closes. */
-static err_t call(struct keeper *k, const struct cbor_out *o, struct cbor_in *in, size_t results, struct fault *f)
+/* Sends the request and leaves results items in in. A person may take any time for a PIN; when the keeper
+ * ends, its socket closes. */
+static err_t call(struct keeper *k, const struct cbor_out *o, struct cbor_in *in, size_t results,
+                  struct fault *f)
 {
     size_t items;
     if (k->dead || wire_send(&k->wire, o) != WIRE_GOT)
@@ -365,8 +369,8 @@ static err_t k_deal(void *ctx, struct cbor_out *entry, struct vault_dealt *out, 
     return fetch(k, entry, len, f);
 }
 
-static err_t k_share_check(void *ctx, uint32_t dealer, const point_t C[TRUSTEES_MAX], const struct sealed *share,
-                           struct fault *f)
+static err_t k_share_check(void *ctx, uint32_t dealer, const point_t C[TRUSTEES_MAX],
+                           const struct sealed *share, struct fault *f)
 {
     struct keeper *k = ctx;
     struct cbor_out o;
@@ -396,8 +400,9 @@ static err_t k_confirm(void *ctx, struct cbor_out *entry, const struct vault_sha
     return call_entry(k, &o, entry, f);
 }
 
-static err_t k_drill(void *ctx, struct cbor_out *entry, const struct vault_shares *s, const struct bytes *confirmation,
-                     const hash_t *record, const hash_t *challenge, struct fault *f)
+static err_t k_drill(void *ctx, struct cbor_out *entry, const struct vault_shares *s,
+                     const struct bytes *confirmation, const hash_t *record, const hash_t *challenge,
+                     struct fault *f)
 {
     struct keeper *k = ctx;
     struct cbor_out o;
@@ -533,8 +538,8 @@ static err_t start(struct keeper *k, struct fault *f)
     return e;
 }
 
-err_t keeper_open(struct vault *out, struct sandbox_state *state, const char *uri, const struct keeper_options *opt,
-                  struct fault *f)
+err_t keeper_open(struct vault *out, struct sandbox_state *state, const char *uri,
+                  const struct keeper_options *opt, struct fault *f)
 {
     struct cbor_out o;
     struct cbor_in in;

@@ -1,14 +1,15 @@
 /* The keeper: a process of its own that holds the token's session, the seed and the share, and answers as the
  * vault (ceremony/vault.h) for the process that reads boards and plans.
  *
- * It is this program again, started with "keeper-process": main() calls keeper_main(3) then. It starts the token process
- * (hsm/hsm.h), opens what it may need (the terminal, the PIN's file), and then gives up its rights (sandbox.h):
- * no file, no socket, no program can be opened any more. It asks for the PIN on the terminal itself (unless the
- * caller has a page for that), and shows there the words of a plan that it computed from the plan's bytes.
+ * It is this program again, started with "keeper-process": main() calls keeper_main(3) then. It starts the
+ * token process (hsm/hsm.h), opens what it may need (the terminal, the PIN's file), and then gives up its
+ * rights (sandbox.h): no file, no socket, no program can be opened any more. It asks for the PIN on the
+ * terminal itself (unless the caller has a page for that), and shows there the words of a plan that it
+ * computed from the plan's bytes.
  *
- * The two talk over a socket in frames of ceremony/base/wire.h. No secret goes through it but the PIN of such a
- * page. What is long (statements of cuts, plans, signed entries) goes in pieces. When either side ends, so does
- * the other's use of it: the keeper with its parent, calls with ERR_TOKEN_FAILED. */
+ * The two talk over a socket in frames of ceremony/base/wire.h. No secret goes through it but the PIN of such
+ * a page. What is long (statements of cuts, plans, signed entries) goes in pieces. When either side ends, so
+ * does the other's use of it: the keeper with its parent, calls with ERR_TOKEN_FAILED. */
 #ifndef APPLIANCE_KEEPER_H
 #define APPLIANCE_KEEPER_H
 
@@ -21,13 +22,13 @@
 struct keeper_options {
     const char *program; /* "/proc/self/exe" */
     int last_try;        /* as in hsm.h */
-    /* The door for who draws on the terminal: called with lend = 1 before the keeper writes to it and reads from
-     * it, with 0 afterwards. With it the keeper waits for a key after it has shown a plan. NULL: the terminal is
-     * free at any time. */
+    /* The door for who draws on the terminal: called with lend = 1 before the keeper writes to it and reads
+     * from it, with 0 afterwards. With it the keeper waits for a key after it has shown a plan. NULL: the
+     * terminal is free at any time. */
     void (*terminal)(void *ctx, int lend);
     void *terminal_ctx;
-    /* Who asks for the PIN instead of the keeper, on a page of its own: then the PIN goes through this process,
-     * in locked memory. NULL: the keeper asks on the terminal. */
+    /* Who asks for the PIN instead of the keeper, on a page of its own: then the PIN goes through this
+     * process, in locked memory. NULL: the keeper asks on the terminal. */
     hsm_pin_fn *pin;
     void *pin_ctx;
 };

@@ -102,7 +102,8 @@ static err_t ask_caller(struct process *p, char *secret_out, size_t max, const s
     return e;
 }
 
-static err_t ask_pin(void *ctx, char *secret_out, size_t max, const struct hsm_pin_info *info, struct fault *f)
+static err_t ask_pin(void *ctx, char *secret_out, size_t max, const struct hsm_pin_info *info,
+                     struct fault *f)
 {
     struct process *p = ctx;
     struct fault given_back;
@@ -134,7 +135,9 @@ static err_t wait_for_enter(int tty, struct fault *f)
     while (n == 1 && key != '\r' && key != '\n' && key != 0x1b && key != 0x03 && key != 0x04)
         n = read(tty, &key, 1);
     tcsetattr(tty, TCSAFLUSH, &saved);
-    return n == 1 && (key == '\r' || key == '\n') ? OK : fault_set(f, ERR_REFUSED, "stopped before the plan was signed");
+    return n == 1 && (key == '\r' || key == '\n')
+               ? OK
+               : fault_set(f, ERR_REFUSED, "stopped before the plan was signed");
 }
 
 static err_t show_words(struct process *p, const struct vault_plan *plan, struct fault *f)
@@ -143,7 +146,8 @@ static err_t show_words(struct process *p, const struct vault_plan *plan, struct
     FILE *out = fmemopen(text, sizeof text, "w");
     if (out == NULL)
         return fault_set(f, ERR_MEMORY, "the plan's words");
-    fprintf(out, "\nDecryption plan of %zu sums, as read by the process that holds the token:\n\n", plan->count);
+    fprintf(out, "\nDecryption plan of %zu sums, as read by the process that holds the token:\n\n",
+            plan->count);
     err_t e = print_fingerprint(out, "Decryption plan", &plan->id);
     fprintf(out, "\nGo on only if these are the words you compared.\n");
     if (fclose(out) != 0 && e == OK)
@@ -186,8 +190,8 @@ static err_t op_open(struct process *p, struct fault *f)
     memcpy(uri, text, len);
     uri[len] = '\0';
     p->tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
-    struct hsm_options opt = {.program = "/proc/self/exe", .pin = ask_pin, .pin_ctx = p, .last_try = last_try,
-                              .open_pin_file = 1};
+    struct hsm_options opt = {
+        .program = "/proc/self/exe", .pin = ask_pin, .pin_ctx = p, .last_try = last_try, .open_pin_file = 1};
     TRY(hsm_open(&ks, uri, &opt, f));
     err_t e = vault_local_open(&p->vault, &ks, f);
     if (e != OK) {

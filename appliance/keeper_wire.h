@@ -25,13 +25,13 @@
 #define KEEPER_URI_MAX 2000
 
 enum keeper_op {
-    KEEPER_OPEN = 1,    /* uri, last_try, waits, asks -> seccomp, landlock, others */
-    KEEPER_PUT,         /* piece */
-    KEEPER_GET,         /* offset -> piece */
-    KEEPER_KEYS,        /* -> enrolled, [[label, identity, ceremony key]] */
-    KEEPER_ENROLL,      /* election, n, t, name, organisation -> entry, key, sealed */
+    KEEPER_OPEN = 1, /* uri, last_try, waits, asks -> seccomp, landlock, others */
+    KEEPER_PUT,      /* piece */
+    KEEPER_GET,      /* offset -> piece */
+    KEEPER_KEYS,     /* -> enrolled, [[label, identity, ceremony key]] */
+    KEEPER_ENROLL,   /* election, n, t, name, organisation -> entry, key, sealed */
     KEEPER_FORGET,
-    KEEPER_OWN,         /* election, label, enrolment, sealed or null */
+    KEEPER_OWN, /* election, label, enrolment, sealed or null */
     KEEPER_SEED_CHECK,
     KEEPER_ROSTER,      /* ceremony, [enrolment] */
     KEEPER_ROSTER_SIGN, /* -> entry */
@@ -46,8 +46,8 @@ enum keeper_op {
     KEEPER_PLAN_BEFORE, /* PUT: plan */
     KEEPER_PLAN_SIGN,   /* -> entry */
     KEEPER_PLAN_BOUND,
-    KEEPER_DECRYPT,     /* shares, confirmation -> entry */
-    KEEPER_RETIRE,      /* election, retirement */
+    KEEPER_DECRYPT, /* shares, confirmation -> entry */
+    KEEPER_RETIRE,  /* election, retirement */
     KEEPER_GO,
     KEEPER_NO,
     KEEPER_CLOSE

@@ -2,9 +2,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "appliance/face.h"
 #include "appliance/keeper.h"
 #include "appliance/minutes.h"
-#include "appliance/face.h"
 #include "ceremony/base/secret.h"
 #include "hsm/hsm.h"
 #include "tally/verb.h"
@@ -63,11 +63,13 @@ static const struct verb verbs[] = {
      "Signs what you noted and puts it on the board. Nothing can be taken back; nothing depends on it.",
      verb_exception},
     {"minutes", "", "the ceremony's steps, to sign on paper",
-     "Every step with its time and the hash of its entry, who took part, and lines to sign on, as text and as a\n"
+     "Every step with its time and the hash of its entry, who took part, and lines to sign on, as text and "
+     "as a\n"
      "page to print. Made from the board alone: whoever has it makes the same minutes.",
      verb_minutes},
     {"selftest", "", "does this machine calculate right",
-     "Known answers of every primitive, health of the randomness; with --token also of the token, and its probe.",
+     "Known answers of every primitive, health of the randomness; with --token also of the token, and its "
+     "probe.",
      verb_selftest},
     {"show", "FILE...", "print any file of an election for people", NULL, verb_show},
     {"rehearse", "", "a whole election on this machine with throw-away tokens",
@@ -82,7 +84,8 @@ static err_t appliance(int argc, char **argv, struct fault *f)
     struct appliance_options o = {0};
     const struct arg spec[] = {
         {"board", ARG_TEXT, &o.board, "DIR", "the board: a directory, on removable media for example", 0},
-        {"token", ARG_TEXT, &o.token, "URI", "the token, or the tokens to choose from, pkcs11:... (RFC 7512)", 0},
+        {"token", ARG_TEXT, &o.token, "URI", "the token, or the tokens to choose from, pkcs11:... (RFC 7512)",
+         0},
         {"language", ARG_TEXT, &o.language, "TAG", "en or es; otherwise asked for", 0},
         {"rehearsal", ARG_FLAG, &o.rehearsal, NULL, "on a machine with a network; said on every screen", 0},
         {"lines", ARG_FLAG, &o.lines, NULL, "line by line, for screen readers and plain terminals", 0},
@@ -107,7 +110,8 @@ int main(int argc, char **argv)
     struct fault f;
     fault_clear(&f);
     if (argc >= 2 && strcmp(argv[1], "token-process") == 0) {
-        struct sandbox_state ignored; /* the same kernel: what it refuses is said about the keeper, or here by status */
+        struct sandbox_state
+            ignored; /* the same kernel: what it refuses is said about the keeper, or here by status */
         sandbox_enter(&ignored, SANDBOX_TOKEN, NULL, 0);
         return hsm_server_main(HSM_SERVER_FD);
     }
@@ -116,7 +120,8 @@ int main(int argc, char **argv)
     err_t e = secret_init();
     if (e != OK)
         return verb_report(&program, stderr, e, &f);
-    int is_verb = argc < 2 ? !isatty(STDIN_FILENO) : strncmp(argv[1], "--", 2) != 0 || strcmp(argv[1], "--help") == 0;
+    int is_verb =
+        argc < 2 ? !isatty(STDIN_FILENO) : strncmp(argv[1], "--", 2) != 0 || strcmp(argv[1], "--help") == 0;
     if (!is_verb)
         return verb_report(&program, stderr, appliance(argc - 1, argv + 1, &f), &f);
     return verb_main(&program, argc, argv);

@@ -86,7 +86,6 @@ struct media_report {
  * what was written; ERR_ELECTION: to is a board of another election. What fn returns stops it. On error
  * report says how far it came. */
 MUST err_t media_copy_out(struct media_report *report, const struct board *b, const char *places_file,
-                          const char *to,
-                          progress_fn fn, void *ctx, struct fault *f);
+                          const char *to, progress_fn fn, void *ctx, struct fault *f);
 
 #endif

@@ -311,8 +311,7 @@ static err_t above_is_there(const char *to, struct fault *f)
 }
 
 err_t media_copy_out(struct media_report *report, const struct board *b, const char *places_file,
-                     const char *to,
-                     progress_fn fn, void *ctx, struct fault *f)
+                     const char *to, progress_fn fn, void *ctx, struct fault *f)
 {
     struct copying c = {.b = b, .to = to, .report = report, .fn = fn, .ctx = ctx};
     char sub[4400];

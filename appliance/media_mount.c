@@ -48,8 +48,8 @@ static err_t sync_medium(const char *dir, struct fault *f)
     int bad = fd < 0 || syncfs(fd) != 0, why = errno;
     if (fd >= 0)
         close(fd);
-    return bad ? fault_set(f, ERR_IO, "the medium does not take what is to be written: %s",
-                           strerror(why)) : OK;
+    return bad ? fault_set(f, ERR_IO, "the medium does not take what is to be written: %s", strerror(why))
+               : OK;
 }
 
 err_t media_remove(struct media *m, int *unmounted, struct fault *f)

@@ -117,8 +117,9 @@ static void put_party(const struct making *k, uint32_t seat, const struct enrolm
 
 static void put_parties(const struct making *k)
 {
-    const char *heads[] = {label(k, MSG_MINUTES_SEAT), label(k, MSG_MINUTES_NAME), label(k, MSG_MINUTES_ORGANISATION),
-                           label(k, MSG_MINUTES_TOKEN), label(k, MSG_MINUTES_FATE)};
+    const char *heads[] = {label(k, MSG_MINUTES_SEAT), label(k, MSG_MINUTES_NAME),
+                           label(k, MSG_MINUTES_ORGANISATION), label(k, MSG_MINUTES_TOKEN),
+                           label(k, MSG_MINUTES_FATE)};
     const struct board *b = k->s->b;
     sheet_head(k->sheet, label(k, MSG_MINUTES_PARTIES));
     if (!k->st->has_roster)
@@ -182,7 +183,8 @@ static uint32_t dealer_of(const struct making *k, const hash_t *statement)
     uint32_t seat;
     for (size_t i = 0; i < k->s->b->entry_count; i++) {
         const struct entry *e = k->s->b->entry[i];
-        if (e->kind == ENTRY_DEAL && hash_cmp(&e->statement_id, statement) == 0 && seat_of(k, &e->author, &seat))
+        if (e->kind == ENTRY_DEAL && hash_cmp(&e->statement_id, statement) == 0 &&
+            seat_of(k, &e->author, &seat))
             return seat;
     }
     return 0;
@@ -328,8 +330,8 @@ static err_t put_exception(void *ctx, const struct exception_shown *x, struct fa
     (void)f;
     hex_put(hex, x->entry->id.b, HASH_LEN);
     sheet_step(k->sheet,
-               SAY(&line, k, MSG_MINUTES_STEP, hour_text(&hour, k, x->entry->time), who_text(&who, k, x->entry),
-                   x->what.text),
+               SAY(&line, k, MSG_MINUTES_STEP, hour_text(&hour, k, x->entry->time),
+                   who_text(&who, k, x->entry), x->what.text),
                hex);
     return OK;
 }
@@ -405,8 +407,8 @@ out:
 
 /* --- writing --- */
 
-static err_t write_one(err_t (*make)(char **, size_t *, const struct sheet *), const struct sheet *s, const char *path,
-                       struct fault *f)
+static err_t write_one(err_t (*make)(char **, size_t *, const struct sheet *), const struct sheet *s,
+                       const char *path, struct fault *f)
 {
     char *text;
     size_t len;
@@ -431,11 +433,12 @@ err_t verb_minutes(struct verb_run *v, int argc, char **argv)
     struct fault *f = &v->fault;
     const char *text_path = NULL, *html_path = NULL, *tag = NULL;
     struct common c = {0};
-    struct arg spec[] = {{"board", ARG_TEXT, &c.board, "DIR", "the board: a directory, on removable media for example", 1},
-                         {"out", ARG_TEXT, &text_path, "FILE", "as text (default: printed); never overwritten", 0},
-                         {"html", ARG_TEXT, &html_path, "FILE", "also as a page to print; never overwritten", 0},
-                         {"language", ARG_TEXT, &tag, "en|es", "default en", 0},
-                         {0}};
+    struct arg spec[] = {
+        {"board", ARG_TEXT, &c.board, "DIR", "the board: a directory, on removable media for example", 1},
+        {"out", ARG_TEXT, &text_path, "FILE", "as text (default: printed); never overwritten", 0},
+        {"html", ARG_TEXT, &html_path, "FILE", "also as a page to print; never overwritten", 0},
+        {"language", ARG_TEXT, &tag, "en|es", "default en", 0},
+        {0}};
     enum language l = LANGUAGE_EN;
     struct session s;
     struct sheet *sheet = NULL;

@@ -10,10 +10,11 @@
 
 static err_t is_up(const char *name, struct fault *f)
 {
-    return fault_set(f, ERR_RULE,
-                     "network interface %s is up: the appliance works only on a machine without a network; take "
-                     "the card or cable out and switch wireless off, or rehearse with --rehearsal",
-                     name);
+    return fault_set(
+        f, ERR_RULE,
+        "network interface %s is up: the appliance works only on a machine without a network; take "
+        "the card or cable out and switch wireless off, or rehearse with --rehearsal",
+        name);
 }
 
 static err_t of_process(struct fault *f)

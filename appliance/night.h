@@ -1,5 +1,5 @@
-/* What the screens of decryption night share among themselves (face_decrypt, face_night, face_verify): work in child
- * processes, and pages about a plan. Inside face.h's module. */
+/* What the screens of decryption night share among themselves (face_decrypt, face_night, face_verify): work
+ * in child processes, and pages about a plan. Inside face.h's module. */
 #ifndef APPLIANCE_NIGHT_H
 #define APPLIANCE_NIGHT_H
 
@@ -9,8 +9,8 @@
 
 /* --- child processes (night_job.c) --- */
 
-/* Runs work in a child while a page with title and text shows how far it is. What it put on its tape is in *found
- * (freed with free()), also after an error. work: its progress is told in the person's language. */
+/* Runs work in a child while a page with title and text shows how far it is. What it put on its tape is in
+ * *found (freed with free()), also after an error. work: its progress is told in the person's language. */
 struct night_child {
     struct tape tape;
     progress_fn progress; /* for work: with child itself as ctx */
@@ -74,7 +74,6 @@ MUST err_t night_notes(struct night *n, struct fault *f);
 MUST err_t night_refusal(struct night *n, err_t e, struct fault *f);
 /* Name of a unit's place. */
 const char *night_place(char out[512], const struct night *n, const struct plan_unit *u);
-
 
 /* The catalogue's text of a check of the verifier (face_verify.c); MESSAGE_COUNT for none. */
 enum message face_check_text(const char *id);

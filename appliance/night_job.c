@@ -41,7 +41,8 @@ static err_t in_child(void *ctx, progress_fn progress, void *progress_ctx, int o
 err_t night_job(struct face *face, enum message title, enum message text, night_work *work, void *ctx,
                 struct tape_item **found, size_t *count, struct fault *f)
 {
-    struct whole_job j = {.work = work, .ctx = ctx, .child = {.tape = {.fd = -1}, .language = face->language}};
+    struct whole_job j = {
+        .work = work, .ctx = ctx, .child = {.tape = {.fd = -1}, .language = face->language}};
     struct page_job job;
     struct page *p = NULL;
     struct fault reading;
@@ -69,8 +70,9 @@ err_t night_progress(void *child, const char *what, uint64_t done, uint64_t tota
     static const struct {
         const char *what;
         enum message text;
-    } phase[] = {{"exports", MSG_JOB_EXPORTS}, {"plan", MSG_JOB_PLAN},       {"partials", MSG_JOB_PARTIALS},
-                 {"combining", MSG_JOB_COMBINING}, {"publish", MSG_JOB_PUBLISH}, {"hashes", MSG_JOB_HASHES}};
+    } phase[] = {{"exports", MSG_JOB_EXPORTS},   {"plan", MSG_JOB_PLAN},
+                 {"partials", MSG_JOB_PARTIALS}, {"combining", MSG_JOB_COMBINING},
+                 {"publish", MSG_JOB_PUBLISH},   {"hashes", MSG_JOB_HASHES}};
     const struct night_child *c = child;
     for (size_t i = 0; i < sizeof phase / sizeof phase[0]; i++)
         if (strcmp(phase[i].what, what) == 0)
@@ -93,7 +95,8 @@ void night_event(void *child, const struct aggregate_event *ev)
                                     [AGGREGATE_DROPPED] = FOUND_DROPPED,
                                     [AGGREGATE_FEW] = FOUND_FEW,
                                     [AGGREGATE_NODE] = 0};
-    struct tape_item item = {.hash = ev->kind == AGGREGATE_REPLACED || ev->kind == AGGREGATE_FEW ? ev->other : ev->id,
+    struct tape_item item = {.hash = ev->kind == AGGREGATE_REPLACED || ev->kind == AGGREGATE_FEW ? ev->other
+                                                                                                 : ev->id,
                              .a = ev->items};
     item.kind = (size_t)ev->kind < sizeof kind / sizeof kind[0] ? kind[ev->kind] : 0;
     if (item.kind == 0)
@@ -165,6 +168,7 @@ void night_guess(struct face *face, const hash_t *election)
     if (election == NULL || face->work[0] != '\0' || home == NULL || home[0] != '/')
         return;
     hex_put(hex, election->b, 8);
-    if (snprintf(face->work, sizeof face->work, "%s/conclave-verified/%s", home, hex) >= (int)sizeof face->work)
+    if (snprintf(face->work, sizeof face->work, "%s/conclave-verified/%s", home, hex) >=
+        (int)sizeof face->work)
         face->work[0] = '\0';
 }

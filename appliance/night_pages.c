@@ -243,8 +243,8 @@ err_t night_notes(struct night *n, struct fault *f)
 static void put_levels(struct page *p, const struct night *n)
 {
     static const enum table_kind kinds[] = {TABLE_LEFT, TABLE_RIGHT, TABLE_RIGHT, TABLE_RIGHT, TABLE_RIGHT};
-    static const enum message heads[] = {MSG_PLAN_COL_LEVEL, MSG_PLAN_COL_PLACES, MSG_PLAN_COL_SUMS, MSG_PLAN_COL_LOW,
-                                         MSG_PLAN_COL_HIGH};
+    static const enum message heads[] = {MSG_PLAN_COL_LEVEL, MSG_PLAN_COL_PLACES, MSG_PLAN_COL_SUMS,
+                                         MSG_PLAN_COL_LOW, MSG_PLAN_COL_HIGH};
     const struct manifest *m = n->s.el->m;
     struct plan_level level[LEVELS_MAX];
     work_plan_levels(level, m, n->w.p);

@@ -79,7 +79,8 @@ static err_t choose(struct night *n, const size_t *unit, size_t count, size_t *a
     enum { TAKE = 1, NEXT, BEFORE };
     for (size_t from = *at / CHOICES * CHOICES;;) {
         struct page_event ev;
-        size_t end = count - from > CHOICES ? from + CHOICES : count, index = *at >= from && *at < end ? *at - from : 0;
+        size_t end = count - from > CHOICES ? from + CHOICES : count,
+               index = *at >= from && *at < end ? *at - from : 0;
         struct page *p = page_new(n->face->ui, MSG_RESULT_PLACES);
         page_text(p, MSG_PLAN_PAGE, UI_NUMBER(from + 1), UI_NUMBER(end), UI_NUMBER(count));
         page_field_choice(p, &index, MSG_RESULT_CHOOSE);
@@ -116,7 +117,8 @@ static err_t check_rows(const struct night *n, const struct result *r, struct fa
         TRY(result_row_check(&r->row[i], n->s.el->m, f));
         if (strcmp(r->row[i].place, u->place) != 0 ||
             strcmp(r->row[i].contest, n->s.el->m->contest[u->contest].id) != 0)
-            return fault_set(f, ERR_MISMATCH, "row %zu of the result is not unit %zu of the plan", i + 1, i + 1);
+            return fault_set(f, ERR_MISMATCH, "row %zu of the result is not unit %zu of the plan", i + 1,
+                             i + 1);
     }
     return OK;
 }

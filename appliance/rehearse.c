@@ -91,7 +91,8 @@ static err_t fresh_directory(struct rehearsal *r, struct fault *f)
     return file_write(marker, MARKER, strlen(MARKER), FILE_NEW, f);
 }
 
-static err_t private_file(struct rehearsal *r, uint32_t i, const char *name, const char *text, struct fault *f)
+static err_t private_file(struct rehearsal *r, uint32_t i, const char *name, const char *text,
+                          struct fault *f)
 {
     char path[4096];
     TRY(rehearse_path(path, r, "tokens/trustee-%u/%s", i, name));
@@ -105,7 +106,8 @@ static err_t make_token(struct rehearsal *r, uint32_t i, struct fault *f)
     unsigned rnd[2];
     TRY(rehearse_path(store, r, "tokens/trustee-%u/store", i));
     TRY(file_mkdir(store, f));
-    snprintf(conf, sizeof conf, "directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n", store);
+    snprintf(conf, sizeof conf, "directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n",
+             store);
     TRY(private_file(r, i, "softhsm2.conf", conf, f));
     random_bytes(rnd, sizeof rnd);
     snprintf(pin, sizeof pin, "%08u\n", rnd[0] % 100000000);
@@ -117,8 +119,8 @@ static err_t make_token(struct rehearsal *r, uint32_t i, struct fault *f)
     TRY(rehearse_path(pin_file, r, "tokens/trustee-%u/pin", i));
     snprintf(label, sizeof label, "trustee-%u", i);
     snprintf(uri, sizeof uri, "pkcs11:?module-path=%s", r->module);
-    const char *argv[] = {r->self, "token",   "init",          "--token", uri,          "--label",
-                          label,   "--so-pin-file", so_file,   "--pin-file", pin_file, NULL};
+    const char *argv[] = {r->self, "token",         "init",  "--token",    uri,      "--label",
+                          label,   "--so-pin-file", so_file, "--pin-file", pin_file, NULL};
     struct party p = {conf, NULL, 0, 0};
     err_t e = rehearse_run(r, &p, argv, f);
     return fault_who(f, e, "token %u", i);
@@ -128,8 +130,9 @@ static err_t make_token(struct rehearsal *r, uint32_t i, struct fault *f)
 
 static err_t enroll_all(struct rehearsal *r, struct fault *f)
 {
-    static const char *const names[] = {"Alma Ibarra", "Boris Lindqvist", "Chidi Okafor", "Dana Petrova", "Emil Sato",
-                                        "Farah Aziz",  "Gita Rao",        "Hugo Meier",   "Ines Costa"};
+    static const char *const names[] = {"Alma Ibarra",  "Boris Lindqvist", "Chidi Okafor",
+                                        "Dana Petrova", "Emil Sato",       "Farah Aziz",
+                                        "Gita Rao",     "Hugo Meier",      "Ines Costa"};
     rehearse_say(r, "visit 1: %u trustees make keys in their tokens and enrol", r->n);
     for (uint32_t i = 1; i <= r->n; i++) {
         char name[64], organisation[64];
@@ -160,8 +163,8 @@ static err_t roster_words(struct rehearsal *r, char out[WORDS_TEXT_SIZE + 1], st
 static err_t key_ceremony(struct rehearsal *r, struct fault *f)
 {
     static const char *const roster[] = {"roster", NULL}, *const deal[] = {"deal", NULL},
-                      *const complain[] = {"complain", NULL}, *const cut[] = {"cut", NULL},
-                      *const confirm[] = {"confirm", NULL};
+                             *const complain[] = {"complain", NULL}, *const cut[] = {"cut", NULL},
+                             *const confirm[] = {"confirm", NULL};
     char words[WORDS_TEXT_SIZE + 1], board[4096];
     double cpu = rehearse_cpu();
     TRY(enroll_all(r, f));
@@ -196,13 +199,15 @@ static err_t one_precinct(struct rehearsal *r, uint64_t i, struct fault *f)
     TRY(rehearse_path(ballots, r, "precincts/%s/ballots", place));
     TRY(rehearse_path(key, r, "precincts/%s/sign.key", place));
     TRY(rehearse_path(out, r, "exports/%s.cexp", place));
-    const char *open[] = {r->tally, "precinct", "open", "--board", board, "--place", place, "--journal", journal, NULL};
-    const char *vote[] = {r->tally, "ballot",  "make",  "--board",  board, "--place", place, "--random",
-                          count,    "--seed", seed,    "--out", ballots, NULL};
-    const char *cast[] = {r->tally, "precinct", "cast",      "--board", board,
-                          "--place", place,     "--journal", journal,   ballots, NULL};
-    const char *close[] = {r->tally, "precinct",  "close", "--board", board,           "--place", place,
-                           "--journal", journal, "--key", key,       "--no-passphrase", "--export", out, NULL};
+    const char *open[] = {r->tally,  "precinct", "open",      "--board", board,
+                          "--place", place,      "--journal", journal,   NULL};
+    const char *vote[] = {r->tally,   "ballot", "make",   "--board", board,   "--place", place,
+                          "--random", count,    "--seed", seed,      "--out", ballots,   NULL};
+    const char *cast[] = {r->tally, "precinct",  "cast",  "--board", board, "--place",
+                          place,    "--journal", journal, ballots,   NULL};
+    const char *close[] = {r->tally,   "precinct",  "close", "--board", board, "--place",
+                           place,      "--journal", journal, "--key",   key,   "--no-passphrase",
+                           "--export", out,         NULL};
     TRY(run(r, 0, open, f));
     TRY(run(r, 0, vote, f));
     TRY(run(r, 0, cast, f));
@@ -220,8 +225,9 @@ static err_t voting(struct rehearsal *r, struct fault *f)
     for (uint64_t i = 0; i < r->precincts; i++) {
         TRY(one_precinct(r, i, f));
         if ((i + 1) % (r->precincts >= 40 ? r->precincts / 10 : 8) == 0 || i + 1 == r->precincts)
-            rehearse_say(r, "  %llu of %llu precincts closed and exported (%.1f per second)", (unsigned long long)i + 1,
-                         (unsigned long long)r->precincts, (double)(i + 1) / (rehearse_clock() - start));
+            rehearse_say(r, "  %llu of %llu precincts closed and exported (%.1f per second)",
+                         (unsigned long long)i + 1, (unsigned long long)r->precincts,
+                         (double)(i + 1) / (rehearse_clock() - start));
     }
     return OK;
 }
@@ -236,8 +242,8 @@ static err_t import_prepare_all(struct rehearsal *r, struct fault *f)
     snprintf(n, sizeof n, "%u", r->n);
     snprintf(t, sizeof t, "%u", r->t);
     const char *new_key[] = {r->tally, "key", "new", "--out", key, "--no-passphrase", NULL};
-    const char *prepare[] = {r->tally, "import", "prepare",    "--out", board,         "--key", key,
-                             "--trustees", n,  "--threshold", t,       "--rehearsal", r->import, NULL};
+    const char *prepare[] = {r->tally,     "import", "prepare",     "--out", board,         "--key",   key,
+                             "--trustees", n,        "--threshold", t,       "--rehearsal", r->import, NULL};
     TRY(run(r, 0, new_key, f));
     return run(r, 0, prepare, f);
 }
@@ -249,8 +255,8 @@ static err_t import_encrypt_all(struct rehearsal *r, struct fault *f)
     TRY(rehearse_path(key, r, "official.key"));
     TRY(rehearse_path(exports, r, "exports"));
     rehearse_say(r, "every count is encrypted, with a proof of its range");
-    const char *encrypt[] = {r->tally,    "import", "encrypt",         "--board",  board, "--exports",
-                             exports, "--key",  key, "--no-passphrase", r->import, NULL};
+    const char *encrypt[] = {r->tally, "import", "encrypt", "--board",         board,     "--exports",
+                             exports,  "--key",  key,       "--no-passphrase", r->import, NULL};
     return run(r, 0, encrypt, f);
 }
 
@@ -276,7 +282,8 @@ static err_t decryption_night(struct rehearsal *r, struct fault *f)
     TRY(rehearse_path(work, r, "tally"));
     TRY(rehearse_path(plan, r, "tally/plan.cbor"));
     rehearse_say(r, "aggregation: precinct, county, state, nation");
-    const char *aggregate[] = {r->tally, "aggregate", "--board", board, "--exports", exports, "--work", work, NULL};
+    const char *aggregate[] = {r->tally, "aggregate", "--board", board, "--exports",
+                               exports,  "--work",    work,      NULL};
     const char *make_plan[] = {r->tally, "plan", "--board", board, "--work", work, NULL};
     const char *combine[] = {r->tally, "combine", "--board", board, "--work", work, NULL};
     TRY(run(r, 0, aggregate, f));
@@ -306,8 +313,8 @@ static err_t publish_and_verify(struct rehearsal *r, struct fault *f)
     TRY(rehearse_path(bundle, r, "bundle"));
     TRY(rehearse_path(anchor, r, "anchor"));
     rehearse_say(r, "publishing the bundle");
-    const char *publish[] = {r->tally, "publish", "--board", board, "--exports", exports, "--work", work, "--out", bundle,
-                             NULL};
+    const char *publish[] = {r->tally, "publish", "--board", board,  "--exports", exports,
+                             "--work", work,      "--out",   bundle, NULL};
     TRY(run(r, 0, publish, f));
     TRY(bundle_election_load(&el, board, 1, f));
     record_anchor(&h, &el->m->election, &el->r->id);
@@ -369,10 +376,10 @@ static err_t result_row_print(struct table *t, const struct manifest *m, const s
 static err_t show_result(struct rehearsal *r, struct fault *f)
 {
     const struct table_column column[] = {{"contest", TABLE_LEFT},
-                                                 {"option", TABLE_LEFT},
-                                                 {"decrypted", TABLE_RIGHT},
-                                                 {"", TABLE_BAR},
-                                                 {r->import != NULL ? "" : "voted", TABLE_RIGHT}};
+                                          {"option", TABLE_LEFT},
+                                          {"decrypted", TABLE_RIGHT},
+                                          {"", TABLE_BAR},
+                                          {r->import != NULL ? "" : "voted", TABLE_RIGHT}};
     char board[4096], path[4096];
     struct bundle_election *el = NULL;
     struct result *res = NULL;
@@ -455,10 +462,9 @@ static err_t find_programs(struct rehearsal *r, char self[4096], struct fault *f
 
 static const char *find_module(void)
 {
-    static const char *const places_tried[] = {"/usr/lib/softhsm/libsofthsm2.so",
-                                               "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
-                                               "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
-                                               "/usr/local/lib/softhsm/libsofthsm2.so"};
+    static const char *const places_tried[] = {
+        "/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+        "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so", "/usr/local/lib/softhsm/libsofthsm2.so"};
     for (size_t i = 0; i < sizeof places_tried / sizeof places_tried[0]; i++)
         if (access(places_tried[i], R_OK) == 0)
             return places_tried[i];
@@ -468,17 +474,20 @@ static const char *find_module(void)
 err_t verb_rehearse(struct verb_run *v, int argc, char **argv)
 {
     struct fault *f = &v->fault;
-    const char *dir = NULL, *precincts = NULL, *ballots = NULL, *seed = NULL, *module = NULL, *n = NULL, *t = NULL;
+    const char *dir = NULL, *precincts = NULL, *ballots = NULL, *seed = NULL, *module = NULL, *n = NULL,
+               *t = NULL;
     struct rehearsal r = {.out = stdout, .started = rehearse_clock()};
-    struct arg spec[] = {{"dir", ARG_TEXT, &dir, "DIR", "where everything goes (default build/rehearsal)", 0},
-                         {"precincts", ARG_TEXT, &precincts, "N", "default 24", 0},
-                         {"ballots", ARG_TEXT, &ballots, "N", "in each precinct, default 25", 0},
-                         {"seed", ARG_TEXT, &seed, "N", "decides how the made-up voters vote; never the cryptography", 0},
-                         {"trustees", ARG_TEXT, &n, "N", "default 9", 0},
-                         {"threshold", ARG_TEXT, &t, "T", "default 5", 0},
-                         {"import", ARG_TEXT, &r.import, "FILE", "real results in the MEDSL layout, instead of made-up voters", 0},
-                         {"module", ARG_TEXT, &module, "FILE", "SoftHSM2's PKCS#11 module", 0},
-                         {0}};
+    struct arg spec[] = {
+        {"dir", ARG_TEXT, &dir, "DIR", "where everything goes (default build/rehearsal)", 0},
+        {"precincts", ARG_TEXT, &precincts, "N", "default 24", 0},
+        {"ballots", ARG_TEXT, &ballots, "N", "in each precinct, default 25", 0},
+        {"seed", ARG_TEXT, &seed, "N", "decides how the made-up voters vote; never the cryptography", 0},
+        {"trustees", ARG_TEXT, &n, "N", "default 9", 0},
+        {"threshold", ARG_TEXT, &t, "T", "default 5", 0},
+        {"import", ARG_TEXT, &r.import, "FILE", "real results in the MEDSL layout, instead of made-up voters",
+         0},
+        {"module", ARG_TEXT, &module, "FILE", "SoftHSM2's PKCS#11 module", 0},
+        {0}};
     char self[4096], real[4096];
     uint64_t n64 = 9, t64 = 5;
     TRY(verb_options(v, argc, argv, spec, NULL));

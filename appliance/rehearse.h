@@ -31,8 +31,8 @@ struct party {
     int expect_status; /* exit status that is right */
 };
 
-/* Runs argv (NULL-terminated) and waits. ERR_MISMATCH with the last lines of its output when the exit status is not the
- * expected one. */
+/* Runs argv (NULL-terminated) and waits. ERR_MISMATCH with the last lines of its output when the exit status
+ * is not the expected one. */
 MUST err_t rehearse_run(struct rehearsal *r, const struct party *p, const char *const *argv, struct fault *f);
 /* Seconds since the start, monotonic; CPU seconds of all finished children. */
 double rehearse_clock(void);

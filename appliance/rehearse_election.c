@@ -51,25 +51,27 @@ static err_t precinct_key(struct rehearsal *r, pubkey_t *key, const char *place,
     return signkey_new(key, path, SIGNKEY_REHEARSAL, "", 0, f);
 }
 
-static err_t add_precinct(struct rehearsal *r, struct cbor_out *csv, uint64_t i, const char *county, struct fault *f)
+static err_t add_precinct(struct rehearsal *r, struct cbor_out *csv, uint64_t i, const char *county,
+                          struct fault *f)
 {
     char place[64], row[512], hex[2 * POINT_LEN + 1];
     pubkey_t key;
     snprintf(place, sizeof place, "precinct-%05llu", (unsigned long long)i + 1);
     TRY(precinct_key(r, &key, place, f));
     hex_put(hex, key.b, POINT_LEN);
-    int n = snprintf(row, sizeof row, "%s,precinct,%s,Precinct %llu,%s,,%s\n", place, county, (unsigned long long)i + 1,
-                     i % 3 == 0 ? "river" : "inland", hex);
+    int n = snprintf(row, sizeof row, "%s,precinct,%s,Precinct %llu,%s,,%s\n", place, county,
+                     (unsigned long long)i + 1, i % 3 == 0 ? "river" : "inland", hex);
     cbor_put_raw(csv, row, (size_t)n);
     return csv->err;
 }
 
-static err_t add_county(struct rehearsal *r, struct cbor_out *csv, uint64_t first, uint64_t county, const char *state,
-                        struct fault *f)
+static err_t add_county(struct rehearsal *r, struct cbor_out *csv, uint64_t first, uint64_t county,
+                        const char *state, struct fault *f)
 {
     char id[64], row[256];
     snprintf(id, sizeof id, "county-%04llu", (unsigned long long)county + 1);
-    int n = snprintf(row, sizeof row, "%s,county,%s,County %llu,,,\n", id, state, (unsigned long long)county + 1);
+    int n =
+        snprintf(row, sizeof row, "%s,county,%s,County %llu,,,\n", id, state, (unsigned long long)county + 1);
     cbor_put_raw(csv, row, (size_t)n);
     for (uint64_t i = first; i < first + PRECINCTS_PER_COUNTY && i < r->precincts; i++)
         TRY(add_precinct(r, csv, i, id, f));
@@ -84,7 +86,8 @@ static err_t make_places(struct rehearsal *r, struct cbor_out *csv, struct fault
     for (uint64_t i = 0, state = 0; i < r->precincts; state++) {
         char id[64], row[256];
         snprintf(id, sizeof id, "state-%03llu", (unsigned long long)state + 1);
-        int n = snprintf(row, sizeof row, "%s,state,nation,State %llu,,,\n", id, (unsigned long long)state + 1);
+        int n =
+            snprintf(row, sizeof row, "%s,state,nation,State %llu,,,\n", id, (unsigned long long)state + 1);
         cbor_put_raw(csv, row, (size_t)n);
         for (int k = 0; k < COUNTIES_PER_STATE && i < r->precincts; k++, county++, i += PRECINCTS_PER_COUNTY)
             TRY(add_county(r, csv, i, county, id, f));

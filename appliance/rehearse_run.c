@@ -20,7 +20,8 @@ double rehearse_cpu(void)
 {
     struct rusage u;
     getrusage(RUSAGE_CHILDREN, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 void rehearse_say(struct rehearsal *r, const char *fmt, ...)
@@ -44,11 +45,13 @@ err_t rehearse_path(char out[4096], const struct rehearsal *r, const char *fmt, 
     return k < 0 || n + k >= 4096 ? ERR_LIMIT : OK;
 }
 
-/* The child: what it may see is its own token's configuration and nothing else of the environment but paths. */
+/* The child: what it may see is its own token's configuration and nothing else of the environment but paths.
+ */
 static void become(const struct party *p, const char *const *argv, int in, int out)
 {
-    static const char *const kept[] = {"PATH", "HOME", "LANG", "LC_ALL", "TERM", "ASAN_OPTIONS", "UBSAN_OPTIONS",
-                                       "OMP_NUM_THREADS", "LD_LIBRARY_PATH"};
+    static const char *const kept[] = {"PATH",           "HOME",         "LANG",          "LC_ALL",
+                                       "TERM",           "ASAN_OPTIONS", "UBSAN_OPTIONS", "OMP_NUM_THREADS",
+                                       "LD_LIBRARY_PATH"};
     const char *value[sizeof kept / sizeof kept[0]];
     for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
         value[i] = getenv(kept[i]);
@@ -65,7 +68,8 @@ static void become(const struct party *p, const char *const *argv, int in, int o
     _exit(127);
 }
 
-/* Reads the child's output to its end: into the log, to the terminal if wanted, and the last part into tail. */
+/* Reads the child's output to its end: into the log, to the terminal if wanted, and the last part into tail.
+ */
 static void drain(struct rehearsal *r, const struct party *p, int fd, char *tail, size_t tail_len)
 {
     char path[4096], buf[4096];

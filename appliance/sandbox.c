@@ -67,13 +67,15 @@ static void put_call(struct filter *p, unsigned call, unsigned action)
     put_return(p, action);
 }
 
-static void load_argument(struct filter *p, unsigned n) /* its low half: both architectures are little-endian */
+static void load_argument(struct filter *p,
+                          unsigned n) /* its low half: both architectures are little-endian */
 {
     put(p, BPF_LD | BPF_W | BPF_ABS, (unsigned)offsetof(struct seccomp_data, args[0]) + 8 * n, 0, 0);
 }
 
 /* The call with one of these values as an argument, and refused otherwise. */
-static void put_call_with(struct filter *p, unsigned call, unsigned argument, const unsigned *value, unsigned count)
+static void put_call_with(struct filter *p, unsigned call, unsigned argument, const unsigned *value,
+                          unsigned count)
 {
     put(p, BPF_JMP | BPF_JEQ | BPF_K, call, 0, 2 * count + 2);
     load_argument(p, argument);
@@ -100,12 +102,32 @@ static void put_threads_only(struct filter *p)
 /* Never needed by any of us, and the ways to reach into others or the kernel. */
 static void put_never(struct filter *p)
 {
-    static const unsigned never[] = {
-        SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_kcmp, SYS_bpf, SYS_perf_event_open,
-        SYS_userfaultfd,
-        SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register, SYS_init_module, SYS_finit_module,
-        SYS_delete_module, SYS_kexec_load, SYS_reboot, SYS_swapon, SYS_swapoff, SYS_keyctl, SYS_add_key,
-        SYS_request_key, SYS_pidfd_getfd, SYS_unshare, SYS_setns, SYS_open_by_handle_at, SYS_chroot, SYS_pivot_root};
+    static const unsigned never[] = {SYS_ptrace,
+                                     SYS_process_vm_readv,
+                                     SYS_process_vm_writev,
+                                     SYS_kcmp,
+                                     SYS_bpf,
+                                     SYS_perf_event_open,
+                                     SYS_userfaultfd,
+                                     SYS_io_uring_setup,
+                                     SYS_io_uring_enter,
+                                     SYS_io_uring_register,
+                                     SYS_init_module,
+                                     SYS_finit_module,
+                                     SYS_delete_module,
+                                     SYS_kexec_load,
+                                     SYS_reboot,
+                                     SYS_swapon,
+                                     SYS_swapoff,
+                                     SYS_keyctl,
+                                     SYS_add_key,
+                                     SYS_request_key,
+                                     SYS_pidfd_getfd,
+                                     SYS_unshare,
+                                     SYS_setns,
+                                     SYS_open_by_handle_at,
+                                     SYS_chroot,
+                                     SYS_pivot_root};
     for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
         put_call(p, never[i], REFUSE);
     put(p, BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 4); /* typing into somebody's terminal */
@@ -124,8 +146,8 @@ static void put_local_sockets(struct filter *p)
 
 static void put_no_sockets(struct filter *p)
 {
-    static const unsigned calls[] = {SYS_socket, SYS_socketpair, SYS_bind, SYS_connect, SYS_listen, SYS_accept,
-                                     SYS_accept4};
+    static const unsigned calls[] = {SYS_socket, SYS_socketpair, SYS_bind,   SYS_connect,
+                                     SYS_listen, SYS_accept,     SYS_accept4};
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
         put_call(p, calls[i], REFUSE);
 }
@@ -140,19 +162,58 @@ static void put_no_programs(struct filter *p)
 static void put_keeper(struct filter *p)
 {
     static const unsigned calls[] = {
-        SYS_read, SYS_write, SYS_writev, SYS_pread64, SYS_close, SYS_lseek, SYS_fstat, SYS_newfstatat, SYS_sendto,
-        SYS_recvfrom, SYS_ppoll, SYS_fcntl, SYS_dup,
+        SYS_read,
+        SYS_write,
+        SYS_writev,
+        SYS_pread64,
+        SYS_close,
+        SYS_lseek,
+        SYS_fstat,
+        SYS_newfstatat,
+        SYS_sendto,
+        SYS_recvfrom,
+        SYS_ppoll,
+        SYS_fcntl,
+        SYS_dup,
         /* memory */
-        SYS_mmap, SYS_munmap, SYS_mprotect, SYS_mremap, SYS_madvise, SYS_brk, SYS_mlock, SYS_munlock, SYS_mlock2,
+        SYS_mmap,
+        SYS_munmap,
+        SYS_mprotect,
+        SYS_mremap,
+        SYS_madvise,
+        SYS_brk,
+        SYS_mlock,
+        SYS_munlock,
+        SYS_mlock2,
         /* time, randomness, oneself */
-        SYS_clock_gettime, SYS_clock_nanosleep, SYS_nanosleep, SYS_gettimeofday, SYS_getrandom, SYS_getpid, SYS_gettid,
-        SYS_getppid, SYS_futex, SYS_sched_yield, SYS_sched_getaffinity, SYS_set_robust_list, SYS_rt_sigaction,
-        SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack, SYS_signalfd4, SYS_tgkill, SYS_exit, SYS_exit_group,
+        SYS_clock_gettime,
+        SYS_clock_nanosleep,
+        SYS_nanosleep,
+        SYS_gettimeofday,
+        SYS_getrandom,
+        SYS_getpid,
+        SYS_gettid,
+        SYS_getppid,
+        SYS_futex,
+        SYS_sched_yield,
+        SYS_sched_getaffinity,
+        SYS_set_robust_list,
+        SYS_rt_sigaction,
+        SYS_rt_sigprocmask,
+        SYS_rt_sigreturn,
+        SYS_sigaltstack,
+        SYS_signalfd4,
+        SYS_tgkill,
+        SYS_exit,
+        SYS_exit_group,
         SYS_restart_syscall,
         /* ending the token's process */
-        SYS_kill, SYS_wait4, SYS_waitid,
+        SYS_kill,
+        SYS_wait4,
+        SYS_waitid,
 #ifdef SYS_poll
-        SYS_poll, SYS_time,
+        SYS_poll,
+        SYS_time,
 #endif
     };
     static const unsigned terminal[] = {TCGETS, TCSETS, TCSETSW, TCSETSF, TIOCGWINSZ, TIOCGPGRP, TCFLSH};
@@ -199,7 +260,8 @@ static int enter_seccomp(enum sandbox_profile profile)
     return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0;
 }
 
-/* --- Landlock (kernel documentation, userspace-api/landlock.rst); numbers here, because headers lag behind --- */
+/* --- Landlock (kernel documentation, userspace-api/landlock.rst); numbers here, because headers lag behind
+ * --- */
 
 #define LL_CREATE 444
 #define LL_ADD 445

@@ -2,9 +2,9 @@
  *
  * Each process enters its profile once, as early as it can, and never leaves it; children inherit it. Seccomp
  * refuses calls (EPERM), Landlock refuses files and TCP where the kernel has it, both without being root.
- * Besides: no new privileges, no core dumps, not readable by other processes of the user, limits on descriptors
- * and processes. What the kernel refuses is reported, never passed over; under AddressSanitizer, whose runtime
- * needs these rights, seccomp and Landlock are left out, and that is reported too. */
+ * Besides: no new privileges, no core dumps, not readable by other processes of the user, limits on
+ * descriptors and processes. What the kernel refuses is reported, never passed over; under AddressSanitizer,
+ * whose runtime needs these rights, seccomp and Landlock are left out, and that is reported too. */
 #ifndef APPLIANCE_SANDBOX_H
 #define APPLIANCE_SANDBOX_H
 

@@ -57,7 +57,8 @@ static err_t kat_hkdf(struct group *g, int broken)
         info[i] = (uint8_t)(0xf0 + i);
     TRY(hkdf(okm, sizeof okm, salt, sizeof salt, ikm, sizeof ikm, info, sizeof info));
     return equals(okm, sizeof okm,
-                  "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865", broken);
+                  "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865",
+                  broken);
 }
 
 /* RFC 9380, appendix K.1 */
@@ -113,9 +114,11 @@ static err_t kat_hpke(struct group *g, int broken)
     TRY(hex(sk.b, SCALAR_LEN, "f3ce7fdae57e1a310d87f1ebbde6f328be0a99cdbcadf4d6589cf29de4b8ffd2", 0));
     TRY(hex(enc, sizeof enc,
             "046188ab3358ff21e0c4cdf0aee60696f4cc1985022b93bdc8019422c23b52dc63"
-            "29a98b139d754bbee4c811a831a187fe19e0d05fd4895ac3693a4f8213fa2644", 0));
+            "29a98b139d754bbee4c811a831a187fe19e0d05fd4895ac3693a4f8213fa2644",
+            0));
     TRY(hex(ct, sizeof ct,
-            "231a84a09cab6bbdb99cf60489f238ecb38c7054d991980932e93499e658e4ae763fa9ad920f16ea2ff1001a83", broken));
+            "231a84a09cab6bbdb99cf60489f238ecb38c7054d991980932e93499e658e4ae763fa9ad920f16ea2ff1001a83",
+            broken));
     TRY(point_mul_base(g, &pk, &sk));
     TRY(point_compress(g, &eph, enc));
     TRY(hpke_dh(g, dh_x, &sk, &eph));
@@ -136,7 +139,8 @@ static err_t kat_ecdsa(struct group *g, int broken)
     TRY(hex(key.b, POINT_LEN, "0360fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6", 0));
     TRY(hex(signature, sizeof signature,
             "f1abb023518351cd71d881567b1ea663ed3efcf6c5132b354f28d3b0b7d38367"
-            "019f4113742a2b14bd25926b49c649155f267e60d3814b4c0cc84250e46f0083", broken));
+            "019f4113742a2b14bd25926b49c649155f267e60d3814b4c0cc84250e46f0083",
+            broken));
     hash_one(&digest, "test", 4);
     TRY(ecdsa_verify_var(&key, &digest, signature));
     digest.b[0] ^= 1;
@@ -353,8 +357,8 @@ static err_t kat_merkle(struct group *g, int broken)
 {
     static const struct {
         uint8_t len, first, step;
-    } leaf[] = {{0, 0, 0}, {1, 0, 0}, {1, 0x10, 0}, {2, 0x20, 1}, {2, 0x30, 1}, {4, 0x40, 1}, {8, 0x50, 1},
-                {16, 0x60, 1}};
+    } leaf[] = {{0, 0, 0},    {1, 0, 0},    {1, 0x10, 0}, {2, 0x20, 1},
+                {2, 0x30, 1}, {4, 0x40, 1}, {8, 0x50, 1}, {16, 0x60, 1}};
     struct merkle m;
     hash_t h;
     (void)g;
@@ -394,8 +398,8 @@ static err_t kat_words(struct group *g, int broken)
         h.b[i] = (uint8_t)i;
     h.b[0] ^= broken ? 1 : 0;
     TRY(words_put(text, &words_en, &h));
-    return strcmp(text,
-                  "aardvark amethyst knee amethyst exist adjust broccoli bugle apex gargoyle drift botany abroad "
+    return strcmp(text, "aardvark amethyst knee amethyst exist adjust broccoli bugle apex gargoyle drift "
+                        "botany abroad "
                         "lukewarm ensure latch possible") == 0
                ? OK
                : ERR_SELFTEST;

@@ -52,10 +52,15 @@ static void confine(struct session *s, const struct common *c, FILE *err)
     say_missing(err, "the process that reads the board is", &s->self);
 }
 
-err_t session_open_token(struct session *s, const struct common *c, int need_record, FILE *err, struct fault *f)
+err_t session_open_token(struct session *s, const struct common *c, int need_record, FILE *err,
+                         struct fault *f)
 {
-    struct keeper_options opt = {.program = "/proc/self/exe", .last_try = c->last_try, .terminal = c->terminal,
-                                 .terminal_ctx = c->terminal_ctx, .pin = c->pin, .pin_ctx = c->pin_ctx};
+    struct keeper_options opt = {.program = "/proc/self/exe",
+                                 .last_try = c->last_try,
+                                 .terminal = c->terminal,
+                                 .terminal_ctx = c->terminal_ctx,
+                                 .pin = c->pin,
+                                 .pin_ctx = c->pin_ctx};
     struct sandbox_state keeper;
     struct vault vault;
     memset(s, 0, sizeof *s);
@@ -101,7 +106,8 @@ err_t session_roster(struct session *s, struct roster *out, struct fault *f)
     *out = st->roster;
     status_free(st);
     if (differ)
-        return fault_set(f, ERR_CONFLICT, "trustees signed different rosters; stop and compare the words again");
+        return fault_set(f, ERR_CONFLICT,
+                         "trustees signed different rosters; stop and compare the words again");
     return has ? OK : roster_make(out, s->el->m, s->b, s->g, NULL, 0, f);
 }
 

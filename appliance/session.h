@@ -45,12 +45,12 @@ struct session {
     struct sandbox_state self, keeper; /* what they may not do any more, if has_token */
 };
 
-/* Opens the board and the election on it; need_record as in bundle.h. Refused entries are listed on err, which may
- * be NULL. */
+/* Opens the board and the election on it; need_record as in bundle.h. Refused entries are listed on err,
+ * which may be NULL. */
 MUST err_t session_open(struct session *s, const struct common *c, int need_record, FILE *err,
                         struct fault *f);
-/* Starts the keeper with the token, gives up this process's rights (unless keep_rights), then as session_open.
- * What the kernel does not allow is said on err. */
+/* Starts the keeper with the token, gives up this process's rights (unless keep_rights), then as
+ * session_open. What the kernel does not allow is said on err. */
 MUST err_t session_open_token(struct session *s, const struct common *c, int need_record, FILE *err,
                               struct fault *f);
 void session_close(struct session *s);

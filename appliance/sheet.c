@@ -26,13 +26,16 @@ struct sheet {
 
 static const char style[] =
     "@page{margin:18mm 16mm}\n"
-    "body{margin:2rem auto;max-width:52rem;padding:0 1rem;color:#000;background:#fff;font:11pt/1.45 \"Noto Sans\","
+    "body{margin:2rem auto;max-width:52rem;padding:0 1rem;color:#000;background:#fff;font:11pt/1.45 \"Noto "
+    "Sans\","
     "\"DejaVu Sans\",sans-serif}\n"
-    "h1{font-size:1.5rem;margin:0 0 .6rem}\nh2{font-size:1.1rem;margin:1.6rem 0 .5rem;border-bottom:1px solid #888;"
+    "h1{font-size:1.5rem;margin:0 0 .6rem}\nh2{font-size:1.1rem;margin:1.6rem 0 .5rem;border-bottom:1px "
+    "solid #888;"
     "break-after:avoid}\n"
     "dl{margin:.4rem 0}\ndt{font-weight:600;float:left;clear:left;margin-right:.5rem}\ndd{margin:0 0 .15rem;"
     "overflow-wrap:anywhere}\n"
-    "table{border-collapse:collapse;width:100%;font-size:.9rem}\nth,td{border:1px solid #888;padding:.2rem .45rem;"
+    "table{border-collapse:collapse;width:100%;font-size:.9rem}\nth,td{border:1px solid #888;padding:.2rem "
+    ".45rem;"
     "text-align:left;vertical-align:top;overflow-wrap:anywhere}\ntr{break-inside:avoid}\n"
     "ol{padding-left:2.2rem}\nli{margin:.25rem 0;break-inside:avoid}\n"
     "code{display:block;font:.78rem/1.3 \"DejaVu Sans Mono\",monospace;overflow-wrap:anywhere}\n"
@@ -357,7 +360,8 @@ err_t sheet_html(char **out, size_t *len, const struct sheet *s)
     *out = NULL;
     if (s == NULL || s->err != OK)
         return s == NULL ? ERR_MEMORY : s->err;
-    html_fmt(&h, "<!DOCTYPE html>\n<html lang=\"%s\">\n<head>\n<meta charset=\"utf-8\">\n", language_tag(s->language));
+    html_fmt(&h, "<!DOCTYPE html>\n<html lang=\"%s\">\n<head>\n<meta charset=\"utf-8\">\n",
+             language_tag(s->language));
     html_policy(&h, style);
     html_raw(&h, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>");
     html_text(&h, s->title);

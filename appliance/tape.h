@@ -1,6 +1,6 @@
-/* What a child process found (job_fork), in the order in which it found it: items in an anonymous file that both
- * processes have open. The child appends; the parent reads all of it after the child has ended, and takes nothing
- * in it for more than text and numbers. */
+/* What a child process found (job_fork), in the order in which it found it: items in an anonymous file that
+ * both processes have open. The child appends; the parent reads all of it after the child has ended, and
+ * takes nothing in it for more than text and numbers. */
 #ifndef APPLIANCE_TAPE_H
 #define APPLIANCE_TAPE_H
 

@@ -42,9 +42,9 @@ err_t verb_enroll(struct verb_run *v, int argc, char **argv)
 
 static err_t print_roster(const struct roster *r)
 {
-    static const struct table_column column[] = {{"seat", TABLE_RIGHT},   {"name", TABLE_LEFT},
+    static const struct table_column column[] = {{"seat", TABLE_RIGHT},        {"name", TABLE_LEFT},
                                                  {"organisation", TABLE_LEFT}, {"token", TABLE_LEFT},
-                                                 {"serial", TABLE_LEFT},  {"enrolment", TABLE_LEFT}};
+                                                 {"serial", TABLE_LEFT},       {"enrolment", TABLE_LEFT}};
     struct table *t;
     TRY(table_new(&t, column, 6));
     err_t e = OK;
@@ -69,7 +69,8 @@ err_t verb_roster(struct verb_run *v, int argc, char **argv)
     struct common c = {0};
     const char *leave_out = NULL;
     struct arg spec[] = {COMMON_ARGS(&c, 1, 1),
-                         {"leave-out", ARG_TEXT, &leave_out, "IDS", "enrolments that were given up, full hex ids separated by comma", 0},
+                         {"leave-out", ARG_TEXT, &leave_out, "IDS",
+                          "enrolments that were given up, full hex ids separated by comma", 0},
                          {0}};
     size_t left = 0;
     int is_signed;
@@ -79,7 +80,8 @@ err_t verb_roster(struct verb_run *v, int argc, char **argv)
     TRY(verb_options(v, argc, argv, spec, NULL));
     if (v->help_shown)
         return OK;
-    for (const char *p = leave_out; p != NULL && *p != '\0' && left < TRUSTEES_MAX; p += p[64] == ',' ? 65 : 64) {
+    for (const char *p = leave_out; p != NULL && *p != '\0' && left < TRUSTEES_MAX;
+         p += p[64] == ',' ? 65 : 64) {
         char hex[65];
         snprintf(hex, sizeof hex, "%.64s", p);
         if (hex_get(out[left++].b, HASH_LEN, hex) != OK || (p[64] != ',' && p[64] != '\0'))
@@ -99,8 +101,8 @@ err_t verb_roster(struct verb_run *v, int argc, char **argv)
     printf("%s: %u of %u\n", s.el->m->title, r.t, r.n);
     GO(print_roster(&r));
     GO(print_fingerprint(stdout, "Roster", &r.ceremony));
-    GO(prompt_words(stdin, stdout, "Compare the words aloud with the others, then type them: ", &words_en, &r.ceremony,
-                    f));
+    GO(prompt_words(stdin, stdout, "Compare the words aloud with the others, then type them: ", &words_en,
+                    &r.ceremony, f));
     GO(roster_sign(&s.t, &r, f));
     printf("roster signed; you have seat %u\n", roster_seat(&r, &s.t.identity));
 out:
@@ -165,7 +167,8 @@ err_t verb_complain(struct verb_run *v, int argc, char **argv)
     struct common c = {0};
     int include_missing = 0;
     struct arg spec[] = {COMMON_ARGS(&c, 1, 1),
-                         {"missing", ARG_FLAG, &include_missing, NULL, "complain also about shares whose ciphertext never arrived", 0},
+                         {"missing", ARG_FLAG, &include_missing, NULL,
+                          "complain also about shares whose ciphertext never arrived", 0},
                          {0}};
     struct session s;
     struct roster r;
@@ -200,7 +203,8 @@ err_t verb_cut(struct verb_run *v, int argc, char **argv)
     struct common c = {0};
     const char *absent_text = NULL;
     struct arg spec[] = {COMMON_ARGS(&c, 1, 1),
-                         {"absent", ARG_TEXT, &absent_text, "SEATS", "seats that are missing, such as 3,7; they will hold no share", 0},
+                         {"absent", ARG_TEXT, &absent_text, "SEATS",
+                          "seats that are missing, such as 3,7; they will hold no share", 0},
                          {0}};
     struct session s;
     struct roster r;
@@ -236,7 +240,8 @@ out:
 static err_t run_confirm(struct session *s, const struct roster *r, struct fault *f)
 {
     TRY(work_confirm(s, r, NULL, f));
-    printf("confirmed: your share was rebuilt from board and token, proved, and used on the test ciphertext\n");
+    printf(
+        "confirmed: your share was rebuilt from board and token, proved, and used on the test ciphertext\n");
     return OK;
 }
 

@@ -28,8 +28,11 @@ static void on_event(void *ctx, const struct aggregate_event *ev)
     }
     if (ev->kind == AGGREGATE_FEW) {
         progress_end(ctx);
-        fprintf(stderr, "note: a correction of %s takes away or adds only %llu ballots: no plan may be decrypted both before "
-                "and after it\n", ev->place, (unsigned long long)ev->items);
+        fprintf(stderr,
+                "note: a correction of %s takes away or adds only %llu ballots: no plan may be decrypted "
+                "both before "
+                "and after it\n",
+                ev->place, (unsigned long long)ev->items);
     }
 }
 
@@ -45,8 +48,10 @@ static void on_violation(void *ctx, const char *rule, const struct fault *f)
 
 static err_t print_plan(const struct session *s, const struct plan *p)
 {
-    static const struct table_column column[] = {
-        {"level", TABLE_LEFT}, {"contests and places", TABLE_RIGHT}, {"ballots, fewest", TABLE_RIGHT}, {"most", TABLE_RIGHT}};
+    static const struct table_column column[] = {{"level", TABLE_LEFT},
+                                                 {"contests and places", TABLE_RIGHT},
+                                                 {"ballots, fewest", TABLE_RIGHT},
+                                                 {"most", TABLE_RIGHT}};
     const struct manifest *m = s->el->m;
     struct plan_level level[LEVELS_MAX];
     struct table *t;
@@ -71,7 +76,8 @@ static err_t print_plan(const struct session *s, const struct plan *p)
 
 static void print_found(const struct aggregate_result *r)
 {
-    printf("verified on this machine: %llu ballots in %llu exports; %llu places missing, %llu ballots dropped, %llu "
+    printf("verified on this machine: %llu ballots in %llu exports; %llu places missing, %llu ballots "
+           "dropped, %llu "
            "exports corrected\n",
            (unsigned long long)r->ballots, (unsigned long long)(r->verified + r->known),
            (unsigned long long)r->missing, (unsigned long long)r->dropped, (unsigned long long)r->replaced);
@@ -90,7 +96,8 @@ static err_t open_plan(struct plan_work *w, struct session *s, const struct decr
 {
     err_t e = work_plan_open(w, s, a->plan, a->supersedes.item, a->supersedes.count, watch, f);
     if (e == ERR_MISSING && w->p != NULL && a->supersedes.count == 0)
-        return fault_set(f, ERR_MISSING, "this plan supersedes another one: name it, and all before it, with --supersedes");
+        return fault_set(f, ERR_MISSING,
+                         "this plan supersedes another one: name it, and all before it, with --supersedes");
     return e;
 }
 
@@ -122,7 +129,8 @@ static err_t run_decrypt(struct session *s, const struct decrypt_args *a, struct
     printf("%s\n", s->el->m->title);
     GO(print_plan(s, w.p));
     GO(print_fingerprint(stdout, "Decryption plan", &w.p->id));
-    GO(prompt_words(stdin, stdout, "Compare the plan's words aloud, then type them to decrypt: ", &words_en, &w.p->id, f));
+    GO(prompt_words(stdin, stdout, "Compare the plan's words aloud, then type them to decrypt: ", &words_en,
+                    &w.p->id, f));
     /* The vault shows the words it computed itself; the token, and the PIN, only after that. */
     GO(work_plan_show(&w, s, f));
     GO(trustee_find(&s->t, f));
@@ -133,7 +141,8 @@ out:
 }
 
 /* What this verb reads and writes besides the board. */
-static err_t decrypt_paths(struct decrypt_args *a, struct sandbox_path path[SESSION_PATHS_MAX], struct fault *f)
+static err_t decrypt_paths(struct decrypt_args *a, struct sandbox_path path[SESSION_PATHS_MAX],
+                           struct fault *f)
 {
     size_t n = 0;
     TRY(file_mkdir(a->work, f)); /* only what is there can be named */
@@ -155,13 +164,15 @@ err_t verb_decrypt(struct verb_run *v, int argc, char **argv)
 {
     struct fault *f = &v->fault;
     struct decrypt_args a = {0};
-    struct arg spec[] = {COMMON_ARGS(&a.c, 1, 1),
-                         {"plan", ARG_TEXT, &a.plan, "FILE", "the decryption plan", 1},
-                         {"exports", ARG_TEXT, &a.exports, "DIR", "all exports of the precincts, complete with ballots", 1},
-                         {"work", ARG_TEXT, &a.work, "DIR", "where this machine keeps what it verified", 1},
-                         {"supersedes", ARG_LIST, &a.supersedes, "FILE", "every plan before this one, back to the first; can be repeated", 0},
-                         {"despite", ARG_TEXT, &a.despite, "SEATS", "disregard that these seats signed another plan", 0},
-                         {0}};
+    struct arg spec[] = {
+        COMMON_ARGS(&a.c, 1, 1),
+        {"plan", ARG_TEXT, &a.plan, "FILE", "the decryption plan", 1},
+        {"exports", ARG_TEXT, &a.exports, "DIR", "all exports of the precincts, complete with ballots", 1},
+        {"work", ARG_TEXT, &a.work, "DIR", "where this machine keeps what it verified", 1},
+        {"supersedes", ARG_LIST, &a.supersedes, "FILE",
+         "every plan before this one, back to the first; can be repeated", 0},
+        {"despite", ARG_TEXT, &a.despite, "SEATS", "disregard that these seats signed another plan", 0},
+        {0}};
     struct session s;
     struct sandbox_path path[SESSION_PATHS_MAX];
     TRY(verb_options(v, argc, argv, spec, NULL));
@@ -196,10 +207,11 @@ err_t verb_drill(struct verb_run *v, int argc, char **argv)
     struct common c = {0};
     const char *text = NULL;
     int only_check = 0;
-    struct arg spec[] = {COMMON_ARGS(&c, 1, 0),
-                         {"challenge", ARG_TEXT, &text, "TEXT", "fresh words of another trustee, or of a public beacon", 1},
-                         {"check", ARG_FLAG, &only_check, NULL, "only check the drills on the board; needs no token", 0},
-                         {0}};
+    struct arg spec[] = {
+        COMMON_ARGS(&c, 1, 0),
+        {"challenge", ARG_TEXT, &text, "TEXT", "fresh words of another trustee, or of a public beacon", 1},
+        {"check", ARG_FLAG, &only_check, NULL, "only check the drills on the board; needs no token", 0},
+        {0}};
     struct session s;
     hash_t challenge;
     TRY(verb_options(v, argc, argv, spec, NULL));
@@ -243,7 +255,8 @@ err_t verb_retire(struct verb_run *v, int argc, char **argv)
     GO(e);
     record_anchor(&anchor, &s.el->m->election, &s.el->r->id);
     GO(print_fingerprint(stdout, "Key to be given up", &anchor));
-    GO(prompt_words(stdin, stdout, "Type the words of the key to destroy your part of it: ", &words_en, &anchor, f));
+    GO(prompt_words(stdin, stdout, "Type the words of the key to destroy your part of it: ", &words_en,
+                    &anchor, f));
     int again;
     GO(work_retire(&s, &again, f));
     printf("retired: the ceremony key in the token is destroyed\n");

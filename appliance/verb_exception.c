@@ -14,8 +14,7 @@ static err_t print_one(void *ctx, const struct exception_shown *x, struct fault 
     if (gmtime_r(&t, &tm) != NULL)
         strftime(when, sizeof when, "%Y-%m-%d %H:%M UTC", &tm);
     fprintf(out, "exception, %s, %s: %s\n", when,
-            x->author[0] != '\0' ? x->author : "a key that has not enrolled",
-            x->what.text);
+            x->author[0] != '\0' ? x->author : "a key that has not enrolled", x->what.text);
     return OK;
 }
 

@@ -28,8 +28,8 @@ err_t verb_election_check(struct verb_run *v, int argc, char **argv)
     const struct manifest *m = s.el->m;
     printf("%s, %s\n", m->title, m->date);
     printf("%u of %u trustees decrypt; %u dealers must qualify\n", m->t, m->n, m->min_qual);
-    printf("%u places on %zu levels, %zu contests, %zu ballot styles\n", places_count(s.el->places), m->level_count,
-           m->contest_count, m->style_count);
+    printf("%u places on %zu levels, %zu contests, %zu ballot styles\n", places_count(s.el->places),
+           m->level_count, m->contest_count, m->style_count);
     manifest_warnings(m, print_warning, stdout);
     err_t e = print_fingerprint(stdout, "Election", &m->election);
     session_close(&s);
@@ -40,10 +40,10 @@ err_t verb_election_check(struct verb_run *v, int argc, char **argv)
 
 static err_t print_seats(const struct status *st)
 {
-    static const struct table_column column[] = {{"seat", TABLE_RIGHT},     {"name", TABLE_LEFT},
-                                                 {"roster", TABLE_LEFT},    {"deal", TABLE_LEFT},
+    static const struct table_column column[] = {{"seat", TABLE_RIGHT},      {"name", TABLE_LEFT},
+                                                 {"roster", TABLE_LEFT},     {"deal", TABLE_LEFT},
                                                  {"complaints", TABLE_LEFT}, {"confirmed", TABLE_LEFT},
-                                                 {"drills", TABLE_LEFT},    {"partials", TABLE_RIGHT}};
+                                                 {"drills", TABLE_LEFT},     {"partials", TABLE_RIGHT}};
     struct table *t;
     TRY(table_new(&t, column, 8));
     err_t e = OK;
@@ -53,18 +53,23 @@ static err_t print_seats(const struct status *st)
         snprintf(seat, sizeof seat, "%u", j + 1);
         snprintf(partials, sizeof partials, "%d", x->partials);
         seats_text(complaints, x->complaints);
-        const char *deal = x->dealt                              ? "yes"
-                           : x->deal_error == ERR_MISSING        ? "-"
-                           : x->deal_error == ERR_EQUIVOCATION   ? "two different"
-                                                                 : "bad";
+        const char *deal = x->dealt                            ? "yes"
+                           : x->deal_error == ERR_MISSING      ? "-"
+                           : x->deal_error == ERR_EQUIVOCATION ? "two different"
+                                                               : "bad";
         int out = st->has_cut && st->outcome.fate[j] != FATE_QUALIFIED;
-        const char *confirmed = x->confirmed                                  ? "yes"
-                                : out                                         ? seat_fate_name(st->outcome.fate[j])
+        const char *confirmed = x->confirmed ? "yes"
+                                : out        ? seat_fate_name(st->outcome.fate[j])
                                 : x->confirm_error == OK || x->confirm_error == ERR_MISSING ? "-"
-                                                                              : "bad";
-        const char *cell[] = {seat,       st->roster.seat[j].name, x->roster_signed ? "signed" : "-",
-                              deal,       complaints,              confirmed,
-                              x->drilled ? "yes" : "-", partials};
+                                                                                            : "bad";
+        const char *cell[] = {seat,
+                              st->roster.seat[j].name,
+                              x->roster_signed ? "signed" : "-",
+                              deal,
+                              complaints,
+                              confirmed,
+                              x->drilled ? "yes" : "-",
+                              partials};
         e = table_row(t, cell);
     }
     if (e == OK)
@@ -148,7 +153,8 @@ struct shown {
 };
 
 /* Words, and the message as QR code; frees o. */
-static err_t show_with(const struct shown *w, const char *title, const hash_t *h, char kind, struct cbor_out *o)
+static err_t show_with(const struct shown *w, const char *title, const hash_t *h, char kind,
+                       struct cbor_out *o)
 {
     err_t e = print_fingerprint(stdout, title, h);
     if (e == OK)
@@ -235,7 +241,8 @@ err_t verb_merge(struct verb_run *v, int argc, char **argv)
         fprintf(stderr, "refused: %s\n", text);
     }
     if (e == OK)
-        printf("%zu new, %zu known, %zu refused, %zu ciphertexts\n", rep.added, rep.known, rep.refused, rep.detached);
+        printf("%zu new, %zu known, %zu refused, %zu ciphertexts\n", rep.added, rep.known, rep.refused,
+               rep.detached);
     session_close(&s);
     return e;
 }

@@ -34,7 +34,8 @@ err_t verb_token_list(struct verb_run *v, int argc, char **argv)
 }
 
 /* Public keys that are enrolled on a board: a throw-away key must not be one of them. */
-static err_t enrolled_keys(hash_t seen[2 * TRUSTEES_MAX], size_t *count, const struct common *c, struct fault *f)
+static err_t enrolled_keys(hash_t seen[2 * TRUSTEES_MAX], size_t *count, const struct common *c,
+                           struct fault *f)
 {
     struct session s;
     *count = 0;

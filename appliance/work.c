@@ -13,7 +13,8 @@ err_t work_confirm(struct session *s, const struct roster *r, const hash_t *expe
     err_t e;
     TRY(status_read_of(&st, s->el->m, s->b, s->g, &r->ceremony, &s->t.identity, f));
     if (!st->has_cut)
-        e = fault_set(f, ERR_EARLY, "no cut on this board contains all of its entries: one trustee makes a cut first");
+        e = fault_set(f, ERR_EARLY,
+                      "no cut on this board contains all of its entries: one trustee makes a cut first");
     else if (expected != NULL && hash_cmp(&st->cut.hash, expected) != 0)
         e = fault_set(f, ERR_MISMATCH, "the board has changed since the cut was shown");
     else

@@ -8,13 +8,13 @@
 
 /* --- what can be seen without a token --- */
 
-/* The roster that an identity key signed, *is_signed 1; else the one that the enrolments make without those left
- * out. self: NULL looks at the enrolments only. Errors of roster_make. */
+/* The roster that an identity key signed, *is_signed 1; else the one that the enrolments make without those
+ * left out. self: NULL looks at the enrolments only. Errors of roster_make. */
 MUST err_t work_roster(struct roster *out, int *is_signed, const struct session *s, const point_t *self,
                        const hash_t *leave_out, size_t left, struct fault *f);
 
-/* Where the ceremony stands, for one trustee: the one whose roster self signed, if it did. rosters_differ is set if
- * a seat of that roster signed another one. Freed with status_free. */
+/* Where the ceremony stands, for one trustee: the one whose roster self signed, if it did. rosters_differ is
+ * set if a seat of that roster signed another one. Freed with status_free. */
 MUST err_t work_status(struct status **out, const struct session *s, const point_t *self, struct fault *f);
 
 /* Bits of the seats that have no deal on this board, good or bad. */
@@ -23,8 +23,8 @@ MUST err_t work_undealt(uint32_t *seats, const struct session *s, const struct r
 /* The cut that can be made now, and what follows from it. absent: seats that a person called absent.
  * ERR_EARLY names a seat that has not dealt and is not called absent: nobody is left out by accident.
  * cut: freed with cut_free, zeroed on error; oc is the caller's. Errors of cut_outcome. */
-MUST err_t work_cut(struct cut *cut, struct outcome *oc, struct session *s, const struct roster *r, uint32_t absent,
-                    struct fault *f);
+MUST err_t work_cut(struct cut *cut, struct outcome *oc, struct session *s, const struct roster *r,
+                    uint32_t absent, struct fault *f);
 
 /* Once the key is released: checks record.cbor, or makes it. *made: whether it was made now. ERR_EARLY,
  * ERR_CONFLICT. s->el->r is set on OK. */
@@ -33,35 +33,38 @@ MUST err_t work_record(struct session *s, const struct status *st, int *made, st
 /* The challenge of a drill, from the words that were agreed on. */
 MUST err_t work_challenge(hash_t *out, const char *text);
 /* Bits of the seats whose drills on a challenge are good, and those that have only bad ones. */
-MUST err_t work_drills(uint32_t *good, uint32_t *bad, struct session *s, const hash_t *challenge, struct fault *f);
+MUST err_t work_drills(uint32_t *good, uint32_t *bad, struct session *s, const hash_t *challenge,
+                       struct fault *f);
 
 /* --- one trustee's next step --- */
 
 enum step {
-    STEP_STOP,         /* different rosters were signed */
-    STEP_ENROLL,       /* this trustee enrols */
-    STEP_FULL,         /* all seats are taken and this token has none */
-    STEP_WAIT_ENROLL,  /* others enrol */
-    STEP_ROSTER,       /* compare the words and sign */
+    STEP_STOP,        /* different rosters were signed */
+    STEP_ENROLL,      /* this trustee enrols */
+    STEP_FULL,        /* all seats are taken and this token has none */
+    STEP_WAIT_ENROLL, /* others enrol */
+    STEP_ROSTER,      /* compare the words and sign */
     STEP_DEAL,
     STEP_WAIT_DEALS,
-    STEP_REVEAL,       /* answer complaints */
+    STEP_REVEAL, /* answer complaints */
     STEP_WAIT_REVEALS,
-    STEP_OPEN,         /* all deals are here: open the shares; then somebody makes the cut */
+    STEP_OPEN, /* all deals are here: open the shares; then somebody makes the cut */
     STEP_CONFIRM,
     STEP_WAIT_CONFIRM,
-    STEP_OUT,          /* the others go on; this seat holds no share */
-    STEP_RECORD,       /* released: write the record, compare the key's words */
-    STEP_DONE          /* the record is there */
+    STEP_OUT,    /* the others go on; this seat holds no share */
+    STEP_RECORD, /* released: write the record, compare the key's words */
+    STEP_DONE    /* the record is there */
 };
 
-/* self: the trustee's identity key, NULL if it is not known or not enrolled. *waiting: bits of the seats that are
- * waited for. */
-MUST enum step work_step(uint32_t *waiting, const struct session *s, const struct status *st, const point_t *self);
+/* self: the trustee's identity key, NULL if it is not known or not enrolled. *waiting: bits of the seats that
+ * are waited for. */
+MUST enum step work_step(uint32_t *waiting, const struct session *s, const struct status *st,
+                         const point_t *self);
 
-/* The enrolment that was made with a token, as its serial says, or the one of an identity key: for showing only.
- * ERR_MISSING; ERR_CONFLICT if the serial is in several. */
-MUST err_t work_self(struct enrolment *out, const struct session *s, const char *serial, const point_t *identity);
+/* The enrolment that was made with a token, as its serial says, or the one of an identity key: for showing
+ * only. ERR_MISSING; ERR_CONFLICT if the serial is in several. */
+MUST err_t work_self(struct enrolment *out, const struct session *s, const char *serial,
+                     const point_t *identity);
 
 /* Hashes of the public keys that are enrolled on the board: a probe must not meet one of them. */
 void work_enrolled_keys(hash_t seen[2 * TRUSTEES_MAX], size_t *count, const struct session *s);
@@ -71,8 +74,8 @@ void work_enrolled_keys(hash_t seen[2 * TRUSTEES_MAX], size_t *count, const stru
 /* Finds the own enrolment and the roster that counts. */
 MUST err_t work_begin(struct session *s, struct roster *r, struct fault *f);
 
-/* Signs the cut, or the confirmation of the cut that the status shows to this trustee. expected: hash of the cut
- * that the person was shown; NULL: none was. ERR_MISMATCH if the board has changed since. */
+/* Signs the cut, or the confirmation of the cut that the status shows to this trustee. expected: hash of the
+ * cut that the person was shown; NULL: none was. ERR_MISMATCH if the board has changed since. */
 MUST err_t work_confirm(struct session *s, const struct roster *r, const hash_t *expected, struct fault *f);
 
 /* Retires; *again is 1 if the token was retired before. */

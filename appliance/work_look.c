@@ -5,7 +5,7 @@
 #include "appliance/work.h"
 #include "ceremony/base/file.h"
 
-#define BIT(seat) (UINT32_C(1) << ((seat) - 1))
+#define BIT(seat) (UINT32_C(1) << ((seat)-1))
 
 err_t work_roster(struct roster *out, int *is_signed, const struct session *s, const point_t *self,
                   const hash_t *leave_out, size_t left, struct fault *f)
@@ -24,7 +24,8 @@ static int another_roster(const struct board *b, const struct roster *r)
 {
     for (size_t i = 0; i < b->entry_count; i++) {
         const struct entry *e = b->entry[i];
-        if (e->kind == ENTRY_ROSTER && roster_seat(r, &e->author) != 0 && hash_cmp(&e->ceremony, &r->ceremony) != 0)
+        if (e->kind == ENTRY_ROSTER && roster_seat(r, &e->author) != 0 &&
+            hash_cmp(&e->ceremony, &r->ceremony) != 0)
             return 1;
     }
     return 0;
@@ -63,8 +64,8 @@ err_t work_undealt(uint32_t *seats, const struct session *s, const struct roster
     return OK;
 }
 
-err_t work_cut(struct cut *cut, struct outcome *oc, struct session *s, const struct roster *r, uint32_t absent,
-               struct fault *f)
+err_t work_cut(struct cut *cut, struct outcome *oc, struct session *s, const struct roster *r,
+               uint32_t absent, struct fault *f)
 {
     uint32_t undealt;
     memset(cut, 0, sizeof *cut);
@@ -92,7 +93,8 @@ err_t work_record(struct session *s, const struct status *st, int *made, struct 
     if (s->el->r != NULL)
         return fault_file(f, record_check(s->el->r, s->el->m, s->b, f), BUNDLE_RECORD);
     if (st->rosters_differ)
-        return fault_set(f, ERR_CONFLICT, "different rosters are signed on this board; stop and compare the words again");
+        return fault_set(f, ERR_CONFLICT,
+                         "different rosters are signed on this board; stop and compare the words again");
     TRY(record_make_for(&s->el->r, &bytes, s->el->m, s->b, &st->roster.ceremony, f));
     err_t e = file_path(path, sizeof path, s->b->dir, BUNDLE_RECORD);
     if (e == OK)
@@ -145,7 +147,8 @@ err_t work_self(struct enrolment *out, const struct session *s, const char *seri
         const struct entry *e = s->b->entry[i];
         if (e->kind != ENTRY_ENROLL || enrolment_parse(&x, e, s->el->m, s->g, NULL) != OK)
             continue;
-        if (identity != NULL ? !point_equal(&x.identity, identity) : serial == NULL || strcmp(serial, x.serial) != 0)
+        if (identity != NULL ? !point_equal(&x.identity, identity)
+                             : serial == NULL || strcmp(serial, x.serial) != 0)
             continue;
         found++;
         *out = x;
@@ -161,7 +164,8 @@ void work_enrolled_keys(hash_t seen[2 * TRUSTEES_MAX], size_t *count, const stru
     *count = 0;
     for (size_t i = 0; i < s->b->entry_count && *count < 2 * TRUSTEES_MAX; i++) {
         struct enrolment x;
-        if (s->b->entry[i]->kind != ENTRY_ENROLL || enrolment_parse(&x, s->b->entry[i], s->el->m, s->g, NULL) != OK)
+        if (s->b->entry[i]->kind != ENTRY_ENROLL ||
+            enrolment_parse(&x, s->b->entry[i], s->el->m, s->g, NULL) != OK)
             continue;
         hash_one(&seen[(*count)++], x.identity.b, POINT_LEN);
         hash_one(&seen[(*count)++], x.ceremony_key.b, POINT_LEN);
@@ -178,8 +182,8 @@ static uint32_t unanswered(const struct session *s, const struct status *st, uin
         const struct entry *e;
         hash_t subject;
         subject_seat(&subject, j);
-        if (board_find(s->b, &e, NULL, ENTRY_REVEAL, &st->roster.ceremony, &st->roster.seat[dealer - 1].identity,
-                       &subject) != OK ||
+        if (board_find(s->b, &e, NULL, ENTRY_REVEAL, &st->roster.ceremony,
+                       &st->roster.seat[dealer - 1].identity, &subject) != OK ||
             e != NULL)
             open &= ~BIT(j);
     }
@@ -198,7 +202,8 @@ static enum step step_after_cut(uint32_t *waiting, const struct status *st, uint
     return STEP_WAIT_CONFIRM;
 }
 
-static enum step step_before_cut(uint32_t *waiting, const struct session *s, const struct status *st, uint32_t seat)
+static enum step step_before_cut(uint32_t *waiting, const struct session *s, const struct status *st,
+                                 uint32_t seat)
 {
     uint32_t undealt = 0, silent = 0;
     for (uint32_t j = 1; j <= st->roster.n; j++) {

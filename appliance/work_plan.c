@@ -15,7 +15,8 @@ err_t work_plan_open(struct plan_work *w, const struct session *s, const char *p
     TRY(fault_file(f, record_check(s->el->r, s->el->m, s->b, f), BUNDLE_RECORD));
     TRY(plan_file_load(&w->file, &w->p, ctx, plan, f));
     if (older_count == 0 && w->p->has_supersedes)
-        return fault_set(f, ERR_MISSING, "this plan supersedes another one, which is needed, and all before it");
+        return fault_set(f, ERR_MISSING,
+                         "this plan supersedes another one, which is needed, and all before it");
     TRY(plan_set_load_var(&w->older, ctx, older, older_count, f));
     w->older_file = calloc(older_count > 0 ? older_count : 1, sizeof *w->older_file);
     if (w->older_file == NULL)
@@ -25,8 +26,8 @@ err_t work_plan_open(struct plan_work *w, const struct session *s, const char *p
     return plan_supersede_all(w->older.plan, w->older.count, w->p, ctx, watch->violation, watch->ctx, f);
 }
 
-err_t plan_file_load(struct plan_file *out, struct plan **p, const struct election_context *ctx, const char *path,
-                     struct fault *f)
+err_t plan_file_load(struct plan_file *out, struct plan **p, const struct election_context *ctx,
+                     const char *path, struct fault *f)
 {
     uint8_t *data;
     size_t len;
@@ -221,8 +222,8 @@ err_t work_plan_sign(const struct plan_work *w, struct session *s, int *is_signe
     *is_signed = 0;
     s->t.despite |= older_signers(w, s); /* those who signed one of these have nothing against this one */
     TRY(plan_targets(&target, &s->el->ctx, w->p));
-    /* The token may be bound to any plan of the chain: whose trustee was not there for the second one signs the
-     * third after the first. All of them were compared with this one. */
+    /* The token may be bound to any plan of the chain: whose trustee was not there for the second one signs
+     * the third after the first. All of them were compared with this one. */
     err_t e = plan_sign(&s->t, s->el->r, &w->file, w->older_file, w->older.count, f);
     *is_signed = e == OK;
     if (e == OK)

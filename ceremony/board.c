@@ -89,9 +89,9 @@ struct reading {
     struct board *board;
     const struct board *have; /* previewing a merge: what this board has is known */
     char dir[4096];
-    int copy; /* merging: write what is new into the board */
+    int copy;            /* merging: write what is new into the board */
     struct admit *admit; /* merging: whose entries are taken */
-    int who; /* of a merge: 1: only enrolments and rosters, 2: only the others; 0: all */
+    int who;             /* of a merge: 1: only enrolments and rosters, 2: only the others; 0: all */
     struct merge_report report;
 };
 
@@ -116,8 +116,8 @@ static err_t load_entry(struct entry **out, const char *path, const char *name, 
     return OK;
 }
 
-/* Memory and the own disk end the reading: what is signed next must not rest on half a board. Anything wrong with a
- * file is noted and passed over, on another's medium also that it cannot be read. */
+/* Memory and the own disk end the reading: what is signed next must not rest on half a board. Anything wrong
+ * with a file is noted and passed over, on another's medium also that it cannot be read. */
 static int is_fatal(err_t e)
 {
     return err_class(e) == CLASS_SYSTEM;
@@ -258,8 +258,8 @@ static err_t merge_detached(void *ctx, const char *name, struct fault *f)
             fault_set(&why, ERR_HASH, "a detached ciphertext that does not have the hash in its name");
             e = fault_file(&why, ERR_HASH, path);
         }
-        is_new = e == OK && board_detached_get(r->have != NULL ? r->have : r->board, &there, &there_len, &hash,
-                                                   NULL) != OK;
+        is_new = e == OK && board_detached_get(r->have != NULL ? r->have : r->board, &there, &there_len,
+                                               &hash, NULL) != OK;
         if (is_new)
             e = fault_file(&why, admit_detached(r->admit, &why), path);
         if (e != OK)
@@ -291,7 +291,8 @@ static err_t read_both(struct reading *r, const char *from, struct merge_report 
     GO(file_path(r->dir, sizeof r->dir, from, "detached"));
     GO(file_list(r->dir, merge_detached, r, f));
     GO(file_path(r->dir, sizeof r->dir, from, "entries"));
-    for (r->who = 1; r->who <= 2; r->who++) { /* whose entries the others are may follow from the first ones */
+    for (r->who = 1; r->who <= 2;
+         r->who++) { /* whose entries the others are may follow from the first ones */
         GO(file_list(r->dir, read_one, r, f));
         admit_free(&admit);
         GO(admit_open(&admit, b, news, f));
@@ -386,7 +387,8 @@ err_t board_detached_put(const struct board *b, hash_t *out, const void *data, s
     return file_write(path, data, len, FILE_NEW, f);
 }
 
-err_t board_detached_get(const struct board *b, uint8_t **data, size_t *len, const hash_t *hash, struct fault *f)
+err_t board_detached_get(const struct board *b, uint8_t **data, size_t *len, const hash_t *hash,
+                         struct fault *f)
 {
     char path[4400];
     hash_t have;

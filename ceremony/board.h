@@ -17,9 +17,9 @@
 #include "ceremony/manifest.h"
 #include "ceremony/math/group.h"
 
-#define ENTRY_MAX ((size_t)64 << 20) /* bytes of one entry file */
+#define ENTRY_MAX ((size_t)64 << 20)      /* bytes of one entry file */
 #define ENTRY_SMALL_MAX ((size_t)1 << 20) /* of one that is no partial decryption */
-#define DETACHED_MAX 4096            /* bytes of one detached ciphertext */
+#define DETACHED_MAX 4096                 /* bytes of one detached ciphertext */
 /* What merges take of people without a seat, and of detached ciphertexts (board_merge). */
 #define BOARD_STRANGE_MAX 4096
 #define BOARD_STRANGE_BYTES ((size_t)64 << 20)
@@ -75,8 +75,9 @@ MUST err_t entry_parse(struct entry **out, uint8_t *bytes, size_t len, const has
 void entry_free(struct entry *e);
 
 /* The id of a statement that was not signed yet. ceremony, subject may be NULL: zeros. */
-MUST err_t entry_statement_id(hash_t *out, enum entry_kind kind, const hash_t *election, const hash_t *ceremony,
-                              const point_t *author, const hash_t *subject, const struct cbor_out *statement);
+MUST err_t entry_statement_id(hash_t *out, enum entry_kind kind, const hash_t *election,
+                              const hash_t *ceremony, const point_t *author, const hash_t *subject,
+                              const struct cbor_out *statement);
 
 /* The name of its file: KIND.AUTHOR.ID.cose with 16 hex digits of the kid and all 64 of the id (fewer would
  * let an author make two entries of one name, so that no board could hold both). */
@@ -99,20 +100,22 @@ void board_free(struct board *b);
  * NAME.damaged first. */
 MUST err_t board_add(struct board *b, struct entry *e, int *taken, struct fault *f);
 
-/* This key signed the roster for this board: DIR/own/KEY. From then on merges take entries of that roster's authors. */
+/* This key signed the roster for this board: DIR/own/KEY. From then on merges take entries of that roster's
+ * authors. */
 MUST err_t board_own(const struct board *b, const point_t *author, struct fault *f);
 
 /* Everything of the directory from that is good is copied in, detached files included. Counts: new, known,
- * refused (listed in b->refused). Once the board's trustee has signed a roster, of those who are not in it only
- * enrolments are taken (ERR_UNKNOWN); these, and before the roster everybody's entries, at most BOARD_STRANGE_MAX of
- * BOARD_STRANGE_BYTES together (ERR_LIMIT). Faults name the file. */
+ * refused (listed in b->refused). Once the board's trustee has signed a roster, of those who are not in it
+ * only enrolments are taken (ERR_UNKNOWN); these, and before the roster everybody's entries, at most
+ * BOARD_STRANGE_MAX of BOARD_STRANGE_BYTES together (ERR_LIMIT). Faults name the file. */
 struct merge_report {
     size_t added, known, refused, detached;
 };
 MUST err_t board_merge(struct board *b, const char *from, struct merge_report *report, struct fault *f);
 
-/* What board_merge would do now, and nothing is written: *news holds the entries that b does not have and what would be
- * refused; freed with board_free. report->detached counts the ciphertexts that b does not have. */
+/* What board_merge would do now, and nothing is written: *news holds the entries that b does not have and
+ * what would be refused; freed with board_free. report->detached counts the ciphertexts that b does not have.
+ */
 MUST err_t board_merge_preview(struct board **news, const struct board *b, const char *from,
                                struct merge_report *report, struct fault *f);
 

@@ -98,10 +98,10 @@ static int signed_roster(const struct sets *s, const point_t *author, const stru
     return 0;
 }
 
-/* A roster counts if the owner of the board signed it; on a board of nobody, if everybody in it did. One that cannot be
- * read, or whose enrolments are not here, does not. */
-static err_t know_roster(struct admit *a, const struct sets *s, const struct names *own, const struct entry *e,
-                         struct fault *f)
+/* A roster counts if the owner of the board signed it; on a board of nobody, if everybody in it did. One that
+ * cannot be read, or whose enrolments are not here, does not. */
+static err_t know_roster(struct admit *a, const struct sets *s, const struct names *own,
+                         const struct entry *e, struct fault *f)
 {
     hash_t id[TRUSTEES_MAX];
     size_t count;

@@ -6,8 +6,9 @@
 #include "ceremony/board.h"
 #include "ceremony/exception.h"
 
-static const char *const kind_names[ENTRY_KINDS] = {"enroll", "roster",  "deal", "complaint", "reveal", "cut",
-                                                    "confirm", "drill", "plan", "partial",   "retire", "exception"};
+static const char *const kind_names[ENTRY_KINDS] = {"enroll", "roster",  "deal",    "complaint",
+                                                    "reveal", "cut",     "confirm", "drill",
+                                                    "plan",   "partial", "retire",  "exception"};
 
 const char *entry_kind_name(enum entry_kind k)
 {
@@ -35,7 +36,8 @@ static enum entry_kind get_kind(struct cbor_in *in)
 }
 
 static err_t statement_hash(hash_t *out, enum entry_kind kind, const hash_t *election, const hash_t *ceremony,
-                            const point_t *author, const hash_t *subject, const uint8_t *statement, size_t len)
+                            const point_t *author, const hash_t *subject, const uint8_t *statement,
+                            size_t len)
 {
     struct cbor_out o = CBOR_OUT_INIT;
     cbor_put_array(&o, 7);
@@ -148,9 +150,9 @@ err_t entry_make(struct entry **out, enum entry_kind kind, const hash_t *electio
     cbor_put_hash(&payload, subject != NULL ? subject : &zero);
     cbor_put_bytes(&payload, statement->data, statement->len);
     cbor_put_bytes(&payload, evidence != NULL ? evidence->data : NULL, evidence != NULL ? evidence->len : 0);
-    err_t e = statement->err != OK                       ? statement->err
+    err_t e = statement->err != OK                      ? statement->err
               : evidence != NULL && evidence->err != OK ? evidence->err
-                                                         : payload.err;
+                                                        : payload.err;
     if (e == OK)
         e = cose_sign(&message, signer, payload.data, payload.len, f);
     cbor_out_free(&payload);

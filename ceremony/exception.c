@@ -66,8 +66,7 @@ static void name_author(struct exception_shown *x, const struct board *b, const 
 }
 
 err_t exception_each(const struct board *b, const struct manifest *m, struct group *g, exception_fn *fn,
-                     void *ctx,
-                     struct fault *f)
+                     void *ctx, struct fault *f)
 {
     size_t count = 0, have = 0;
     err_t err = OK;

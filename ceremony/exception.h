@@ -33,8 +33,7 @@ struct exception_shown {
 };
 typedef err_t exception_fn(void *ctx, const struct exception_shown *x, struct fault *f);
 MUST err_t exception_each(const struct board *b, const struct manifest *m, struct group *g, exception_fn *fn,
-                          void *ctx,
-                          struct fault *f);
+                          void *ctx, struct fault *f);
 
 /* Signs the text as noted now and puts it on the board, under the ceremony whose roster this token signed
  * (zeros before that). After trustee_find. A text that is empty, too long or not for people: ERR_TEXT,

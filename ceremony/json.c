@@ -35,8 +35,8 @@ err_t json_fault(struct fault *f, err_t e, const struct json_at *at, const char 
     return fault_set(f, e, "%s%s%s", place, len > 0 ? ": " : "", detail);
 }
 
-/* When memory runs out jansson calls a good document bad, or leaves characters out of a text without a word. So its
- * allocations are watched; it hands no context to them. */
+/* When memory runs out jansson calls a good document bad, or leaves characters out of a text without a word.
+ * So its allocations are watched; it hands no context to them. */
 static _Thread_local int memory_ran_out;
 
 static void *watched_malloc(size_t len)

@@ -281,7 +281,8 @@ static err_t read_rules(struct load *l, const json_t *doc)
     TRY(json_keys(v, &at, keys, l->f));
     TRY(read_decrypt_levels(l, v, &at));
     /* With 1 every single ballot could be decrypted by the rules. */
-    TRY(json_uint(&m->minimum, v, "minimum", m->kind == KIND_BALLOTS && !m->rehearsal ? 2 : 1, MINIMUM_MAX, &at, l->f));
+    TRY(json_uint(&m->minimum, v, "minimum", m->kind == KIND_BALLOTS && !m->rehearsal ? 2 : 1, MINIMUM_MAX,
+                  &at, l->f));
     if (json_object_get(v, "plan_quorum") != NULL)
         TRY(json_uint(&m->plan_quorum, v, "plan_quorum", 0, m->n, &at, l->f));
     struct json_at quorum = {&at, "plan_quorum", 0};

@@ -113,8 +113,8 @@ struct place {
     const pubkey_t *key;   /* effective signing key (own or inherited); NULL if there is none upward */
 };
 
-/* jurisdictions.csv, from a file, whose hash must be the manifest's (ERR_HASH), or from bytes, whose hash the caller
- * has checked. Every rule for places is checked and the line named. Freed with places_free. */
+/* jurisdictions.csv, from a file, whose hash must be the manifest's (ERR_HASH), or from bytes, whose hash the
+ * caller has checked. Every rule for places is checked and the line named. Freed with places_free. */
 MUST err_t places_load(struct places **out, const struct manifest *m, const char *path, struct fault *f);
 MUST err_t places_parse(struct places **out, const struct manifest *m, const uint8_t *data, size_t len,
                         struct fault *f);

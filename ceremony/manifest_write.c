@@ -7,7 +7,8 @@
 #include "ceremony/json.h"
 #include "ceremony/manifest.h"
 
-/* Both take the value over, NULL too; what could not be added is remembered: jansson leaves it out without a word. */
+/* Both take the value over, NULL too; what could not be added is remembered: jansson leaves it out without a
+ * word. */
 static void set(int *bad, json_t *object, const char *key, json_t *value)
 {
     *bad |= json_object_set_new(object, key, value) != 0;
@@ -75,12 +76,12 @@ static json_t *put_manifest(int *bad, const struct manifest *m)
         append(bad, contests, put_contest(bad, &m->contest[i]));
     for (size_t i = 0; i < m->style_count; i++)
         append(bad, styles, put_style(bad, m, &m->style[i]));
-    json_t *v =
-        json_pack("{s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:{s:s, s:s}, s:o, s:o, s:o, s:s}", "conclave", 1,
-                  "scheme", "p256-elgamal", "kind", m->kind == KIND_IMPORT ? "import" : "ballots", "title",
-                  m->title, "date", m->date, "trustees", put_trustees(bad, m), "levels", levels, "jurisdictions",
-                  "file", m->places_file, "sha256", hex, "contests", contests, "styles", styles, "decryption",
-                  put_decryption(bad, m), "duplicate_ballots", m->duplicates == DUPLICATE_NONE ? "none" : "first");
+    json_t *v = json_pack("{s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:{s:s, s:s}, s:o, s:o, s:o, s:s}", "conclave",
+                          1, "scheme", "p256-elgamal", "kind", m->kind == KIND_IMPORT ? "import" : "ballots",
+                          "title", m->title, "date", m->date, "trustees", put_trustees(bad, m), "levels",
+                          levels, "jurisdictions", "file", m->places_file, "sha256", hex, "contests",
+                          contests, "styles", styles, "decryption", put_decryption(bad, m),
+                          "duplicate_ballots", m->duplicates == DUPLICATE_NONE ? "none" : "first");
     if (m->kind == KIND_IMPORT)
         set(bad, v, "import", json_pack("{s:I}", "bits", (json_int_t)m->import_bits));
     return v;

@@ -1,7 +1,7 @@
 /* A set of names, each with the number of its arrival: 0, 1, 2, ...
  *
- * Names are byte strings of any content, kept with a NUL behind. Memory: the names, one NUL and about 12 bytes
- * each. The hash is keyed at random (SipHash), so that nobody can prepare names that collide. */
+ * Names are byte strings of any content, kept with a NUL behind. Memory: the names, one NUL and about 12
+ * bytes each. The hash is keyed at random (SipHash), so that nobody can prepare names that collide. */
 #ifndef CEREMONY_NAMES_H
 #define CEREMONY_NAMES_H
 

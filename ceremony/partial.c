@@ -10,17 +10,18 @@
 static struct dleq_statement statement_of(const struct record *r, uint32_t seat, const hash_t *plan,
                                           const struct target *x, const point_t *D)
 {
-    return (struct dleq_statement){&r->election, &r->id, plan, x->place, x->contest, seat, &r->seat[seat - 1].S,
-                                   x->count, x->A, D};
+    return (struct dleq_statement){&r->election,         &r->id,   plan, x->place, x->contest, seat,
+                                   &r->seat[seat - 1].S, x->count, x->A, D};
 }
 
-static err_t decrypt_target(struct group *g, struct dleq *proof, point_t *D, const struct record *r, uint32_t seat,
-                            const hash_t *plan, const struct target *x, const scalar_t *secret_share,
-                            const uint8_t fresh[32], struct fault *f)
+static err_t decrypt_target(struct group *g, struct dleq *proof, point_t *D, const struct record *r,
+                            uint32_t seat, const hash_t *plan, const struct target *x,
+                            const scalar_t *secret_share, const uint8_t fresh[32], struct fault *f)
 {
     err_t e = OK;
     for (size_t o = 0; o < x->count && e == OK; o++) {
-        /* An identity would give the identity: nothing was encrypted there, and a proof over it says nothing. */
+        /* An identity would give the identity: nothing was encrypted there, and a proof over it says nothing.
+         */
         e = point_is_identity(&x->A[o]) ? ERR_POINT : point_mul(g, &D[o], secret_share, &x->A[o]);
     }
     if (e == OK) {
@@ -32,10 +33,11 @@ static err_t decrypt_target(struct group *g, struct dleq *proof, point_t *D, con
     return fault_who(f, e, "%s, %s", x->place, x->contest);
 }
 
-err_t partial_make(struct cbor_out *statement, struct cbor_out *evidence, struct group *g, const struct record *r,
-                   uint32_t seat, const hash_t *plan, const struct target *target, size_t target_count,
-                   const scalar_t *secret_share, err_t (*fresh)(void *ctx, uint8_t out[32], struct fault *f),
-                   void *fresh_ctx, struct fault *f)
+err_t partial_make(struct cbor_out *statement, struct cbor_out *evidence, struct group *g,
+                   const struct record *r, uint32_t seat, const hash_t *plan, const struct target *target,
+                   size_t target_count, const scalar_t *secret_share,
+                   err_t (*fresh)(void *ctx, uint8_t out[32], struct fault *f), void *fresh_ctx,
+                   struct fault *f)
 {
     point_t D[OPTIONS_MAX];
     uint8_t rnd[32];
@@ -103,8 +105,8 @@ static err_t partial_new(struct partial **out, const struct target *target, size
 }
 
 /* Points are only copied here; whoever verifies decompresses them, which is their check. */
-static err_t read_statement(struct partial *p, const struct entry *entry, const struct target *target, size_t count,
-                            struct fault *f)
+static err_t read_statement(struct partial *p, const struct entry *entry, const struct target *target,
+                            size_t count, struct fault *f)
 {
     struct cbor_in in;
     cbor_in_init(&in, entry->statement, entry->statement_len);
@@ -138,8 +140,8 @@ static err_t read_evidence(struct partial *p, const struct entry *entry, struct 
     return cbor_in_end(&in, f);
 }
 
-err_t partial_parse(struct partial **out, const struct entry *entry, const struct record *r, const hash_t *plan,
-                    const struct target *target, size_t target_count, struct fault *f)
+err_t partial_parse(struct partial **out, const struct entry *entry, const struct record *r,
+                    const hash_t *plan, const struct target *target, size_t target_count, struct fault *f)
 {
     struct partial *p = NULL;
     struct group *g = NULL;
@@ -206,9 +208,9 @@ static err_t combine_option(struct p256_jacobian *M, const struct partial *const
     return OK;
 }
 
-static err_t combine_target(uint64_t *count, const struct partial *const *p, uint32_t t, const scalar_t *minus_lambda,
-                            const struct target *target, size_t i, uint64_t limit, const struct dlog *dlog,
-                            struct fault *f)
+static err_t combine_target(uint64_t *count, const struct partial *const *p, uint32_t t,
+                            const scalar_t *minus_lambda, const struct target *target, size_t i,
+                            uint64_t limit, const struct dlog *dlog, struct fault *f)
 {
     err_t e = OK;
     for (size_t o = 0; o < target[i].count && e == OK; o++) {
@@ -223,7 +225,8 @@ static err_t combine_target(uint64_t *count, const struct partial *const *p, uin
 }
 
 err_t partial_combine_var(uint64_t *const *count, const struct partial *const *p, const struct record *r,
-                          const struct target *target, size_t target_count, const uint64_t *limit, struct fault *f)
+                          const struct target *target, size_t target_count, const uint64_t *limit,
+                          struct fault *f)
 {
     scalar_t minus_lambda[TRUSTEES_MAX];
     uint32_t seat[TRUSTEES_MAX];

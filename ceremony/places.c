@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "ceremony/base/file.h"
+#include "ceremony/csv.h"
 #include "ceremony/manifest.h"
 #include "ceremony/math/p256_var.h"
 #include "ceremony/names.h"
-#include "ceremony/csv.h"
 
 #define NONE UINT32_MAX
 
@@ -248,7 +248,7 @@ static err_t read_header(const struct csv_row *r, struct fault *f)
         same = strcmp(r->cell[i].text, column_name[i]) == 0;
     return same ? OK
                 : csv_fault(f, ERR_FORMAT, r->line,
-                              "the columns must be place,level,parent,title,styles,group,key");
+                            "the columns must be place,level,parent,title,styles,group,key");
 }
 
 static err_t on_row(void *ctx, const struct csv_row *r, struct fault *f)

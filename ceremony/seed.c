@@ -21,7 +21,8 @@ static err_t derive(scalar_t *out, const uint8_t *secret_seed, struct cbor_out *
     return e == OK && scalar_is_zero(out) ? ERR_RANDOM : e;
 }
 
-err_t seed_contribution(scalar_t *out, const uint8_t *secret_seed, const hash_t *election, const point_t *identity)
+err_t seed_contribution(scalar_t *out, const uint8_t *secret_seed, const hash_t *election,
+                        const point_t *identity)
 {
     struct cbor_out info = CBOR_OUT_INIT;
     cbor_put_array(&info, 3);

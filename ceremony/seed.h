@@ -9,9 +9,10 @@
 #define SEED_LEN 32
 
 /* a_i0: from seed, election and identity key only, as it is fixed when enrolling. */
-MUST err_t seed_contribution(scalar_t *out, const uint8_t *secret_seed, const hash_t *election, const point_t *identity);
-/* a_ik, k = 1..t-1, and the private key of the encapsulation to a recipient, j = 1..n: from seed and ceremony id
- * (and purpose and index), so that two rosters never share one polynomial. */
+MUST err_t seed_contribution(scalar_t *out, const uint8_t *secret_seed, const hash_t *election,
+                             const point_t *identity);
+/* a_ik, k = 1..t-1, and the private key of the encapsulation to a recipient, j = 1..n: from seed and ceremony
+ * id (and purpose and index), so that two rosters never share one polynomial. */
 MUST err_t seed_coefficient(scalar_t *out, const uint8_t *secret_seed, const hash_t *ceremony, uint32_t k);
 MUST err_t seed_encapsulation(scalar_t *out, const uint8_t *secret_seed, const hash_t *ceremony, uint32_t j);
 

@@ -68,15 +68,16 @@ err_t trustee_ready(struct trustee *t, const struct roster *r, int with_seed, st
         return fault_set(f, ERR_MISSING, "this token's keys are not enrolled on this board");
     if (with_seed)
         TRY(own_seed(t, &seed, f));
-    struct vault_own own = {t->m->election, t->label, {t->enrolment->bytes, t->enrolment->bytes_len},
-                            with_seed ? &seed : NULL};
+    struct vault_own own = {
+        t->m->election, t->label, {t->enrolment->bytes, t->enrolment->bytes_len}, with_seed ? &seed : NULL};
     TRY(t->vault.ops->own(t->vault.ctx, &own, f));
     return r != NULL ? tell_roster(t, r, f) : OK;
 }
 
 /* --- finding oneself --- */
 
-/* The enrolment that a key signed; if it signed several, the one in the roster that it signed. *out NULL: none. */
+/* The enrolment that a key signed; if it signed several, the one in the roster that it signed. *out NULL:
+ * none. */
 static err_t enrolment_of(const struct entry **out, const struct trustee *t, const point_t *identity)
 {
     *out = NULL;
@@ -123,8 +124,10 @@ err_t trustee_find(struct trustee *t, struct fault *f)
     if (enrolled == 0)
         return fault_set(f, ERR_MISSING, "this token has not enrolled, or was removed while it was read");
     if (whole == 0)
-        return fault_set(f, ERR_MISSING, "this token's ceremony key is retired, or it was removed while it was read");
-    return fault_set(f, ERR_MISSING, "this token's keys are not enrolled on this board, or it was removed while it was read");
+        return fault_set(f, ERR_MISSING,
+                         "this token's ceremony key is retired, or it was removed while it was read");
+    return fault_set(f, ERR_MISSING,
+                     "this token's keys are not enrolled on this board, or it was removed while it was read");
 }
 
 /* --- enrolling --- */
@@ -147,7 +150,9 @@ err_t enroll_make(struct trustee *t, const char *name, const char *organisation,
     struct vault_key key;
     struct sealed seed;
     struct cbor_out entry = CBOR_OUT_INIT;
-    err_t e = name[0] == '\0' || strlen(name) > TEXT_TITLE_MAX || strlen(organisation) > TEXT_TITLE_MAX ? ERR_TEXT : OK;
+    err_t e = name[0] == '\0' || strlen(name) > TEXT_TITLE_MAX || strlen(organisation) > TEXT_TITLE_MAX
+                  ? ERR_TEXT
+                  : OK;
     if (e == OK)
         e = text_check(name, strlen(name));
     if (e == OK)

@@ -38,8 +38,8 @@ static err_t say_complain(err_t e, const struct roster *r, uint32_t i, struct fa
 }
 
 /* Points and ciphertexts over QUAL; shares from reveals where complaints were dismissed. */
-static err_t shares_of(struct trustee *t, struct vault_shares **out, const struct roster *r, const struct cut *cut,
-                       const struct outcome *oc, uint32_t seat, struct fault *f)
+static err_t shares_of(struct trustee *t, struct vault_shares **out, const struct roster *r,
+                       const struct cut *cut, const struct outcome *oc, uint32_t seat, struct fault *f)
 {
     struct vault_shares *in = *out = calloc(1, sizeof *in);
     if (in == NULL)
@@ -84,8 +84,8 @@ static err_t not_released(struct trustee *t, const struct roster *r, const struc
     return OK;
 }
 
-/* A cut may give no share to seats that dealt and did nothing wrong, because somebody called them absent. Whoever
- * wants a few holders could do so; hence each trustee has to have signed this very cut. */
+/* A cut may give no share to seats that dealt and did nothing wrong, because somebody called them absent.
+ * Whoever wants a few holders could do so; hence each trustee has to have signed this very cut. */
 static err_t agreed_to_absences(struct trustee *t, const struct roster *r, const struct cut *cut,
                                 const struct outcome *oc, struct fault *f)
 {
@@ -93,8 +93,10 @@ static err_t agreed_to_absences(struct trustee *t, const struct roster *r, const
     if ((cut->absent & oc->qual & ~oc->voided) == 0)
         return OK;
     TRY(board_find(t->b, &own, NULL, ENTRY_CUT, &r->ceremony, &t->identity, &cut->hash));
-    return own != NULL ? OK : fault_set(f, ERR_REFUSED, "the cut gives no share to seats that dealt: if that is right, "
-                                        "sign the same cut first");
+    return own != NULL ? OK
+                       : fault_set(f, ERR_REFUSED,
+                                   "the cut gives no share to seats that dealt: if that is right, "
+                                   "sign the same cut first");
 }
 
 err_t confirm_make(struct trustee *t, const struct roster *r, const struct cut *cut, struct fault *f)
@@ -144,7 +146,8 @@ out:
 /* --- the share, later --- */
 
 /* The record must list a confirmation signed by this token's key. */
-static err_t own_confirmation(const struct trustee *t, const struct record *r, struct bytes *out, struct fault *f)
+static err_t own_confirmation(const struct trustee *t, const struct record *r, struct bytes *out,
+                              struct fault *f)
 {
     for (size_t i = 0; i < t->b->entry_count; i++) {
         const struct entry *e = t->b->entry[i];
@@ -163,7 +166,8 @@ static err_t find_cut(struct cut *out, const struct board *b, const struct roste
 {
     for (size_t i = 0; i < b->entry_count; i++) {
         const struct entry *e = b->entry[i];
-        if (e->kind != ENTRY_CUT || hash_cmp(&e->subject, hash) != 0 || hash_cmp(&e->ceremony, &roster->ceremony) != 0)
+        if (e->kind != ENTRY_CUT || hash_cmp(&e->subject, hash) != 0 ||
+            hash_cmp(&e->ceremony, &roster->ceremony) != 0)
             continue;
         err_t err = cut_parse(out, e, roster, NULL);
         if (err == OK || err_class(err) == CLASS_SYSTEM)
@@ -240,7 +244,8 @@ err_t drill_make(struct trustee *t, const struct record *r, const hash_t *challe
     err_t e = t->vault.ops->drill(t->vault.ctx, &entry, in, &confirmation, &r->id, challenge, f);
     free(in);
     /* Repeated: the share was rebuilt and proved once more, a proof is there. */
-    int again = e == OK && board_find(t->b, &before, NULL, ENTRY_DRILL, &r->ceremony, &t->identity, challenge) == OK &&
+    int again = e == OK &&
+                board_find(t->b, &before, NULL, ENTRY_DRILL, &r->ceremony, &t->identity, challenge) == OK &&
                 before != NULL && drill_check(before, r, t->g, &seat, NULL) == OK;
     if (e == OK && !again)
         e = trustee_post(t, NULL, ENTRY_DRILL, &entry, f);
@@ -248,7 +253,8 @@ err_t drill_make(struct trustee *t, const struct record *r, const hash_t *challe
     return e;
 }
 
-err_t drill_check(const struct entry *e, const struct record *r, struct group *g, uint32_t *seat, struct fault *f)
+err_t drill_check(const struct entry *e, const struct record *r, struct group *g, uint32_t *seat,
+                  struct fault *f)
 {
     struct cbor_in in;
     hash_t challenge;

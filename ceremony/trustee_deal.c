@@ -86,8 +86,8 @@ out:
 
 /* --- checking shares, complaining, answering --- */
 
-err_t trustee_sealed_share(struct trustee *t, struct sealed *out, const struct roster *r, const struct deal *d,
-                           uint32_t seat, struct fault *f)
+err_t trustee_sealed_share(struct trustee *t, struct sealed *out, const struct roster *r,
+                           const struct deal *d, uint32_t seat, struct fault *f)
 {
     uint8_t *data = NULL;
     size_t len;
@@ -114,7 +114,8 @@ static err_t check_share(struct trustee *t, const struct roster *r, const struct
     return t->vault.ops->share_check(t->vault.ctx, d->seat, d->C, &s, f);
 }
 
-err_t shares_check(struct trustee *t, const struct roster *r, uint32_t *bad, uint32_t *missing, struct fault *f)
+err_t shares_check(struct trustee *t, const struct roster *r, uint32_t *bad, uint32_t *missing,
+                   struct fault *f)
 {
     uint32_t seat;
     *bad = *missing = 0;
@@ -181,8 +182,8 @@ static err_t reveal_one(struct trustee *t, const struct roster *r, const struct 
 {
     const struct entry *complaint;
     struct cbor_out entry = CBOR_OUT_INIT;
-    err_t e = board_find(t->b, &complaint, NULL, ENTRY_COMPLAINT, &r->ceremony, &r->seat[complainer - 1].identity,
-                         &d->statement_id);
+    err_t e = board_find(t->b, &complaint, NULL, ENTRY_COMPLAINT, &r->ceremony,
+                         &r->seat[complainer - 1].identity, &d->statement_id);
     if (e != OK || complaint == NULL)
         return fault_set(f, e != OK ? e : ERR_MISSING, "the complaint of seat %u", complainer);
     struct bytes bytes = {complaint->bytes, complaint->bytes_len};
@@ -193,9 +194,10 @@ static err_t reveal_one(struct trustee *t, const struct roster *r, const struct 
     return e;
 }
 
-/* Seats whose complaint about this trustee's deal counts, were the board cut now: the public rule decides, so that
- * nothing is revealed for a complaint that is void or not signed by its seat. */
-static err_t complainers(struct trustee *t, const struct roster *r, uint32_t seat, uint32_t *who, struct fault *f)
+/* Seats whose complaint about this trustee's deal counts, were the board cut now: the public rule decides, so
+ * that nothing is revealed for a complaint that is void or not signed by its seat. */
+static err_t complainers(struct trustee *t, const struct roster *r, uint32_t seat, uint32_t *who,
+                         struct fault *f)
 {
     struct cut now;
     *who = 0;
@@ -216,7 +218,8 @@ static err_t complainers(struct trustee *t, const struct roster *r, uint32_t sea
     return e;
 }
 
-/* Once the own confirmation covers a cut with the complaint, or the key is out, there is nothing to answer. */
+/* Once the own confirmation covers a cut with the complaint, or the key is out, there is nothing to answer.
+ */
 static err_t not_confirmed_yet(const struct trustee *t, const struct roster *r, struct fault *f)
 {
     for (size_t i = 0; i < t->b->entry_count; i++) {
@@ -225,7 +228,8 @@ static err_t not_confirmed_yet(const struct trustee *t, const struct roster *r, 
             continue;
         const struct entry *own;
         struct cut c;
-        if (board_find(t->b, &own, NULL, ENTRY_CONFIRM, &r->ceremony, &t->identity, &e->subject) == OK && own == NULL)
+        if (board_find(t->b, &own, NULL, ENTRY_CONFIRM, &r->ceremony, &t->identity, &e->subject) == OK &&
+            own == NULL)
             continue;
         err_t err = cut_parse(&c, e, r, NULL);
         if (err_class(err) == CLASS_SYSTEM)
@@ -252,7 +256,8 @@ err_t reveal_make(struct trustee *t, const struct roster *r, size_t *count, stru
     if (who == 0)
         return OK;
     if ((uint32_t)__builtin_popcount(who) >= r->t)
-        return fault_set(f, ERR_RULE, "%d trustees complain: at %u nothing is revealed", __builtin_popcount(who), r->t);
+        return fault_set(f, ERR_RULE, "%d trustees complain: at %u nothing is revealed",
+                         __builtin_popcount(who), r->t);
     TRY(not_confirmed_yet(t, r, f));
     TRY(trustee_ready(t, r, 1, f));
     err_t e = OK;

@@ -37,42 +37,47 @@ uint32_t plan_signers(const struct board *b, const struct record *r, const hash_
     for (size_t i = 0; i < b->entry_count; i++) {
         const struct entry *e = b->entry[i];
         uint32_t seat = seat_of(r, &e->author);
-        if (e->kind == ENTRY_PLAN && hash_cmp(&e->ceremony, &r->ceremony) == 0 && names_plan(e, plan) && seat != 0 &&
-            r->holders >> (seat - 1) & 1)
+        if (e->kind == ENTRY_PLAN && hash_cmp(&e->ceremony, &r->ceremony) == 0 && names_plan(e, plan) &&
+            seat != 0 && r->holders >> (seat - 1) & 1)
             who |= UINT32_C(1) << (seat - 1);
     }
     return who;
 }
 
-uint32_t plan_rivals(const struct board *b, const struct record *r, const hash_t *plan, const hash_t *previous)
+uint32_t plan_rivals(const struct board *b, const struct record *r, const hash_t *plan,
+                     const hash_t *previous)
 {
     /* Who also signed this plan or the one before it has moved on from any third one. */
-    uint32_t agree = plan_signers(b, r, plan) | (previous != NULL ? plan_signers(b, r, previous) : 0), rivals = 0;
+    uint32_t agree = plan_signers(b, r, plan) | (previous != NULL ? plan_signers(b, r, previous) : 0),
+             rivals = 0;
     for (size_t i = 0; i < b->entry_count; i++) {
         const struct entry *e = b->entry[i];
         uint32_t seat = seat_of(r, &e->author);
         if (e->kind == ENTRY_PLAN && hash_cmp(&e->ceremony, &r->ceremony) == 0 && seat != 0 &&
-            hash_cmp(&e->subject, plan) != 0 && names_plan(e, &e->subject) && (r->holders & ~agree) >> (seat - 1) & 1)
+            hash_cmp(&e->subject, plan) != 0 && names_plan(e, &e->subject) &&
+            (r->holders & ~agree) >> (seat - 1) & 1)
             rivals |= UINT32_C(1) << (seat - 1);
     }
     return rivals;
 }
 
 /* Two honest trustees must not decrypt two plans: a difference of one ballot would show it. */
-static err_t no_rival_plan(const struct trustee *t, const struct record *r, const hash_t *plan, const hash_t *previous,
-                           struct fault *f)
+static err_t no_rival_plan(const struct trustee *t, const struct record *r, const hash_t *plan,
+                           const hash_t *previous, struct fault *f)
 {
     uint32_t own = UINT32_C(1) << (seat_of(r, &t->identity) - 1); /* what it signed itself, the token knows */
     uint32_t rivals = plan_rivals(t->b, r, plan, previous) & ~t->despite & ~own;
     if (rivals == 0)
         return OK;
     uint32_t seat = (uint32_t)__builtin_ctz(rivals) + 1;
-    fault_set(f, ERR_CONFLICT, "another plan is signed on this board; find out with all trustees which one holds");
+    fault_set(f, ERR_CONFLICT,
+              "another plan is signed on this board; find out with all trustees which one holds");
     return fault_who(f, ERR_CONFLICT, "seat %u, %s", seat, r->seat[seat - 1].name);
 }
 
 /* Tells the vault the ceremony of the record, and the plan. */
-static err_t tell_plan(struct trustee *t, const struct record *r, const struct plan_file *plan, struct fault *f)
+static err_t tell_plan(struct trustee *t, const struct record *r, const struct plan_file *plan,
+                       struct fault *f)
 {
     struct roster *roster = malloc(sizeof *roster);
     if (roster == NULL)
@@ -86,8 +91,8 @@ static err_t tell_plan(struct trustee *t, const struct record *r, const struct p
     return e;
 }
 
-err_t plan_sign(struct trustee *t, const struct record *r, const struct plan_file *plan, const struct plan_file *older,
-                size_t older_count, struct fault *f)
+err_t plan_sign(struct trustee *t, const struct record *r, const struct plan_file *plan,
+                const struct plan_file *older, size_t older_count, struct fault *f)
 {
     const struct entry *before;
     struct cbor_out entry = CBOR_OUT_INIT;
@@ -106,7 +111,8 @@ err_t plan_sign(struct trustee *t, const struct record *r, const struct plan_fil
     return e;
 }
 
-static err_t plan_gate(struct trustee *t, const struct record *r, const struct plan_file *plan, struct fault *f)
+static err_t plan_gate(struct trustee *t, const struct record *r, const struct plan_file *plan,
+                       struct fault *f)
 {
     TRY(tell_plan(t, r, plan, f));
     TRY(t->vault.ops->plan_bound(t->vault.ctx, f));
@@ -166,7 +172,8 @@ err_t retire_again(struct trustee *t, const struct record *r, struct fault *f)
     return fault_set(f, ERR_MISSING, "this token did not retire from this key");
 }
 
-static err_t sign_retirement(struct trustee *t, const struct record *r, const struct entry **out, struct fault *f)
+static err_t sign_retirement(struct trustee *t, const struct record *r, const struct entry **out,
+                             struct fault *f)
 {
     struct roster *roster = malloc(sizeof *roster);
     struct cbor_out st = CBOR_OUT_INIT, entry = CBOR_OUT_INIT;

@@ -8,7 +8,8 @@
 
 /* --- signed entries in and out --- */
 
-err_t vault_entry_read(struct vault_local *v, struct entry **out, const struct bytes *in, size_t max, struct fault *f)
+err_t vault_entry_read(struct vault_local *v, struct entry **out, const struct bytes *in, size_t max,
+                       struct fault *f)
 {
     *out = NULL;
     if (in->len == 0 || in->len > max)
@@ -26,8 +27,9 @@ static err_t token_sign(void *ctx, uint8_t signature[SIGNATURE_LEN], const hash_
     return v->ks.ops->sign(v->ks.ctx, signature, &v->key.label, digest, f);
 }
 
-err_t vault_entry_sign(struct vault_local *v, struct cbor_out *entry, enum entry_kind kind, const hash_t *ceremony,
-                       const hash_t *subject, struct cbor_out *statement, struct cbor_out *evidence, struct fault *f)
+err_t vault_entry_sign(struct vault_local *v, struct cbor_out *entry, enum entry_kind kind,
+                       const hash_t *ceremony, const hash_t *subject, struct cbor_out *statement,
+                       struct cbor_out *evidence, struct fault *f)
 {
     struct signer s = {v->key.identity, v, token_sign};
     struct entry *e;
@@ -90,7 +92,8 @@ static err_t local_keys(void *ctx, struct vault_keys *out, struct fault *f)
     return OK;
 }
 
-static err_t find_key(struct vault_local *v, struct vault_key *out, const struct key_label *label, struct fault *f)
+static err_t find_key(struct vault_local *v, struct vault_key *out, const struct key_label *label,
+                      struct fault *f)
 {
     for (size_t i = 0; i < v->keys.count; i++)
         if (memcmp(v->keys.key[i].label.b, label->b, KEY_LABEL_LEN) == 0) {
@@ -149,7 +152,8 @@ err_t vault_open(struct vault_local *v, uint8_t secret_out[32], const struct sea
     if (e == OK)
         e = ecdh_x(v, x, s->enc, f);
     if (e == OK)
-        e = hpke_open(v->g, secret_out, s->enc, s->ct, sizeof s->ct, &v->key.ceremony_key, x, info->data, info->len);
+        e = hpke_open(v->g, secret_out, s->enc, s->ct, sizeof s->ct, &v->key.ceremony_key, x, info->data,
+                      info->len);
     if (e == ERR_DECRYPT)
         fault_set(f, e, "sealed with another key or for another purpose");
     secret_free(x);
@@ -224,7 +228,8 @@ static err_t seal_seed(struct vault_local *v, const uint8_t *seed, struct fault 
         e = nonce_make(eph, seed, SEED_LEN, fresh, &statement);
     secret_wipe(fresh, sizeof fresh);
     if (e == OK)
-        e = hpke_seal(v->g, v->seed.enc, v->seed.ct, &v->key.ceremony_key, eph, info.data, info.len, seed, SEED_LEN);
+        e = hpke_seal(v->g, v->seed.enc, v->seed.ct, &v->key.ceremony_key, eph, info.data, info.len, seed,
+                      SEED_LEN);
     secret_free(eph);
     secret_burn_stack();
     cbor_out_free(&info);
@@ -293,9 +298,11 @@ static err_t person_check(const struct vault_person *who, struct fault *f)
     for (size_t i = 0; i < 2; i++) {
         size_t len = strnlen(text[i], TEXT_TITLE_MAX + 1);
         if (len > TEXT_TITLE_MAX || (i == 0 && len == 0) || text_check(text[i], len) != OK)
-            return fault_set(f, ERR_TEXT, "name and organisation: 1 to %d printable characters", TEXT_TITLE_MAX);
+            return fault_set(f, ERR_TEXT, "name and organisation: 1 to %d printable characters",
+                             TEXT_TITLE_MAX);
     }
-    return who->t >= 2 && who->t <= who->n && who->n <= TRUSTEES_MAX ? OK : fault_set(f, ERR_LIMIT, "n and t");
+    return who->t >= 2 && who->t <= who->n && who->n <= TRUSTEES_MAX ? OK
+                                                                     : fault_set(f, ERR_LIMIT, "n and t");
 }
 
 static err_t local_forget(void *ctx, struct fault *f)
@@ -431,7 +438,8 @@ static err_t local_sign(void *ctx, struct cbor_out *entry, enum entry_kind kind,
         TRY(local_seed_check(v, f));
     struct cbor_out st = CBOR_OUT_INIT;
     cbor_put_raw(&st, statement->data, statement->len);
-    return vault_entry_sign(v, entry, kind, v->has_roster ? &v->roster.ceremony : NULL, subject, &st, NULL, f);
+    return vault_entry_sign(v, entry, kind, v->has_roster ? &v->roster.ceremony : NULL, subject, &st, NULL,
+                            f);
 }
 
 /* --- retiring --- */

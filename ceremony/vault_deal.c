@@ -51,8 +51,8 @@ static err_t seal_share(struct vault_local *v, struct sealed *out, const struct 
     if (e == OK)
         e = seed_encapsulation(&s[1], seed, &r->ceremony, j);
     if (e == OK)
-        e = hpke_seal(v->g, out->enc, out->ct, &r->seat[j - 1].ceremony_key, &s[1], info.data, info.len, s[0].b,
-                      SCALAR_LEN);
+        e = hpke_seal(v->g, out->enc, out->ct, &r->seat[j - 1].ceremony_key, &s[1], info.data, info.len,
+                      s[0].b, SCALAR_LEN);
     secret_free(s);
     secret_burn_stack();
     cbor_out_free(&info);
@@ -88,8 +88,8 @@ static void deal_statement(struct cbor_out *st, const struct vault_local *v, con
         cbor_put_hash(st, &d->share[j]);
 }
 
-static err_t prove_deal(struct vault_local *v, struct cbor_out *entry, const struct deal *d, const scalar_t *a0,
-                        struct fault *f)
+static err_t prove_deal(struct vault_local *v, struct cbor_out *entry, const struct deal *d,
+                        const scalar_t *a0, struct fault *f)
 {
     struct cbor_out st = CBOR_OUT_INIT, ev = CBOR_OUT_INIT, context = CBOR_OUT_INIT;
     uint8_t fresh[32];
@@ -97,7 +97,8 @@ static err_t prove_deal(struct vault_local *v, struct cbor_out *entry, const str
     TRY(seed_fresh(&v->ks, fresh, f));
     err_t e = deal_context(&context, &v->roster, d);
     if (e == OK)
-        e = pok_prove(v->g, &proof, a0, &d->C[0], fresh, "conclave/deal-pok", &v->election, context.data, context.len);
+        e = pok_prove(v->g, &proof, a0, &d->C[0], fresh, "conclave/deal-pok", &v->election, context.data,
+                      context.len);
     cbor_out_free(&context);
     secret_wipe(fresh, sizeof fresh);
     if (e != OK)
@@ -136,35 +137,38 @@ out:
 /* --- reveals --- */
 
 /* Who complains, from a signed complaint about exactly this deal. */
-static err_t complainer(struct vault_local *v, uint32_t *seat, const struct deal *d, const struct bytes *complaint,
-                        struct fault *f)
+static err_t complainer(struct vault_local *v, uint32_t *seat, const struct deal *d,
+                        const struct bytes *complaint, struct fault *f)
 {
     struct entry *e;
     hash_t named, own;
     struct cbor_out st = CBOR_OUT_INIT;
     *seat = 0;
     deal_statement(&st, v, d);
-    err_t err = entry_statement_id(&own, ENTRY_DEAL, &v->election, &v->roster.ceremony, &v->key.identity, NULL, &st);
+    err_t err =
+        entry_statement_id(&own, ENTRY_DEAL, &v->election, &v->roster.ceremony, &v->key.identity, NULL, &st);
     cbor_out_free(&st);
     TRY(err);
     TRY(vault_entry_read(v, &e, complaint, VAULT_ENTRY_MAX, f));
     uint32_t j = roster_seat(&v->roster, &e->author);
     if (complaint_parse(&named, e) != OK || j == 0 || j == v->seat ||
         hash_cmp(&e->ceremony, &v->roster.ceremony) != 0 || hash_cmp(&named, &own) != 0)
-        err = fault_set(f, ERR_REFUSED, "this is no complaint of another seat about your deal: nothing is revealed");
+        err = fault_set(f, ERR_REFUSED,
+                        "this is no complaint of another seat about your deal: nothing is revealed");
     entry_free(e);
     *seat = err == OK ? j : 0;
     return err;
 }
 
-static err_t sign_reveal(struct vault_local *v, struct cbor_out *entry, const struct deal *d, const uint8_t *seed,
-                         const struct vault_dealt *dealt, uint32_t seat, struct fault *f)
+static err_t sign_reveal(struct vault_local *v, struct cbor_out *entry, const struct deal *d,
+                         const uint8_t *seed, const struct vault_dealt *dealt, uint32_t seat, struct fault *f)
 {
     scalar_t *eph;
     struct cbor_out st = CBOR_OUT_INIT, file = CBOR_OUT_INIT, deal = CBOR_OUT_INIT;
     hash_t subject, id;
     deal_statement(&deal, v, d);
-    err_t e = entry_statement_id(&id, ENTRY_DEAL, &v->election, &v->roster.ceremony, &v->key.identity, NULL, &deal);
+    err_t e =
+        entry_statement_id(&id, ENTRY_DEAL, &v->election, &v->roster.ceremony, &v->key.identity, NULL, &deal);
     cbor_out_free(&deal);
     TRY(e);
     TRY(secret_alloc((void **)&eph, sizeof *eph));
@@ -217,8 +221,8 @@ out:
 
 /* --- opening a share --- */
 
-err_t vault_secret_share_of(struct vault_local *v, scalar_t *secret_share, const struct deal *d, const struct sealed *s,
-                            struct fault *f)
+err_t vault_secret_share_of(struct vault_local *v, scalar_t *secret_share, const struct deal *d,
+                            const struct sealed *s, struct fault *f)
 {
     point_t expected, got;
     struct cbor_out info = CBOR_OUT_INIT;
@@ -240,8 +244,8 @@ out:
     return e;
 }
 
-err_t vault_local_share_check(void *ctx, uint32_t dealer, const point_t C[TRUSTEES_MAX], const struct sealed *share,
-                              struct fault *f)
+err_t vault_local_share_check(void *ctx, uint32_t dealer, const point_t C[TRUSTEES_MAX],
+                              const struct sealed *share, struct fault *f)
 {
     struct vault_local *v = ctx;
     scalar_t *s;

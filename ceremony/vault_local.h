@@ -18,7 +18,8 @@ struct vault_local;
 /* Takes the keystore over: it is closed with the vault. ERR_MEMORY; then ks is still the caller's. */
 MUST err_t vault_local_open(struct vault *out, const struct keystore *ks, struct fault *f);
 
-/* fn is called with every plan that is taken, before anything is done with it; an error of it refuses the plan. */
+/* fn is called with every plan that is taken, before anything is done with it; an error of it refuses the
+ * plan. */
 void vault_local_on_plan(struct vault *v, err_t (*fn)(void *ctx, const struct vault_plan *p, struct fault *f),
                          void *ctx);
 

@@ -123,7 +123,9 @@ err_t vault_local_plan(void *ctx, const hash_t *id, const struct bytes *plan, st
     v->has_plan = 0;
     vault_plan_free(&v->plan);
     TRY(vault_plan_read(&v->plan, plan, f));
-    err_t e = hash_cmp(&v->plan.id, id) == 0 ? OK : fault_set(f, ERR_MISMATCH, "the plan's bytes have another hash");
+    err_t e = hash_cmp(&v->plan.id, id) == 0
+                  ? OK
+                  : fault_set(f, ERR_MISMATCH, "the plan's bytes have another hash");
     if (e == OK && v->on_plan != NULL)
         e = v->on_plan(v->on_plan_ctx, &v->plan, f);
     if (e != OK)
@@ -157,10 +159,11 @@ err_t vault_local_plan_before(void *ctx, const struct bytes *plan, struct fault 
     return OK;
 }
 
-/* Replaces the plan that is bound, if it is one of the chain behind this plan: *previous. Each step is what the
- * bytes of a plan say. torn: two are bound, because power went between writing the new binding and destroying the
- * old one. */
-static err_t replace_plan(struct vault_local *v, hash_t *previous, const hash_t *bound, int torn, struct fault *f)
+/* Replaces the plan that is bound, if it is one of the chain behind this plan: *previous. Each step is what
+ * the bytes of a plan say. torn: two are bound, because power went between writing the new binding and
+ * destroying the old one. */
+static err_t replace_plan(struct vault_local *v, hash_t *previous, const hash_t *bound, int torn,
+                          struct fault *f)
 {
     const struct keystore *ks = &v->ks;
     hash_t at = v->plan.supersedes;

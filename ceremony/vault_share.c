@@ -7,7 +7,8 @@
 
 /* --- values that follow from the points, checked against the roster --- */
 
-static err_t first_point_committed(const struct vault_local *v, uint32_t i, const point_t *C0, struct fault *f)
+static err_t first_point_committed(const struct vault_local *v, uint32_t i, const point_t *C0,
+                                   struct fault *f)
 {
     const struct enrolment *who = &v->roster.seat[i - 1];
     hash_t commitment;
@@ -19,12 +20,14 @@ static err_t first_point_committed(const struct vault_local *v, uint32_t i, cons
 }
 
 /* qual, holders, deals, Y and S of out. */
-static err_t values_of(struct vault_local *v, struct outcome *out, const struct vault_shares *in, struct fault *f)
+static err_t values_of(struct vault_local *v, struct outcome *out, const struct vault_shares *in,
+                       struct fault *f)
 {
     const struct roster *r = &v->roster;
     uint32_t all = r->n == 32 ? UINT32_MAX : (UINT32_C(1) << r->n) - 1;
     memset(out, 0, sizeof *out);
-    if ((in->qual & ~all) != 0 || (in->holders & ~in->qual) != 0 || (uint32_t)__builtin_popcount(in->holders) < r->t)
+    if ((in->qual & ~all) != 0 || (in->holders & ~in->qual) != 0 ||
+        (uint32_t)__builtin_popcount(in->holders) < r->t)
         return fault_set(f, ERR_RULE, "holders are at least %u of the dealers that count", r->t);
     if (!(in->holders >> (v->seat - 1) & 1))
         return fault_set(f, ERR_RULE, "your seat holds no share");
@@ -44,8 +47,8 @@ static err_t values_of(struct vault_local *v, struct outcome *out, const struct 
 }
 
 /* The share of one dealer: revealed, or opened with the token. */
-static err_t share_of(struct vault_local *v, scalar_t *secret_part, const struct deal *d, const struct vault_dealer *in,
-                      struct fault *f)
+static err_t share_of(struct vault_local *v, scalar_t *secret_part, const struct deal *d,
+                      const struct vault_dealer *in, struct fault *f)
 {
     point_t expected, got;
     if (!in->is_public)
@@ -112,11 +115,13 @@ static err_t prove_and_sign(struct vault_local *v, struct cbor_out *entry, const
     if (e == OK)
         e = seed_fresh(&v->ks, fresh, f);
     if (e == OK)
-        e = pok_prove(v->g, &pok, *secret, S, fresh, "conclave/confirm-pok", &r->election, context.data, context.len);
+        e = pok_prove(v->g, &pok, *secret, S, fresh, "conclave/confirm-pok", &r->election, context.data,
+                      context.len);
     cbor_out_free(&context);
     if (e == OK)
         e = seed_fresh(&v->ks, fresh, f);
-    struct dleq_statement statement = {&r->election, &cut->hash, &none, "test", "test", v->seat, S, 1, &A, &D};
+    struct dleq_statement statement = {&r->election, &cut->hash, &none, "test", "test",
+                                       v->seat,      S,          1,     &A,     &D};
     if (e == OK)
         e = dleq_prove(v->g, &dleq, &statement, *secret, fresh);
     secret_wipe(fresh, sizeof fresh);
@@ -167,7 +172,8 @@ static err_t confirmed(struct vault_local *v, const struct bytes *confirmation, 
     if (same) { /* compared as a whole: only D is read from it */
         memcpy(D.b, e->statement + e->statement_len - POINT_LEN, POINT_LEN);
         confirm_statement(&want, &v->roster, &cut, oc, &D);
-        same = want.err == OK && want.len == e->statement_len && memcmp(want.data, e->statement, want.len) == 0;
+        same =
+            want.err == OK && want.len == e->statement_len && memcmp(want.data, e->statement, want.len) == 0;
     }
     err_t err = want.err;
     cbor_out_free(&want);
@@ -211,7 +217,8 @@ err_t vault_local_drill(void *ctx, struct cbor_out *entry, const struct vault_sh
     cbor_put_hash(&context, challenge);
     GO(context.err);
     GO(seed_fresh(&v->ks, fresh, f));
-    e = pok_prove(v->g, &pok, secret, S, fresh, "conclave/drill-pok", &v->election, context.data, context.len);
+    e = pok_prove(v->g, &pok, secret, S, fresh, "conclave/drill-pok", &v->election, context.data,
+                  context.len);
     secret_wipe(fresh, sizeof fresh);
     secret_free(secret);
     secret = NULL;
@@ -263,7 +270,8 @@ err_t vault_local_decrypt(void *ctx, struct cbor_out *entry, const struct vault_
     TRY(vault_local_plan_bound(v, f));
     GO(share_again(v, &secret, &oc, in, confirmation, f));
     GO(record_of(&r, v, oc));
-    e = partial_make(&st, &ev, v->g, r, v->seat, &p->id, p->target, p->count, secret, fresh_from_token, &v->ks, f);
+    e = partial_make(&st, &ev, v->g, r, v->seat, &p->id, p->target, p->count, secret, fresh_from_token,
+                     &v->ks, f);
     secret_free(secret);
     secret = NULL;
     secret_burn_stack();

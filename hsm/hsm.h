@@ -39,10 +39,10 @@ struct hsm_options {
     const char *program; /* executable of the token process, such as "/proc/self/exe" */
     hsm_pin_fn *pin;     /* may be NULL: then pin-source or the keypad must do */
     void *pin_ctx;
-    int last_try;    /* the person accepts that a wrong PIN locks the token */
-    int timeout_ms;  /* for each answer of the token process; 0: 60 s */
+    int last_try;      /* the person accepts that a wrong PIN locks the token */
+    int timeout_ms;    /* for each answer of the token process; 0: 60 s */
     int open_pin_file; /* the URI's pin-source is opened now, and read when it is needed */
-    int keep_stderr; /* the token process keeps stderr; otherwise it goes to /dev/null */
+    int keep_stderr;   /* the token process keeps stderr; otherwise it goes to /dev/null */
 };
 
 /* Starts the token process and finds the one token that uri names; no login yet. The strings of opt must
@@ -60,7 +60,8 @@ err_t hsm_pin_prompt(void *ctx, char *secret_out, size_t max, const struct hsm_p
                      struct fault *f);
 
 /* The same on a terminal that is open for reading and writing. */
-err_t hsm_pin_prompt_on(int tty, char *secret_out, size_t max, const struct hsm_pin_info *info, struct fault *f);
+err_t hsm_pin_prompt_on(int tty, char *secret_out, size_t max, const struct hsm_pin_info *info,
+                        struct fault *f);
 
 /* The token process: serves fd until its other end closes. Returns the exit status. */
 int hsm_server_main(int fd);

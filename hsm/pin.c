@@ -214,7 +214,8 @@ static void tty_prompt(int tty, const struct hsm_pin_info *info)
     tty_say(tty, text);
 }
 
-err_t hsm_pin_prompt_on(int tty, char *secret_out, size_t max, const struct hsm_pin_info *info, struct fault *f)
+err_t hsm_pin_prompt_on(int tty, char *secret_out, size_t max, const struct hsm_pin_info *info,
+                        struct fault *f)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
     sigset_t wait_for, saved;
@@ -240,7 +241,8 @@ err_t hsm_pin_prompt_on(int tty, char *secret_out, size_t max, const struct hsm_
     return e;
 }
 
-err_t hsm_pin_prompt(void *ctx, char *secret_out, size_t max, const struct hsm_pin_info *info, struct fault *f)
+err_t hsm_pin_prompt(void *ctx, char *secret_out, size_t max, const struct hsm_pin_info *info,
+                     struct fault *f)
 {
     (void)ctx;
     int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);

@@ -21,7 +21,8 @@ err_t keys_point(pubkey_t *out, const uint8_t *point, size_t len)
     openssl_begin();
     if (p != NULL)
         e = EC_POINT_oct2point(group, p, point, len, NULL) == 1 &&
-                    EC_POINT_point2oct(group, p, POINT_CONVERSION_COMPRESSED, out->b, POINT_LEN, NULL) == POINT_LEN
+                    EC_POINT_point2oct(group, p, POINT_CONVERSION_COMPRESSED, out->b, POINT_LEN, NULL) ==
+                        POINT_LEN
                 ? OK
                 : openssl_point_error();
     if (e != OK)

@@ -16,10 +16,10 @@
  * How exports of one place are settled (docs/spec/plan.md): copies of one message id count once
  * (ERR_DUPLICATE). Two different ones of the same revision: all of that revision are refused
  * (ERR_CONFLICT). Revision 0 is taken; revision k+1 must name the one that is taken (ERR_MISSING
- * otherwise), and is taken only when corrections are accepted (ERR_REFUSED otherwise). A correction that takes away or
- * adds some ballots of a contest, but fewer than the minimum, is told (AGGREGATE_FEW): whether it matters depends on
- * what was decrypted before (aggregate_verified). A ballot id in two
- * exports that are taken: the manifest's rule; the other copies are in `dropped` and taken out of the sums.
+ * otherwise), and is taken only when corrections are accepted (ERR_REFUSED otherwise). A correction that
+ * takes away or adds some ballots of a contest, but fewer than the minimum, is told (AGGREGATE_FEW): whether
+ * it matters depends on what was decrypted before (aggregate_verified). A ballot id in two exports that are
+ * taken: the manifest's rule; the other copies are in `dropped` and taken out of the sums.
  */
 #ifndef TALLY_AGGREGATE_H
 #define TALLY_AGGREGATE_H
@@ -29,21 +29,21 @@
 #include "tally/plan.h"
 
 struct aggregate_options {
-    int accept_corrections;     /* all of them; or those listed: */
-    const hash_t *correction;   /* message ids of corrections that are accepted */
+    int accept_corrections;   /* all of them; or those listed: */
+    const hash_t *correction; /* message ids of corrections that are accepted */
     size_t correction_count;
-    int threads;                /* 0: as OpenMP says */
+    int threads; /* 0: as OpenMP says */
 };
 
 enum aggregate_kind {
-    AGGREGATE_VERIFIED,  /* file, place, items: just verified */
-    AGGREGATE_KNOWN,     /* verified in an earlier run */
-    AGGREGATE_REFUSED,   /* file, place if known; fault says why. Copies (ERR_DUPLICATE) too. */
-    AGGREGATE_REPLACED,  /* a correction was accepted: place, id (older), other (newer) */
-    AGGREGATE_DROPPED,   /* ballot id is in more than one export; this place's copy does not count */
-    AGGREGATE_FEW,       /* items: as few ballots are in one of two exports of this place (id, other) only */
-    AGGREGATE_MISSING,   /* a lowest-level place without an export */
-    AGGREGATE_NODE,      /* the record of a place is done; id: its hash */
+    AGGREGATE_VERIFIED, /* file, place, items: just verified */
+    AGGREGATE_KNOWN,    /* verified in an earlier run */
+    AGGREGATE_REFUSED,  /* file, place if known; fault says why. Copies (ERR_DUPLICATE) too. */
+    AGGREGATE_REPLACED, /* a correction was accepted: place, id (older), other (newer) */
+    AGGREGATE_DROPPED,  /* ballot id is in more than one export; this place's copy does not count */
+    AGGREGATE_FEW,      /* items: as few ballots are in one of two exports of this place (id, other) only */
+    AGGREGATE_MISSING,  /* a lowest-level place without an export */
+    AGGREGATE_NODE,     /* the record of a place is done; id: its hash */
 };
 
 struct aggregate_event {
@@ -51,9 +51,9 @@ struct aggregate_event {
     const char *file;  /* name in the exports directory, or "" */
     const char *place; /* identifier, or "" */
     hash_t id, other;
-    uint64_t items;    /* ballots or counts */
+    uint64_t items;            /* ballots or counts */
     const struct fault *fault; /* AGGREGATE_REFUSED */
-    uint64_t done;     /* exports looked at so far */
+    uint64_t done;             /* exports looked at so far */
 };
 
 /* Called from one thread at a time, in an order that depends on the input only. ERR_STOPPED ends the run. */
@@ -63,11 +63,11 @@ struct aggregate_report {
 };
 
 struct aggregate_result {
-    hash_t root;        /* node hash of the whole */
-    uint64_t files;     /* in the exports directory */
-    uint64_t verified;  /* in this run */
-    uint64_t known;     /* verified earlier */
-    uint64_t refused, duplicates; /* files */
+    hash_t root;                                      /* node hash of the whole */
+    uint64_t files;                                   /* in the exports directory */
+    uint64_t verified;                                /* in this run */
+    uint64_t known;                                   /* verified earlier */
+    uint64_t refused, duplicates;                     /* files */
     uint64_t replaced, few, dropped, missing, places; /* few: places with a correction of too few ballots */
     uint64_t ballots;
 };
@@ -75,16 +75,16 @@ struct aggregate_result {
 /* report may be NULL, options too: no corrections are accepted. Directories are made if absent.
  * ERR_ELECTION: the work directory is of another election. ERR_BUSY: another program is using it. */
 MUST err_t aggregate(struct aggregate_result *out, const struct election_context *ctx,
-                     const char *exports_dir,
-                     const char *work_dir, const char *records_dir, const struct aggregate_options *options,
-                     const struct aggregate_report *report, struct fault *f);
+                     const char *exports_dir, const char *work_dir, const char *records_dir,
+                     const struct aggregate_options *options, const struct aggregate_report *report,
+                     struct fault *f);
 
 /* For the trustee, before the token is touched: the same on this machine, into WORK/records, and the result
  * compared with the root that the plan names. options NULL: all corrections are accepted; an official who
  * accepted only some says which. ERR_UNVERIFIED, saying what was refused or missing, if the root differs.
- * older: the plans that this one supersedes, all of them; may be NULL. ERR_MINIMUM (supersede-exchange) if plan
- * supersedes another one, a place was corrected by too few ballots, and one of the older plans does not show that
- * this place was the same then: both results together would show these ballots. */
+ * older: the plans that this one supersedes, all of them; may be NULL. ERR_MINIMUM (supersede-exchange) if
+ * plan supersedes another one, a place was corrected by too few ballots, and one of the older plans does not
+ * show that this place was the same then: both results together would show these ballots. */
 MUST err_t aggregate_verified(struct aggregate_result *out, const struct election_context *ctx,
                               const char *exports_dir, const char *work_dir, const struct plan *plan,
                               const struct plan_set *older, const struct aggregate_options *options,

@@ -1,6 +1,7 @@
-/* Corrections of few ballots. A correction may exchange one voter's ballot for ballots that somebody knows: the sums
- * then differ by more than the minimum, the unknown ballot is alone in the difference all the same. So not the numbers
- * of ballots are compared, but the ballots, by id and leaf, which only those can who have both exports. */
+/* Corrections of few ballots. A correction may exchange one voter's ballot for ballots that somebody knows:
+ * the sums then differ by more than the minimum, the unknown ballot is alone in the difference all the same.
+ * So not the numbers of ballots are compared, but the ballots, by id and leaf, which only those can who have
+ * both exports. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,8 +25,8 @@ static uint64_t fewest(const struct manifest *m, const uint64_t *by_style)
 }
 
 /* *least: ballots that only one of the two has; 0 if there are none, or not too few. */
-static err_t compare(struct agg_run *run, uint64_t *least, const struct agg_export *a, const struct agg_export *b,
-                     struct fault *f)
+static err_t compare(struct agg_run *run, uint64_t *least, const struct agg_export *a,
+                     const struct agg_export *b, struct fault *f)
 {
     const struct manifest *m = run->ctx->m;
     uint64_t *count = calloc(m->style_count + 1, sizeof *count);
@@ -121,8 +122,10 @@ static err_t watch(struct watched *w, const struct agg_run *run, struct fault *f
     return OK;
 }
 
-/* A plan that names the record of the place, or of one around it, as it is now, was about the corrected export. */
-static err_t check_older(struct watched *w, const struct agg_run *run, const struct plan *older, struct fault *f)
+/* A plan that names the record of the place, or of one around it, as it is now, was about the corrected
+ * export. */
+static err_t check_older(struct watched *w, const struct agg_run *run, const struct plan *older,
+                         struct fault *f)
 {
     memset(w->same, 0, places_count(run->ctx->places));
     for (size_t i = 0; older && i < older->unit_count; i++)
@@ -137,8 +140,9 @@ static err_t check_older(struct watched *w, const struct agg_run *run, const str
             at = parent_of(run, (uint32_t)at);
         if (at >= 0)
             continue;
-        fault_set(f, ERR_MINIMUM, "supersede-exchange: a correction takes away or adds fewer ballots than the minimum, "
-                                  "and an earlier plan may have been about the export that it replaces");
+        fault_set(f, ERR_MINIMUM,
+                  "supersede-exchange: a correction takes away or adds fewer ballots than the minimum, "
+                  "and an earlier plan may have been about the export that it replaces");
         return fault_who(f, ERR_MINIMUM, "%s", agg_place_id(run, run->few[i]));
     }
     return OK;

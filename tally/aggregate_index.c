@@ -10,15 +10,28 @@
 #define NAME_LEN 256
 
 enum {
-    Q_FIND, Q_ADD, Q_BALLOT, Q_PRESENT, Q_TAKE, Q_REPLACED, Q_DROP, Q_TAKEN, Q_DROPPED, Q_REPLACEMENTS,
-    Q_EACH_PRESENT, Q_EACH_COPY, Q_FIRST, Q_CHANGED, Q_COUNT
+    Q_FIND,
+    Q_ADD,
+    Q_BALLOT,
+    Q_PRESENT,
+    Q_TAKE,
+    Q_REPLACED,
+    Q_DROP,
+    Q_TAKEN,
+    Q_DROPPED,
+    Q_REPLACEMENTS,
+    Q_EACH_PRESENT,
+    Q_EACH_COPY,
+    Q_FIRST,
+    Q_CHANGED,
+    Q_COUNT
 };
 
 #define EXPORT_COLUMNS "e.row, e.id, e.place, e.revision, e.items, e.replaces"
 
 /* Ballots of one export are stored one after the other. */
-#define BALLOTS_OF(row)                                                                                     \
-    "ballots WHERE export = " row " AND rowid >= (SELECT first FROM exports WHERE row = " row ")"           \
+#define BALLOTS_OF(row)                                                                                      \
+    "ballots WHERE export = " row " AND rowid >= (SELECT first FROM exports WHERE row = " row ")"            \
     " AND rowid < (SELECT first + items FROM exports WHERE row = " row ")"
 
 static const char *const sql[Q_COUNT] = {
@@ -39,8 +52,8 @@ static const char *const sql[Q_COUNT] = {
                        "ORDER BY e.place, e.revision, e.id, p.name",
     [Q_EACH_COPY] = "SELECT b.id, t.place, t.export FROM ballots b CROSS JOIN taken t ON t.export = b.export "
                     "ORDER BY b.id, t.place",
-    [Q_CHANGED] = "SELECT style, count(*) FROM (SELECT id, leaf, style FROM " BALLOTS_OF("?1")
-                  " EXCEPT SELECT id, leaf, style FROM " BALLOTS_OF("?2") ") GROUP BY style",
+    [Q_CHANGED] = "SELECT style, count(*) FROM (SELECT id, leaf, style FROM " BALLOTS_OF(
+        "?1") " EXCEPT SELECT id, leaf, style FROM " BALLOTS_OF("?2") ") GROUP BY style",
 };
 
 /* ballots is only appended to, and sorted when it is needed: an index over hashes would be written all
@@ -67,10 +80,16 @@ static err_t failed(struct agg_index *ix, struct fault *f)
     err_t e = ERR_IO;
     switch (sqlite3_errcode(ix->db) & 0xff) {
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: e = ERR_BUSY; break;
-    case SQLITE_NOMEM: e = ERR_MEMORY; break;
+    case SQLITE_LOCKED:
+        e = ERR_BUSY;
+        break;
+    case SQLITE_NOMEM:
+        e = ERR_MEMORY;
+        break;
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: e = ERR_FORMAT; break;
+    case SQLITE_NOTADB:
+        e = ERR_FORMAT;
+        break;
     }
     fault_set(f, e, "the index of verified exports: %s%s", sqlite3_errmsg(ix->db),
               e == ERR_FORMAT ? "; remove it and everything is verified again" : "");
@@ -152,8 +171,8 @@ static err_t check_owner(struct agg_index *ix, const struct election_context *ct
     memcpy(mine + 1, ctx->m->election.b, HASH_LEN);
     memcpy(mine + 1 + HASH_LEN, ctx->r->id.b, HASH_LEN);
     err_t e = OK;
-    if (sqlite3_prepare_v2(ix->db, "INSERT OR IGNORE INTO meta VALUES('owner', ?1)", -1, &s,
-                           NULL) != SQLITE_OK)
+    if (sqlite3_prepare_v2(ix->db, "INSERT OR IGNORE INTO meta VALUES('owner', ?1)", -1, &s, NULL) !=
+        SQLITE_OK)
         return failed(ix, f);
     sqlite3_bind_blob(s, 1, mine, sizeof mine, SQLITE_STATIC);
     if (sqlite3_step(s) != SQLITE_DONE)
@@ -167,7 +186,8 @@ static err_t check_owner(struct agg_index *ix, const struct election_context *ct
         e = failed(ix, f);
     else if (sqlite3_column_bytes(s, 0) != (int)sizeof mine ||
              memcmp(sqlite3_column_blob(s, 0), mine, sizeof mine) != 0) {
-        fault_set(f, ERR_ELECTION, "the work directory is of another election, key or version of the program; use a new one");
+        fault_set(f, ERR_ELECTION,
+                  "the work directory is of another election, key or version of the program; use a new one");
         e = fault_file(f, ERR_ELECTION, ix->path);
     }
     sqlite3_finalize(s);
@@ -191,8 +211,10 @@ err_t agg_open(struct agg_index **out, const struct election_context *ctx, const
         e = ix->db ? failed(ix, f) : fault_set(f, ERR_MEMORY, "opening the index");
         goto out;
     }
-    GO(run(ix, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-               "PRAGMA cache_size=-8192; PRAGMA temp_store=FILE", f));
+    GO(run(ix,
+           "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+           "PRAGMA cache_size=-8192; PRAGMA temp_store=FILE",
+           f));
     GO(agg_begin(ix, f));
     GO(run(ix, schema, f));
     GO(check_owner(ix, ctx, f));

@@ -42,7 +42,8 @@ void agg_rollback(struct agg_index *ix);
 MUST err_t agg_find(struct agg_index *ix, struct agg_export *out, const hash_t *file, struct fault *f);
 /* A verified export with its ballots, in one transaction. */
 MUST err_t agg_add(struct agg_index *ix, const struct election_context *ctx, const hash_t *file,
-                   const struct export_header *h, const struct agg_ballot *ballot, size_t count, struct fault *f);
+                   const struct export_header *h, const struct agg_ballot *ballot, size_t count,
+                   struct fault *f);
 
 /* --- the run --- */
 

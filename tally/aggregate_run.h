@@ -12,7 +12,8 @@ struct agg_run {
     const struct aggregate_report *report; /* may be NULL */
     struct agg_index *ix;
     struct aggregate_result *result;
-    uint32_t *few; /* result->few places whose correction is of too few ballots, in order; freed with free() */
+    uint32_t
+        *few; /* result->few places whose correction is of too few ballots, in order; freed with free() */
 };
 
 /* Tells the caller of aggregate(); fills ev->done. */
@@ -25,11 +26,12 @@ const char *agg_place_id(const struct agg_run *run, uint32_t place);
 /* aggregate_settle.c: which exports and which copies of a ballot count. In one transaction of the caller. */
 MUST err_t agg_settle(struct agg_run *run, struct fault *f);
 
-/* aggregate_few.c: what a correction changed. Tells AGGREGATE_FEW, once for each place. older, newer: of place, in the
- * order of revisions. */
-#define AGG_CHAIN_MAX 32 /* corrections of a place that are compared; one more is taken for one of few ballots */
-MUST err_t agg_compare(struct agg_run *run, uint32_t place, const struct agg_export *older, size_t older_count,
-                       const struct agg_export *newer, struct fault *f);
+/* aggregate_few.c: what a correction changed. Tells AGGREGATE_FEW, once for each place. older, newer: of
+ * place, in the order of revisions. */
+#define AGG_CHAIN_MAX                                                                                        \
+    32 /* corrections of a place that are compared; one more is taken for one of few ballots */
+MUST err_t agg_compare(struct agg_run *run, uint32_t place, const struct agg_export *older,
+                       size_t older_count, const struct agg_export *newer, struct fault *f);
 /* supersede-exchange (docs/spec/plan.md). */
 MUST err_t agg_check_few(const struct agg_run *run, const struct plan *plan, const struct plan_set *older,
                          struct fault *f);

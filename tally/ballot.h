@@ -39,8 +39,9 @@ void ballot_maker_free(struct ballot_maker *mk);
  * index; nonces of proofs are drawn fresh, so a repetition gives the same ciphertexts with other proofs.
  * out: the ballot's bytes are appended (untouched on error). info may be NULL.
  * ERR_RULE: more options than the limit, or one option twice. ERR_UNKNOWN: style not of this place, contest
- * not on the style, option not in the contest. ERR_DUPLICATE: a contest named twice. Faults never name what was chosen.
- * Time does not depend on which and how many options are chosen; it may on which contests are named. */
+ * not on the style, option not in the contest. ERR_DUPLICATE: a contest named twice. Faults never name what
+ * was chosen. Time does not depend on which and how many options are chosen; it may on which contests are
+ * named. */
 MUST err_t ballot_make(struct ballot_maker *mk, struct cbor_out *out, struct ballot_info *info,
                        uint32_t place, const char *style, const struct selection *selection,
                        size_t selection_count, const uint8_t *secret_seed, struct fault *f);
@@ -95,7 +96,8 @@ MUST err_t ballot_verify_var(const struct election_context *ctx, const struct ba
 
 /* Many: bad has count bytes, set to 1 for each ballot that is wrong. Weights are drawn here, fresh for the
  * batch and for each step of bisection. Threads of OpenMP share the work if the caller is not in a parallel
- * region. OK if none is bad, ERR_PROOF if some are (f: the first of them, detail as from ballot_verify_var). */
+ * region. OK if none is bad, ERR_PROOF if some are (f: the first of them, detail as from ballot_verify_var).
+ */
 MUST err_t ballot_verify_many_var(const struct election_context *ctx, const struct ballot *const *b,
                                   size_t count, uint8_t *bad, struct fault *f);
 

@@ -108,15 +108,15 @@ static void pad_id(uint8_t out[ID_LEN], const char *id)
     }
 }
 
-/* Each option is compared with as many names as the limit allows, those that were not chosen being empty: neither which
- * nor how many shows in the time. */
+/* Each option is compared with as many names as the limit allows, those that were not chosen being empty:
+ * neither which nor how many shows in the time. */
 static err_t choose(struct work *w, uint32_t *v, const struct contest *c, const struct ballot_vote *vote,
                     const struct selection *s, struct fault *f)
 {
     uint32_t unknown = 0, twice = 0;
     if (s->option_count > vote->limit)
-        return fault_set(f, ERR_RULE, "contest %s: more options are chosen than the %u that are allowed", c->id,
-                         vote->limit);
+        return fault_set(f, ERR_RULE, "contest %s: more options are chosen than the %u that are allowed",
+                         c->id, vote->limit);
     for (size_t i = 0; i < vote->limit; i++) {
         uint32_t real = i < s->option_count, found = 0;
         pad_id(w->chosen, real ? s->option[i] : "");

@@ -97,8 +97,8 @@ MUST err_t export_verify(struct export_header **out, const struct election_conte
 /* --- single ballots --- */
 
 /* What the ballots with these ids (ascending, distinct) contribute: out is made by tallies_new for the place
- * and is set to their sum. One pass. No proof is checked, so export_id is the message id of an export that was
- * verified: the file must still be this one (ERR_HASH). ERR_MISSING if a ballot is not in it. */
+ * and is set to their sum. One pass. No proof is checked, so export_id is the message id of an export that
+ * was verified: the file must still be this one (ERR_HASH). ERR_MISSING if a ballot is not in it. */
 MUST err_t export_find_ballots(struct tallies *out, const struct election_context *ctx, const char *path,
                                const hash_t *export_id, const hash_t *id, size_t count, struct fault *f);
 

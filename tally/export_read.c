@@ -131,8 +131,8 @@ out:
     return fault_file(f, e, r->path);
 }
 
-/* No longer than the items that were signed can be: somebody who carries the file can make it as long as he likes
- * at no cost (sparse files), and others hash and copy all of it. */
+/* No longer than the items that were signed can be: somebody who carries the file can make it as long as he
+ * likes at no cost (sparse files), and others hash and copy all of it. */
 static err_t check_size(struct export_reader *r, struct fault *f)
 {
     struct stat st;

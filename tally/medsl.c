@@ -6,8 +6,8 @@
 #include <strings.h>
 
 #include "ceremony/base/text.h"
-#include "ceremony/names.h"
 #include "ceremony/csv.h"
+#include "ceremony/names.h"
 #include "tally/medsl_sort.h"
 
 #define FIELD_MAX 2048
@@ -180,8 +180,7 @@ static err_t need_either(struct load *l, uint32_t *out, const struct csv_row *r,
 }
 
 /* Codes come with or without leading zeros. */
-static err_t get_code(struct load *l, uint32_t *out, const struct csv_row *r, enum column c,
-                      struct fault *f)
+static err_t get_code(struct load *l, uint32_t *out, const struct csv_row *r, enum column c, struct fault *f)
 {
     struct csv_cell v = field(l, r, c);
     size_t zeros = strspn(v.text, "0");
@@ -224,8 +223,7 @@ static err_t read_place(struct load *l, uint32_t *out, struct medsl_place_key *k
 }
 
 /* What rows say about a contest and does not tell contests apart. */
-static err_t read_more(struct load *l, uint32_t contest, int added, const struct csv_row *r,
-                       struct fault *f)
+static err_t read_more(struct load *l, uint32_t contest, int added, const struct csv_row *r, struct fault *f)
 {
     struct csv_cell v = field(l, r, MAGNITUDE);
     uint32_t n = 0, dataverse;
@@ -318,7 +316,7 @@ static err_t add_votes(struct load *l, struct cell *c, uint32_t votes, const str
     if (mode.len == 0 || strcasecmp(mode.text, "TOTAL") == 0) {
         if (c->line != 0)
             return csv_fault(f, ERR_DUPLICATE, r->line, "the same place, option and mode as in line %u",
-                               c->line);
+                             c->line);
         c->total = votes;
         c->line = (uint32_t)r->line;
         return OK;

@@ -14,7 +14,7 @@
 
 #include "tally/sums.h"
 
-#define NODE_MAX ((size_t)1 << 28)        /* bytes of one record */
+#define NODE_MAX ((size_t)1 << 28) /* bytes of one record */
 #define NODE_CHILDREN_MAX ((size_t)1 << 22)
 #define NODE_DROPPED_MAX ((size_t)1 << 22)
 #define NODE_REPLACED_MAX 1000

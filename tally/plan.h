@@ -45,9 +45,9 @@ struct plan {
 MUST err_t plan_make(struct cbor_out *out, hash_t *id, const struct election_context *ctx,
                      const struct node_provider *nodes, const hash_t *supersedes, struct fault *f);
 
-/* The same for a plan that supersedes older[0], from which there may be partial decryptions, and from those that
- * it superseded (all of them, back to the first; count >= 1): shows nothing that together with the older ones
- * would be about too few ballots, even if it could be shown alone. ERR_MINIMUM if that cannot be kept
+/* The same for a plan that supersedes older[0], from which there may be partial decryptions, and from those
+ * that it superseded (all of them, back to the first; count >= 1): shows nothing that together with the older
+ * ones would be about too few ballots, even if it could be shown alone. ERR_MINIMUM if that cannot be kept
  * (plan_supersede_all says where); such changes are counted by hand. ERR_MISSING if one is not there. */
 MUST err_t plan_make_after(struct cbor_out *out, hash_t *id, const struct election_context *ctx,
                            const struct node_provider *nodes, struct plan *const *older, size_t count,
@@ -65,8 +65,8 @@ struct plan_set {
     struct plan **plan;
     size_t count;
 };
-MUST err_t plan_set_load_var(struct plan_set *out, const struct election_context *ctx, const char *const *path,
-                             size_t count, struct fault *f);
+MUST err_t plan_set_load_var(struct plan_set *out, const struct election_context *ctx,
+                             const char *const *path, size_t count, struct fault *f);
 void plan_set_free(struct plan_set *s);
 /* SHA-256(CBOR ["conclave/plan-id", bstr of plan.cbor]). */
 MUST err_t plan_hash(hash_t *out, const uint8_t *data, size_t len);
@@ -100,13 +100,13 @@ typedef void plan_report_fn(void *ctx, const char *rule, const struct fault *f);
 /* All rules, against these records; every violation is reported (report may be NULL), the first is returned
  * and in f. */
 MUST err_t plan_check(const struct plan *p, const struct election_context *ctx,
-                      const struct node_provider *nodes,
-                      plan_report_fn *report, void *report_ctx, struct fault *f);
+                      const struct node_provider *nodes, plan_report_fn *report, void *report_ctx,
+                      struct fault *f);
 
-/* The rules between a plan and all those before it from which there may be partial decryptions: the one that it
- * supersedes and whatever that one superseded, back to the first, in any order. Two changes that are each large
- * enough can add up to one ballot, so comparing with the last one only is not enough. More plans than these
- * are compared, too. ERR_MISSING if one of the chain is not among them. */
+/* The rules between a plan and all those before it from which there may be partial decryptions: the one that
+ * it supersedes and whatever that one superseded, back to the first, in any order. Two changes that are each
+ * large enough can add up to one ballot, so comparing with the last one only is not enough. More plans than
+ * these are compared, too. ERR_MISSING if one of the chain is not among them. */
 MUST err_t plan_supersede_all(struct plan *const *older, size_t count, const struct plan *newer,
                               const struct election_context *ctx, plan_report_fn *report, void *report_ctx,
                               struct fault *f);

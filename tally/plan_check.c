@@ -13,7 +13,7 @@ struct entry_of { /* a member of a unit, to be found by place and contest */
 struct unit_state {
     uint64_t ballots; /* of the members seen so far */
     size_t seen;
-    int wrong; /* do not report the sum of what has wrong parts */
+    int wrong;                 /* do not report the sum of what has wrong parts */
     struct p256_jacobian *sum; /* A then B; only for more than one member */
 };
 
@@ -24,7 +24,7 @@ struct check {
     size_t entry_count;
     struct entry_of *entry;
     struct unit_state *state;
-    uint8_t *present; /* by place */
+    uint8_t *present;   /* by place */
     struct elgamal *ct; /* scratch, OPTIONS_MAX */
 };
 
@@ -84,10 +84,9 @@ static void check_order(struct check *c)
             }
         if (!b)
             continue;
-        int follows = u->level != b->level ? u->level > b->level
-                      : u->member[0].place != b->member[0].place
-                          ? u->member[0].place > b->member[0].place
-                          : u->contest > b->contest;
+        int follows = u->level != b->level                       ? u->level > b->level
+                      : u->member[0].place != b->member[0].place ? u->member[0].place > b->member[0].place
+                                                                 : u->contest > b->contest;
         if (!follows)
             bad(c, u, "plan-order", "the unit does not follow the one before, number", i);
     }

@@ -159,8 +159,8 @@ static uint64_t ballots_of(const struct make *k, size_t piece, uint32_t contest)
     return t ? t->ballots : 0;
 }
 
-/* 1 if some A is the identity: nothing is decrypted by a multiple of it. Whoever makes all ballots of a place can
- * arrange this, and must not be able to stop the others' plan. */
+/* 1 if some A is the identity: nothing is decrypted by a multiple of it. Whoever makes all ballots of a place
+ * can arrange this, and must not be able to stop the others' plan. */
 static int is_undecryptable(const struct make *k, size_t piece, uint32_t contest)
 {
     const struct tallies *s = k->piece[piece].sum;

@@ -134,8 +134,7 @@ static void link_units(struct pair *k)
 
 static int same_sums(const struct plan_unit *a, const struct plan_unit *b)
 {
-    return a->option_count == b->option_count &&
-           memcmp(a->A, b->A, a->option_count * sizeof *a->A) == 0 &&
+    return a->option_count == b->option_count && memcmp(a->A, b->A, a->option_count * sizeof *a->A) == 0 &&
            memcmp(a->B, b->B, a->option_count * sizeof *a->B) == 0;
 }
 
@@ -183,8 +182,7 @@ static err_t changed_sums(struct pair *k, struct p256_jacobian **sums, size_t in
                           int subtract)
 {
     const struct merged *i = &k->merged[into];
-    if (i->rest[OLDER] != i->rest[NEWER] || i->rest[OLDER] == 0 ||
-        same_sums(m->side[OLDER], m->side[NEWER]))
+    if (i->rest[OLDER] != i->rest[NEWER] || i->rest[OLDER] == 0 || same_sums(m->side[OLDER], m->side[NEWER]))
         return OK;
     if (!sums[into])
         sums[into] = calloc(2 * m->side[NEWER]->option_count, sizeof **sums);
@@ -251,8 +249,8 @@ static void check_hash(struct plan_reporter *rep, const struct plan *newer)
 }
 
 /* Every rule but the hash. */
-static err_t check_pair(const struct plan *older, const struct plan *newer, const struct election_context *ctx,
-                        struct plan_reporter *rep)
+static err_t check_pair(const struct plan *older, const struct plan *newer,
+                        const struct election_context *ctx, struct plan_reporter *rep)
 {
     struct pair k = {.ctx = ctx, .rep = *rep};
     const struct plan *plan[2] = {older, newer};
@@ -287,8 +285,7 @@ static const struct plan *find_plan(struct plan *const *older, size_t count, con
 }
 
 /* Whoever signs a plan may have decrypted any of those before it, back to the first. */
-static err_t check_chain(struct plan *const *older, size_t count, const struct plan *newer,
-                         struct fault *f)
+static err_t check_chain(struct plan *const *older, size_t count, const struct plan *newer, struct fault *f)
 {
     const struct plan *at = newer;
     for (size_t steps = 0; at->has_supersedes && steps <= count; steps++) {

@@ -161,7 +161,8 @@ static void drop(struct cast *c, size_t i)
     c->ballot[i] = NULL;
 }
 
-/* Form and proofs; what is bad is refused, the rest stays in c->ballot. Errors of the system refuse nobody. */
+/* Form and proofs; what is bad is refused, the rest stays in c->ballot. Errors of the system refuse nobody.
+ */
 static err_t examine(struct cast *c)
 {
     const struct ballot *good[GROUP_MAX];

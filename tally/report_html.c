@@ -128,7 +128,8 @@ void html_policy(struct html *h, const char *style)
     char text[64];
     hash_one(&hash, style, strlen(style));
     sodium_bin2base64(text, sizeof text, hash.b, sizeof hash.b, sodium_base64_VARIANT_ORIGINAL);
-    html_raw(h, "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-");
+    html_raw(h,
+             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-");
     html_raw(h, text);
     html_raw(h, "'; base-uri 'none'; form-action 'none'\">\n");
 }

@@ -46,8 +46,8 @@ static err_t existing_result(struct result **out, const char *path, const hash_t
 }
 
 err_t step_combine_var(struct combination **out, const struct bundle_election *be, const struct board *b,
-                       const struct plan *plan, const char *out_path, progress_fn progress, void *progress_ctx,
-                       struct fault *f)
+                       const struct plan *plan, const char *out_path, progress_fn progress,
+                       void *progress_ctx, struct fault *f)
 {
     struct target *target = NULL;
     struct result *before = NULL;
@@ -57,8 +57,8 @@ err_t step_combine_var(struct combination **out, const struct bundle_election *b
     GO(fault_file(f, record_check(be->r, be->m, b, f), BUNDLE_RECORD));
     GO(plan_targets(&target, &be->ctx, plan));
     GO(existing_result(&before, out_path, &plan->id, f));
-    struct combine_options options = {before ? before->partial : NULL, before ? before->partial_count : 0, progress,
-                                      progress_ctx};
+    struct combine_options options = {before ? before->partial : NULL, before ? before->partial_count : 0,
+                                      progress, progress_ctx};
     GO(combine_partials_var(out, be->m, be->r, b, &plan->id, target, plan->unit_count, &options, f));
     result_write(&bytes, (*out)->result);
     GO(bytes.err);

@@ -112,8 +112,7 @@ err_t verb_aggregate(struct verb_run *v, int argc, char **argv)
         {"work", ARG_TEXT, &work, "DIR", "index of what was verified here", 1},
         {"records", ARG_TEXT, &records, "DIR", "records to write (default WORK/records)", 0},
         {"accept-corrections", ARG_FLAG, &all_corrections, NULL, "take every correction", 0},
-        {"accept", ARG_LIST, &accept, "HEX", "take the correction with this message id; can be repeated",
-         0},
+        {"accept", ARG_LIST, &accept, "HEX", "take the correction with this message id; can be repeated", 0},
         {"threads", ARG_TEXT, &threads, "N", "default: one for each processor", 0},
         {"verbose", ARG_FLAG, &verbose, NULL, "a line for each export and record", 0},
         {0},
@@ -235,8 +234,8 @@ static err_t combine_and_write(struct verb_run *v, const struct bundle_election 
     struct combination *c = NULL;
     struct progress progress;
     progress_init(&progress, v->err, v->program->stop);
-    err_t e = step_combine_var(&c, be, b, plan, out_path, progress.is_terminal ? progress_step : NULL, &progress,
-                               &v->fault);
+    err_t e = step_combine_var(&c, be, b, plan, out_path, progress.is_terminal ? progress_step : NULL,
+                               &progress, &v->fault);
     progress_end(&progress);
     print_seats(v, c, be->r);
     if (e == OK)

@@ -68,7 +68,8 @@ static err_t make_random(struct job *j, uint64_t count, uint64_t seed, uint64_t 
 
 /* --- chosen: CONTEST=OPTION[,OPTION...] --- */
 
-/* What a voter chose, in secret memory. (On the command line others on this machine can read it: that is for trials.) */
+/* What a voter chose, in secret memory. (On the command line others on this machine can read it: that is for
+ * trials.) */
 struct choice {
     char text[TEXT_ID_MAX + 1 + (TEXT_ID_MAX + 1) * OPTIONS_MAX];
     const char *option[OPTIONS_MAX];

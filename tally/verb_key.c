@@ -14,8 +14,7 @@ err_t verb_key_new(struct verb_run *v, int argc, char **argv)
     int none = 0, high = 0, rehearsal = 0;
     const struct arg options[] = {
         {"out", ARG_TEXT, &out, "FILE", "key file to make; never overwritten", 1},
-        {"passphrase-file", ARG_TEXT, &file, "FILE", "passphrase on its first line; otherwise asked for",
-         0},
+        {"passphrase-file", ARG_TEXT, &file, "FILE", "passphrase on its first line; otherwise asked for", 0},
         {"high", ARG_FLAG, &high, NULL, "1 GiB of memory to open it, instead of 256 MiB", 0},
         {"rehearsal", ARG_FLAG, &rehearsal, NULL, "quick to open; not for elections", 0},
         {"no-passphrase", ARG_FLAG, &none, NULL, "empty passphrase; implies --rehearsal", 0},

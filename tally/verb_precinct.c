@@ -15,7 +15,9 @@ struct precinct_options {
 #define PRECINCT_OPTIONS(o)                                                                                  \
     {"board", ARG_TEXT, &(o).board, "DIR", "manifest, jurisdictions and record of the election", 1},         \
         {"place", ARG_TEXT, &(o).place, "PLACE", "this precinct", 1},                                        \
-        {"journal", ARG_TEXT, &(o).journal, "FILE", "its journal", 1}
+    {                                                                                                        \
+        "journal", ARG_TEXT, &(o).journal, "FILE", "its journal", 1                                          \
+    }
 
 struct node_open {
     struct bundle_election *be;
@@ -219,8 +221,7 @@ err_t verb_precinct_close(struct verb_run *v, int argc, char **argv)
         PRECINCT_OPTIONS(o),
         {"key", ARG_TEXT, &key, "FILE", "signing key of this place", 1},
         {"export", ARG_TEXT, &out, "FILE", "export to write; never overwritten", 1},
-        {"passphrase-file", ARG_TEXT, &passphrase, "FILE", "passphrase of the key; otherwise asked for",
-         0},
+        {"passphrase-file", ARG_TEXT, &passphrase, "FILE", "passphrase of the key; otherwise asked for", 0},
         {"no-passphrase", ARG_FLAG, &none, NULL, "the key has none", 0},
         {"time", ARG_TEXT, &hours, "HOURS", "hours since 1970, UTC; default: now", 0},
         {0},

@@ -168,8 +168,8 @@ err_t verb_show(struct verb_run *v, int argc, char **argv)
     int full = 0;
     struct arg_list files = {.count = 0};
     const struct arg options[] = {
-        {"board", ARG_TEXT, &board, "DIR",
-         "election that the files belong to: they are checked against it", 0},
+        {"board", ARG_TEXT, &board, "DIR", "election that the files belong to: they are checked against it",
+         0},
         {"full", ARG_FLAG, &full, NULL, "long lists and byte strings whole", 0},
         {0},
     };

@@ -329,11 +329,15 @@ static const struct {
     const char *label;
     err_t (*show)(struct show *s, const uint8_t *data, size_t len);
 } kinds[] = {
-    {"conclave/result", show_result}, {"conclave/result-proof", show_proof},
-    {"conclave/anchor", show_anchor}, {"conclave/receipt", show_receipt},
+    {"conclave/result", show_result},
+    {"conclave/result-proof", show_proof},
+    {"conclave/anchor", show_anchor},
+    {"conclave/receipt", show_receipt},
     {"conclave/fingerprint", show_fingerprint},
-    {"conclave/plan", show_plan},     {"conclave/node", show_node},
-    {"conclave/ballot", show_ballot}, {"conclave/count", show_count},
+    {"conclave/plan", show_plan},
+    {"conclave/node", show_node},
+    {"conclave/ballot", show_ballot},
+    {"conclave/count", show_count},
     {"conclave/record", show_record},
 };
 

@@ -37,7 +37,8 @@ const char *verify_verdict_name(enum verify_verdict v)
 
 /* --- filing --- */
 
-/* Names in a bundle are anybody's bytes: what a terminal could take for a command is shown as a question mark. */
+/* Names in a bundle are anybody's bytes: what a terminal could take for a command is shown as a question
+ * mark. */
 static void copy_shown(char *out, size_t size, const char *text)
 {
     size_t len = strlen(text);
@@ -117,7 +118,8 @@ void verify_fail(struct verify *v, enum verify_id id, const struct fault *f)
     outcome_fail(&v->rep->outcome[id], f->err, relative(v, f->file), f->who, detail);
 }
 
-void verify_failf(struct verify *v, enum verify_id id, err_t e, const char *file, const char *who, const char *fmt, ...)
+void verify_failf(struct verify *v, enum verify_id id, err_t e, const char *file, const char *who,
+                  const char *fmt, ...)
 {
     char text[512];
     va_list ap;
@@ -278,7 +280,8 @@ void verify_close(struct verify *v)
     free(v);
 }
 
-err_t verify_bundle(struct verify_report **out, const char *dir, const struct verify_options *o, struct fault *f)
+err_t verify_bundle(struct verify_report **out, const char *dir, const struct verify_options *o,
+                    struct fault *f)
 {
     struct verify *v;
     *out = NULL;

@@ -2,8 +2,8 @@
  * (docs/spec/checks.md).
  *
  *   verify_bundle            runs every check of the table over a directory
- *   verify_message           the same for one QR message (docs/spec/result-qr.md), alone or with the bundle it is about
- *   verify_print, _json      verify_print.h
+ *   verify_message           the same for one QR message (docs/spec/result-qr.md), alone or with the bundle
+ * it is about verify_print, _json      verify_print.h
  *
  * A check ends PASS, FAIL (with every failure found, not only the first) or NOT CHECKED (with the reason):
  * a check whose input could not be read is never PASS. The ids are stable: scripts and the corpus of
@@ -31,8 +31,8 @@ struct verify_outcome {
     const char *id, *title, *spec; /* spec: document and section */
     int required;                  /* NOT CHECKED is then not good enough */
     enum verify_verdict verdict;
-    char reason[512];     /* of NOT CHECKED */
-    err_t broken;         /* this machine failed in the middle of it: there is no report then */
+    char reason[512];                   /* of NOT CHECKED */
+    err_t broken;                       /* this machine failed in the middle of it: there is no report then */
     size_t failure_count, failure_kept; /* found; kept below */
     struct verify_failure *failure;
     size_t note_count, note_cap;
@@ -40,7 +40,12 @@ struct verify_outcome {
     size_t failure_cap;
 };
 
-enum verify_exit { VERIFY_EXIT_GOOD = 0, VERIFY_EXIT_FAILED = 1, VERIFY_EXIT_USAGE = 2, VERIFY_EXIT_UNCHECKED = 3 };
+enum verify_exit {
+    VERIFY_EXIT_GOOD = 0,
+    VERIFY_EXIT_FAILED = 1,
+    VERIFY_EXIT_USAGE = 2,
+    VERIFY_EXIT_UNCHECKED = 3
+};
 
 struct verify_report {
     char input[4096];
@@ -50,10 +55,10 @@ struct verify_report {
     struct verify_outcome *outcome;
     char title[256]; /* of the election, once known */
     int has_fingerprint;
-    hash_t fingerprint;   /* the anchor that the input leads to */
-    const char *summary;  /* QR messages: what this proves, */
+    hash_t fingerprint;    /* the anchor that the input leads to */
+    const char *summary;   /* QR messages: what this proves, */
     const char *not_shown; /* and what it does not */
-    char *content;        /* QR messages: what it says, lines for a person; or NULL */
+    char *content;         /* QR messages: what it says, lines for a person; or NULL */
 };
 
 struct verify_options {
@@ -67,12 +72,13 @@ struct verify_options {
 
 /* *out is freed with verify_report_free. Whatever is wrong with the bundle is in the report. ERR_MEMORY,
  * ERR_STOPPED, ERR_IO for the temporary index: no report then. */
-MUST err_t verify_bundle(struct verify_report **out, const char *dir, const struct verify_options *o, struct fault *f);
+MUST err_t verify_bundle(struct verify_report **out, const char *dir, const struct verify_options *o,
+                         struct fault *f);
 
 /* kind: letter of ui/qrtext.h. bundle: directory of the bundle that the message is about, or NULL; whether
  * that bundle is good is verify_bundle's to say. */
-MUST err_t verify_message(struct verify_report **out, const char *input, char kind, const uint8_t *data, size_t len,
-                          const char *bundle, const struct verify_options *o, struct fault *f);
+MUST err_t verify_message(struct verify_report **out, const char *input, char kind, const uint8_t *data,
+                          size_t len, const char *bundle, const struct verify_options *o, struct fault *f);
 /* A report of one failed check, for what could not be read as a message at all. */
 MUST err_t verify_unreadable(struct verify_report **out, const char *input, const struct fault *why);
 void verify_report_free(struct verify_report *r);

@@ -120,7 +120,8 @@ err_t verify_check_roster(struct verify *v, enum verify_id id)
         return e == ERR_MEMORY ? e : OK;
     }
     if (hash_cmp(&v->roster.ceremony, &v->r->ceremony) != 0) {
-        verify_failf(v, id, ERR_MISMATCH, BUNDLE_RECORD, NULL, "the ceremony id is not that of the enrolments listed");
+        verify_failf(v, id, ERR_MISMATCH, BUNDLE_RECORD, NULL,
+                     "the ceremony id is not that of the enrolments listed");
         return OK;
     }
     v->has_roster = 1;
@@ -144,11 +145,12 @@ err_t verify_check_models(struct verify *v, enum verify_id id)
             before += equal && j < i;
         }
         if (before == 0 && same > v->m->same_model_max)
-            verify_failf(v, id, ERR_RULE, BUNDLE_RECORD, NULL, "%u tokens are of the model %s %s, the manifest allows %u",
-                         same, a->manufacturer, a->model, v->m->same_model_max);
+            verify_failf(v, id, ERR_RULE, BUNDLE_RECORD, NULL,
+                         "%u tokens are of the model %s %s, the manifest allows %u", same, a->manufacturer,
+                         a->model, v->m->same_model_max);
         else if (before == 0 && same >= v->m->t)
-            verify_note(v, id, "%u tokens, enough to decrypt, are of the model %s %s%s", same, a->manufacturer, a->model,
-                        v->m->rehearsal ? "; allowed in a rehearsal" : "");
+            verify_note(v, id, "%u tokens, enough to decrypt, are of the model %s %s%s", same,
+                        a->manufacturer, a->model, v->m->rehearsal ? "; allowed in a rehearsal" : "");
     }
     return OK;
 }
@@ -165,7 +167,8 @@ static void compare_cut(struct verify *v, enum verify_id id)
     for (size_t i = 0; same && i < v->cut.entry_count; i++)
         same = hash_cmp(&r->entry[r->n + i], &v->cut.entry[i]) == 0;
     if (!same)
-        verify_failf(v, id, ERR_MISMATCH, BUNDLE_RECORD, NULL, "the record lists other deals and complaints than the cut");
+        verify_failf(v, id, ERR_MISMATCH, BUNDLE_RECORD, NULL,
+                     "the record lists other deals and complaints than the cut");
     for (size_t i = 0; i < v->cut.entry_count; i++) {
         char hex[17];
         if (board_entry(v->b, &v->cut.entry[i]) != NULL)
@@ -259,7 +262,8 @@ err_t verify_check_deals(struct verify *v, enum verify_id id)
         if (e != OK && has_bit(v->r->qual, i))
             verify_fail(v, id, &f);
         else
-            verify_note(v, id, "%s does not count as a dealer: %s", seat_name(v, i, name), seat_fate_name(fate));
+            verify_note(v, id, "%s does not count as a dealer: %s", seat_name(v, i, name),
+                        seat_fate_name(fate));
     }
     return OK;
 }
@@ -280,7 +284,8 @@ err_t verify_check_complaints(struct verify *v, enum verify_id id)
             verify_note(v, id, "%s does not count as a dealer: %s", name, seat_fate_name(fate));
         for (uint32_t j = 1; j <= v->roster.n; j++)
             if (has_bit(v->outcome.dismissed[i - 1], j))
-                verify_note(v, id, "%s answered the complaint of seat %u by making that share public", name, j);
+                verify_note(v, id, "%s answered the complaint of seat %u by making that share public", name,
+                            j);
         if (has_bit(v->outcome.voided, i))
             verify_note(v, id, "the complaints of %s are void; no share is held there", name);
     }
@@ -293,9 +298,11 @@ static void check_numbers(struct verify *v, enum verify_id id)
     uint32_t qual = (uint32_t)__builtin_popcount(r->qual), holders = (uint32_t)__builtin_popcount(r->holders);
     uint32_t need_qual = v->m->min_qual > r->t ? v->m->min_qual : r->t, need = r->t == r->n ? r->n : r->t + 1;
     if (qual < need_qual)
-        verify_failf(v, id, ERR_QUORUM, BUNDLE_RECORD, NULL, "%u dealers, the manifest asks for %u", qual, need_qual);
+        verify_failf(v, id, ERR_QUORUM, BUNDLE_RECORD, NULL, "%u dealers, the manifest asks for %u", qual,
+                     need_qual);
     if (holders < need)
-        verify_failf(v, id, ERR_QUORUM, BUNDLE_RECORD, NULL, "%u holders of shares, %u are needed", holders, need);
+        verify_failf(v, id, ERR_QUORUM, BUNDLE_RECORD, NULL, "%u holders of shares, %u are needed", holders,
+                     need);
 }
 
 err_t verify_check_qualified(struct verify *v, enum verify_id id)
@@ -309,9 +316,9 @@ err_t verify_check_qualified(struct verify *v, enum verify_id id)
         if (has_bit(v->outcome.qual, i) && !has_bit(v->r->qual, i))
             verify_failf(v, id, ERR_MISMATCH, BUNDLE_RECORD, name, "is left out, although the deal counts");
         if (has_bit(holders, i) != has_bit(v->r->holders, i))
-            verify_failf(v, id, ERR_MISMATCH, BUNDLE_RECORD, name, "%s", has_bit(holders, i)
-                             ? "holds a share by the rules, and not in the record"
-                             : "holds no share by the rules, and does in the record");
+            verify_failf(v, id, ERR_MISMATCH, BUNDLE_RECORD, name, "%s",
+                         has_bit(holders, i) ? "holds a share by the rules, and not in the record"
+                                             : "holds no share by the rules, and does in the record");
     }
     check_numbers(v, id);
     return OK;
@@ -352,7 +359,8 @@ err_t verify_check_key(struct verify *v, enum verify_id id)
         return OK;
     /* That every t neighbours of the record's points interpolate to Y was checked by record_parse. */
     if (!point_equal(&v->outcome.Y, &v->r->Y))
-        verify_failf(v, id, ERR_MISMATCH, BUNDLE_RECORD, NULL, "the joint key is not the sum of the dealers' points");
+        verify_failf(v, id, ERR_MISMATCH, BUNDLE_RECORD, NULL,
+                     "the joint key is not the sum of the dealers' points");
     for (uint32_t j = 1; j <= v->roster.n; j++)
         if (has_bit(v->r->holders, j) && has_bit(v->outcome.holders, j) &&
             !point_equal(&v->outcome.S[j - 1], &v->r->seat[j - 1].S))

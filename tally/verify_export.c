@@ -44,7 +44,8 @@ static const char *item_name(const struct job *j)
 
 static void item_fail(struct job *j, enum verify_id id, err_t e, size_t i, const char *detail)
 {
-    verify_failf(j->v, id, e, j->file, j->place, "%s %llu: %s", item_name(j), (unsigned long long)(j->done + i), detail);
+    verify_failf(j->v, id, e, j->file, j->place, "%s %llu: %s", item_name(j),
+                 (unsigned long long)(j->done + i), detail);
 }
 
 static void clear_batch(struct job *j)
@@ -151,7 +152,7 @@ static err_t check_proofs(struct job *j)
         count[good] = j->item[i].count;
         at[good++] = i;
     }
-    err_t e = good == 0                            ? OK
+    err_t e = good == 0                        ? OK
               : j->ctx->m->kind == KIND_IMPORT ? count_verify_many_var(j->ctx, count, good, bad, NULL)
                                                : ballot_verify_many_var(j->ctx, ballot, good, bad, NULL);
     if (e != OK && e != ERR_PROOF)
@@ -254,13 +255,15 @@ static void check_header(struct job *j)
     uint32_t contest;
     merkle_root(&j->tree, &root);
     if (hash_cmp(&root, &j->h->root) != 0)
-        verify_failf(j->v, CHECK_ROOT, ERR_HASH, j->file, j->place, "the items do not have the Merkle root that was signed");
+        verify_failf(j->v, CHECK_ROOT, ERR_HASH, j->file, j->place,
+                     "the items do not have the Merkle root that was signed");
     if (j->ctx->m->kind == KIND_IMPORT && !j->unread && j->done != j->sums->count)
         verify_failf(j->v, CHECK_ORDER, ERR_MISMATCH, j->file, j->place, "%llu counts for %zu contests",
                      (unsigned long long)j->done, j->sums->count);
     if (!j->unread && !tallies_equal_var(j->sums, j->h->tallies, &contest))
         verify_failf(j->v, CHECK_TALLY, ERR_SUM, j->file, j->place,
-                     "contest %s: the signed tally is not the sum of the items", j->ctx->m->contest[contest].id);
+                     "contest %s: the signed tally is not the sum of the items",
+                     j->ctx->m->contest[contest].id);
 }
 
 static void check_record(struct job *j)
@@ -272,13 +275,16 @@ static void check_record(struct job *j)
         return;
     if (j->dropped_found < n->dropped_count)
         verify_failf(j->v, CHECK_R_DROPPED, ERR_MISSING, path, j->place,
-                     "%zu of %zu ballots that are left out are in the export", j->dropped_found, n->dropped_count);
+                     "%zu of %zu ballots that are left out are in the export", j->dropped_found,
+                     n->dropped_count);
     uint64_t ballots = j->ctx->m->kind == KIND_BALLOTS ? j->done - j->dropped_found : 0;
     if (n->ballots != ballots)
-        verify_failf(j->v, CHECK_R_SUMS, ERR_SUM, path, j->place, "%llu ballots, but %llu of its export count",
-                     (unsigned long long)n->ballots, (unsigned long long)ballots);
+        verify_failf(j->v, CHECK_R_SUMS, ERR_SUM, path, j->place,
+                     "%llu ballots, but %llu of its export count", (unsigned long long)n->ballots,
+                     (unsigned long long)ballots);
     if (tallies_sub_var(j->sums, j->dropped) != OK || !tallies_equal_var(j->sums, n->tallies, &contest))
-        verify_failf(j->v, CHECK_R_SUMS, ERR_SUM, path, j->place, "the sums are not those of the ballots that count");
+        verify_failf(j->v, CHECK_R_SUMS, ERR_SUM, path, j->place,
+                     "the sums are not those of the ballots that count");
 }
 
 static err_t open_export(struct job *j, uint32_t place, hash_t *id)
@@ -319,12 +325,15 @@ static void check_correction(struct job *j)
     if (same && n->replaced_count)
         same = hash_cmp(&n->replaced[n->replaced_count - 1].older, &j->h->replaces) == 0;
     if (!same)
-        verify_failf(j->v, CHECK_R_CORRECTIONS, ERR_MISMATCH, path, j->place,
-                     "the export is correction %llu, the record states %zu, or another export that it replaces",
-                     (unsigned long long)j->h->revision, n->replaced_count);
+        verify_failf(
+            j->v, CHECK_R_CORRECTIONS, ERR_MISMATCH, path, j->place,
+            "the export is correction %llu, the record states %zu, or another export that it replaces",
+            (unsigned long long)j->h->revision, n->replaced_count);
     else if (n->replaced_count)
-        verify_note(j->v, CHECK_R_CORRECTIONS, "%s: corrected %zu times; NOT CHECKED here how few ballots that exchanged: what was "
-                    "replaced is not in a bundle, the trustees compare it", j->place, n->replaced_count);
+        verify_note(j->v, CHECK_R_CORRECTIONS,
+                    "%s: corrected %zu times; NOT CHECKED here how few ballots that exchanged: what was "
+                    "replaced is not in a bundle, the trustees compare it",
+                    j->place, n->replaced_count);
 }
 
 static size_t batch_cap(const struct election_context *ctx)
@@ -353,7 +362,8 @@ err_t verify_export(struct verify *v, uint32_t place, const struct node *n, hash
         goto out;
     }
     if (n != NULL && n->source_count && hash_cmp(&n->source[0].hash, id) != 0)
-        verify_failf(v, CHECK_R_SOURCES, ERR_HASH, file, p.id, "is not the export that the record of the place names");
+        verify_failf(v, CHECK_R_SOURCES, ERR_HASH, file, p.id,
+                     "is not the export that the record of the place names");
     GO(tallies_new(&j->sums, &v->ctx, place));
     GO(tallies_new(&j->dropped, &v->ctx, place));
     check_correction(j);

@@ -1,4 +1,5 @@
-/* The files of a bundle: which there are, their hashes, manifest, places, the bytes of the record, the anchor. */
+/* The files of a bundle: which there are, their hashes, manifest, places, the bytes of the record, the
+ * anchor. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -102,14 +103,18 @@ static int is_below(const char *path, const char *dir)
     return strncmp(path, dir, len) == 0 && path[len] == '/';
 }
 
-/* No reader takes more of a file of this kind. A file with holes can pretend to any length, and costs nothing. */
+/* No reader takes more of a file of this kind. A file with holes can pretend to any length, and costs
+ * nothing. */
 static uint64_t size_limit(const char *path)
 {
     static const struct {
         const char *name;
         uint64_t max;
-    } file[] = {{BUNDLE_MANIFEST, MANIFEST_MAX}, {BUNDLE_RECORD, RECORD_MAX}, {BUNDLE_PLAN, PLAN_MAX},
-                {BUNDLE_RESULT, RESULT_MAX},     {BUNDLE_REPORT, PAGE_MAX}};
+    } file[] = {{BUNDLE_MANIFEST, MANIFEST_MAX},
+                {BUNDLE_RECORD, RECORD_MAX},
+                {BUNDLE_PLAN, PLAN_MAX},
+                {BUNDLE_RESULT, RESULT_MAX},
+                {BUNDLE_REPORT, PAGE_MAX}};
     for (size_t i = 0; i < sizeof file / sizeof *file; i++)
         if (strcmp(path, file[i].name) == 0)
             return file[i].max;
@@ -141,7 +146,8 @@ static void check_hash(struct verify *v, const char *path, const hash_t *want)
     if (e == OK)
         e = hash_file(&have, full, path, &f);
     if (e != OK)
-        verify_failf(v, CHECK_FILES, e, path, NULL, e == ERR_LIMIT ? "is longer than such a file can be" : "cannot be read");
+        verify_failf(v, CHECK_FILES, e, path, NULL,
+                     e == ERR_LIMIT ? "is longer than such a file can be" : "cannot be read");
     else if (hash_cmp(&have, want) != 0)
         verify_failf(v, CHECK_FILES, ERR_HASH, path, NULL, "its hash is not the one in SHA256SUMS");
 }
@@ -151,12 +157,14 @@ static int is_unlisted_kind(const struct verify_name *n)
     return n->kind != 'f' || strcmp(n->path, BUNDLE_SUMS) == 0;
 }
 
-/* One line: hash, two spaces, path. *next: the first name of the bundle not yet compared; both lists are sorted. */
+/* One line: hash, two spaces, path. *next: the first name of the bundle not yet compared; both lists are
+ * sorted. */
 static void check_line(struct verify *v, char *line, size_t number, size_t *next)
 {
     hash_t want;
     if (strlen(line) < 67 || line[64] != ' ' || line[65] != ' ') {
-        verify_failf(v, CHECK_FILES, ERR_FORMAT, BUNDLE_SUMS, NULL, "line %zu has not the form of a line", number);
+        verify_failf(v, CHECK_FILES, ERR_FORMAT, BUNDLE_SUMS, NULL, "line %zu has not the form of a line",
+                     number);
         return;
     }
     line[64] = '\0';
@@ -178,7 +186,8 @@ static void check_line(struct verify *v, char *line, size_t number, size_t *next
         ++*next;
         check_hash(v, path, &want);
     } else {
-        verify_failf(v, CHECK_FILES, ERR_MISSING, path, NULL, "is in SHA256SUMS and not here, or out of order");
+        verify_failf(v, CHECK_FILES, ERR_MISSING, path, NULL,
+                     "is in SHA256SUMS and not here, or out of order");
     }
 }
 
@@ -334,11 +343,13 @@ err_t verify_check_anchor(struct verify *v, enum verify_id id)
         v->rep->has_fingerprint = 1;
     }
     if (v->opt->anchor == NULL)
-        verify_skip(v, id, "no --election was given: a bundle by itself proves only that it agrees with itself");
+        verify_skip(v, id,
+                    "no --election was given: a bundle by itself proves only that it agrees with itself");
     else if (!v->rep->has_fingerprint)
         verify_skip(v, id, "manifest or ceremony record cannot be read");
     else if (words_anchor_match(&words_en, &v->rep->fingerprint, v->opt->anchor, &f) != OK)
-        verify_failf(v, id, f.err, NULL, NULL, "this is another election than the one named with --election: %s", f.detail);
+        verify_failf(v, id, f.err, NULL, NULL,
+                     "this is another election than the one named with --election: %s", f.detail);
     return OK;
 }
 
@@ -379,7 +390,8 @@ static int is_record_path(const struct verify *v, const char *path)
 
 static int is_known_dir(const struct verify *v, const char *path)
 {
-    if (strcmp(path, BUNDLE_ENTRIES) == 0 || strcmp(path, BUNDLE_EXPORTS) == 0 || strcmp(path, BUNDLE_RECORDS) == 0)
+    if (strcmp(path, BUNDLE_ENTRIES) == 0 || strcmp(path, BUNDLE_EXPORTS) == 0 ||
+        strcmp(path, BUNDLE_RECORDS) == 0)
         return 1;
     if (strncmp(path, BUNDLE_RECORDS "/", strlen(BUNDLE_RECORDS) + 1) != 0)
         return 0;
@@ -391,7 +403,7 @@ static int is_known_dir(const struct verify *v, const char *path)
 
 static int is_known_file(const struct verify *v, const char *path)
 {
-    const char *const fixed[] = {BUNDLE_MANIFEST, BUNDLE_RECORD, BUNDLE_PLAN, BUNDLE_RESULT,
+    const char *const fixed[] = {BUNDLE_MANIFEST, BUNDLE_RECORD, BUNDLE_PLAN,      BUNDLE_RESULT,
                                  BUNDLE_REPORT,   BUNDLE_SUMS,   v->m->places_file};
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         if (strcmp(path, fixed[i]) == 0)

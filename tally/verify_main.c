@@ -19,10 +19,13 @@
 
 static const char usage[] = "BUNDLE | QR-TEXT... | PICTURE... [--election WORDS|HEX]";
 static const char about[] =
-    "Checks everything that can be checked from a published bundle (a directory), or a message from QR codes, given\n"
-    "as texts that start with CONCLAVE1:, as text files or as pictures; all parts make one message. With a bundle and\n"
+    "Checks everything that can be checked from a published bundle (a directory), or a message from QR "
+    "codes, given\n"
+    "as texts that start with CONCLAVE1:, as text files or as pictures; all parts make one message. With a "
+    "bundle and\n"
     "a message, the message is checked against the bundle too.\n\n"
-    "Exit status: 0 everything was checked and is good; 1 something failed; 2 wrong use; 3 nothing failed, but something\n"
+    "Exit status: 0 everything was checked and is good; 1 something failed; 2 wrong use; 3 nothing failed, "
+    "but something\n"
     "that is required was not checked (without --election: whether this is the real election).";
 
 struct inputs {
@@ -94,9 +97,10 @@ static err_t add_file(struct inputs *in, const char *path, struct fault *f)
     struct qr_found found;
     TRY(file_read(&data, &len, path, IMAGE_FILE_MAX, f));
     int picture = image_is(data, len);
-    err_t e = picture ? OK : len > TEXT_FILE_MAX ? fault_set(f, ERR_LIMIT, "too large for texts of QR codes")
-                           : memchr(data, '\0', len) ? fault_set(f, ERR_FORMAT, "neither a bundle, a picture, nor texts")
-                                                     : add_lines(in, (const char *)data, len, path, f);
+    err_t e = picture                   ? OK
+              : len > TEXT_FILE_MAX     ? fault_set(f, ERR_LIMIT, "too large for texts of QR codes")
+              : memchr(data, '\0', len) ? fault_set(f, ERR_FORMAT, "neither a bundle, a picture, nor texts")
+                                        : add_lines(in, (const char *)data, len, path, f);
     free(data);
     if (!picture)
         return e == OK ? OK : fault_file(f, e, path);
@@ -126,8 +130,8 @@ static err_t add_input(struct inputs *in, const char *arg, struct fault *f)
 
 /* --- the work --- */
 
-static err_t check_message(struct verify_report **out, const struct inputs *in, const struct verify_options *o,
-                           struct fault *f)
+static err_t check_message(struct verify_report **out, const struct inputs *in,
+                           const struct verify_options *o, struct fault *f)
 {
     uint8_t *message;
     size_t len;
@@ -212,7 +216,8 @@ int main(int argc, char **argv)
     int json = 0, quiet = 0, help = 0;
     struct arg_list given = {.count = 0};
     const struct arg spec[] = {
-        {"election", ARG_TEXT, &anchor, "WORDS|HEX", "anchor of the real election, from a source that you trust", 0},
+        {"election", ARG_TEXT, &anchor, "WORDS|HEX",
+         "anchor of the real election, from a source that you trust", 0},
         {"key", ARG_TEXT, &key, "WORDS|HEX", "result proofs: the words of the joint key", 0},
         {"threads", ARG_TEXT, &threads, "N", "processors to use; all if left out", 0},
         {"json", ARG_FLAG, &json, NULL, "the report as JSON (docs/spec/verify-json.md)", 0},

@@ -35,7 +35,8 @@ static enum verify_id check_of(const char *rule)
 {
     if (strcmp(rule, "plan-root") == 0 || strcmp(rule, "plan-hash") == 0)
         return CHECK_PLAN_RECORDS;
-    if (strcmp(rule, "plan-ballots") == 0 || strcmp(rule, "plan-sum") == 0 || strcmp(rule, "plan-identity") == 0)
+    if (strcmp(rule, "plan-ballots") == 0 || strcmp(rule, "plan-sum") == 0 ||
+        strcmp(rule, "plan-identity") == 0)
         return CHECK_PLAN_SUMS;
     if (strcmp(rule, "plan-minimum") == 0 || strcmp(rule, "plan-remainder") == 0)
         return CHECK_PLAN_MINIMUM;
@@ -82,7 +83,8 @@ err_t verify_check_plan_rules(struct verify *v, enum verify_id id)
     if (!v->plan_checked)
         TRY(check_rules(v));
     if (!v->records_consistent && id != CHECK_PLAN_MINIMUM)
-        verify_skip(v, id, "the records are not consistent; what the plan says of them was not fully compared");
+        verify_skip(v, id,
+                    "the records are not consistent; what the plan says of them was not fully compared");
     return OK;
 }
 
@@ -102,8 +104,8 @@ err_t verify_check_plan_complete(struct verify *v, enum verify_id id)
             continue;
         const char *contest = v->m->contest[t->contest].id;
         if (t->ballots >= v->m->minimum)
-            verify_failf(v, id, ERR_MISSING, BUNDLE_PLAN, NULL, "contest %s of the whole election is not in the plan",
-                         contest);
+            verify_failf(v, id, ERR_MISSING, BUNDLE_PLAN, NULL,
+                         "contest %s of the whole election is not in the plan", contest);
         else
             verify_note(v, id, "contest %s is not decrypted: it has %llu ballots", contest,
                         (unsigned long long)t->ballots);
@@ -120,7 +122,8 @@ static const struct entry *plan_signature(const struct verify *v, uint32_t seat)
         struct cbor_in in;
         hash_t plan, previous;
         if (e->kind != ENTRY_PLAN || hash_cmp(&e->ceremony, &v->r->ceremony) != 0 ||
-            hash_cmp(&e->subject, &v->plan->id) != 0 || !point_equal(&e->author, &v->r->seat[seat - 1].identity))
+            hash_cmp(&e->subject, &v->plan->id) != 0 ||
+            !point_equal(&e->author, &v->r->seat[seat - 1].identity))
             continue;
         cbor_in_init(&in, e->statement, e->statement_len);
         cbor_get_array_exact(&in, 2);
@@ -143,8 +146,8 @@ err_t verify_check_plan_signed(struct verify *v, enum verify_id id)
     for (uint32_t j = 1; j <= v->r->n; j++)
         count += (v->r->holders >> (j - 1) & 1) && plan_signature(v, j) != NULL;
     if (count < v->m->plan_quorum)
-        verify_failf(v, id, ERR_QUORUM, BUNDLE_ENTRIES, NULL, "%u trustees signed this plan, the manifest asks for %u",
-                     count, v->m->plan_quorum);
+        verify_failf(v, id, ERR_QUORUM, BUNDLE_ENTRIES, NULL,
+                     "%u trustees signed this plan, the manifest asks for %u", count, v->m->plan_quorum);
     verify_note(v, id, "%u trustees signed this plan", count);
     if (!v->used_known) {
         verify_skip(v, id, "it is not known who decrypted");
@@ -153,8 +156,8 @@ err_t verify_check_plan_signed(struct verify *v, enum verify_id id)
     for (size_t i = 0; i < v->result->partial_count; i++) {
         const struct seat *s = &v->r->seat[v->used_seat[i] - 1];
         if (plan_signature(v, v->used_seat[i]) == NULL)
-            verify_failf(v, id, ERR_MISSING, BUNDLE_ENTRIES, s->name, "seat %u decrypted, and has not signed this plan",
-                         v->used_seat[i]);
+            verify_failf(v, id, ERR_MISSING, BUNDLE_ENTRIES, s->name,
+                         "seat %u decrypted, and has not signed this plan", v->used_seat[i]);
     }
     return OK;
 }

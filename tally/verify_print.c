@@ -1,9 +1,9 @@
 #include "tally/verify_print.h"
 
 #include <jansson.h>
-#include <unistr.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistr.h>
 
 #include "ceremony/json.h"
 #include "ui/table.h"
@@ -18,7 +18,8 @@ static const char *detail_of(const struct verify_outcome *o)
 
 static err_t print_table(FILE *out, const struct verify_report *r, int quiet)
 {
-    static const struct table_column columns[] = {{"check", TABLE_LEFT}, {"verdict", TABLE_LEFT}, {"what", TABLE_LEFT}};
+    static const struct table_column columns[] = {
+        {"check", TABLE_LEFT}, {"verdict", TABLE_LEFT}, {"what", TABLE_LEFT}};
     struct table *t;
     size_t rows = 0;
     TRY(table_new(&t, columns, 3));
@@ -80,15 +81,21 @@ static const char *meaning(const struct verify_report *r)
     int bundle = strcmp(r->kind, "bundle") == 0;
     switch (verify_verdict(r)) {
     case VERIFY_PASS:
-        return bundle ? "The published counts are the content of the sum of all published ballots of the election that you named, and no "
+        return bundle ? "The published counts are the content of the sum of all published ballots of the "
+                        "election that you named, and no "
                         "published partial decryption opens anything else."
-                      : r->summary ? r->summary : "Everything in it was checked.";
+               : r->summary ? r->summary
+                            : "Everything in it was checked.";
     case VERIFY_FAIL:
-        return "It must not be believed as it is. The failures above say what is wrong and whose it is; another copy may be good.";
+        return "It must not be believed as it is. The failures above say what is wrong and whose it is; "
+               "another copy may be good.";
     default:
-        return bundle ? "Nothing wrong was found, but something that is required could not be checked. Without --election nobody can say "
-                        "that this is the real election: get the anchor from a source that you trust and run this again."
-                      : "Nothing wrong was found, but something that is required could not be checked; see above.";
+        return bundle ? "Nothing wrong was found, but something that is required could not be checked. "
+                        "Without --election nobody can say "
+                        "that this is the real election: get the anchor from a source that you trust and run "
+                        "this again."
+                      : "Nothing wrong was found, but something that is required could not be checked; see "
+                        "above.";
     }
 }
 
@@ -112,7 +119,8 @@ err_t verify_print(FILE *out, const struct verify_report *r, int quiet)
     if (quiet)
         return ferror(out) ? ERR_IO : OK;
     if (strcmp(r->kind, "bundle") == 0)
-        fprintf(out, "\nNot shown by any such check: that a voter's device encrypted what the voter chose, or kept it to itself; that nobody "
+        fprintf(out, "\nNot shown by any such check: that a voter's device encrypted what the voter chose, "
+                     "or kept it to itself; that nobody "
                      "was bribed or forced; that every ballot is one of a voter who was entitled; "
                      "that ballots were not lost before they were exported; that no group of trustees as "
                      "large as the threshold opened more in secret.\n");
@@ -130,7 +138,8 @@ static json_t *text(const char *s)
     return json_string(u8_check((const uint8_t *)s, strlen(s)) == NULL ? s : "");
 }
 
-/* Takes the value over. A list that lacks something is no list: *list is NULL then, and so is what it goes into. */
+/* Takes the value over. A list that lacks something is no list: *list is NULL then, and so is what it goes
+ * into. */
 static void append(json_t **list, json_t *value)
 {
     if (json_array_append_new(*list, value) == 0)
@@ -144,8 +153,8 @@ static json_t *json_failures(const struct verify_outcome *o)
     json_t *list = json_array();
     for (size_t i = 0; i < o->failure_kept; i++) {
         const struct verify_failure *x = &o->failure[i];
-        append(&list, json_pack("{s:o, s:o, s:s, s:o}", "file", text(x->file), "who", text(x->who), "error", err_name(x->err),
-                                "detail", text(x->detail)));
+        append(&list, json_pack("{s:o, s:o, s:s, s:o}", "file", text(x->file), "who", text(x->who), "error",
+                                err_name(x->err), "detail", text(x->detail)));
     }
     return list;
 }
@@ -158,11 +167,10 @@ static json_t *json_checks(const struct verify_report *r)
         json_t *notes = json_array();
         for (size_t k = 0; k < o->note_count; k++)
             append(&notes, text(o->note[k]));
-        append(
-            &list, json_pack("{s:s, s:s, s:s, s:b, s:s, s:o, s:I, s:o, s:o}", "id", o->id, "title", o->title, "spec",
-                            o->spec, "required", o->required, "result", verify_verdict_name(o->verdict), "reason",
-                            text(o->reason), "failure_count", (json_int_t)o->failure_count, "failures",
-                            json_failures(o), "notes", notes));
+        append(&list, json_pack("{s:s, s:s, s:s, s:b, s:s, s:o, s:I, s:o, s:o}", "id", o->id, "title",
+                                o->title, "spec", o->spec, "required", o->required, "result",
+                                verify_verdict_name(o->verdict), "reason", text(o->reason), "failure_count",
+                                (json_int_t)o->failure_count, "failures", json_failures(o), "notes", notes));
     }
     return list;
 }
@@ -172,9 +180,10 @@ static json_t *json_report(const struct verify_report *r)
     char hex[2 * HASH_LEN + 1] = "";
     if (r->has_fingerprint)
         hex_put(hex, r->fingerprint.b, HASH_LEN);
-    return json_pack("{s:o, s:s, s:o, s:s, s:b, s:o, s:s, s:i}", "input", text(r->input), "kind", r->kind, "title",
-                     text(r->title), "anchor", hex, "anchor_given", r->has_anchor, "checks", json_checks(r), "verdict",
-                     verify_verdict_name(verify_verdict(r)), "exit", verify_exit_status(r));
+    return json_pack("{s:o, s:s, s:o, s:s, s:b, s:o, s:s, s:i}", "input", text(r->input), "kind", r->kind,
+                     "title", text(r->title), "anchor", hex, "anchor_given", r->has_anchor, "checks",
+                     json_checks(r), "verdict", verify_verdict_name(verify_verdict(r)), "exit",
+                     verify_exit_status(r));
 }
 
 err_t verify_print_json(FILE *out, const struct verify_report *const *r, size_t count, int exit_status)
@@ -182,8 +191,8 @@ err_t verify_print_json(FILE *out, const struct verify_report *const *r, size_t 
     json_t *reports = json_array();
     for (size_t i = 0; i < count; i++)
         append(&reports, json_report(r[i]));
-    json_t *all = json_pack("{s:s, s:s, s:i, s:o, s:i}", "tool", "conclave-verify", "version", VERIFY_VERSION, "schema", 1,
-                            "reports", reports, "exit", exit_status);
+    json_t *all = json_pack("{s:s, s:s, s:i, s:o, s:i}", "tool", "conclave-verify", "version", VERIFY_VERSION,
+                            "schema", 1, "reports", reports, "exit", exit_status);
     char *text_out = NULL;
     err_t e = all == NULL ? ERR_MEMORY : json_write(&text_out, all);
     json_decref(all);

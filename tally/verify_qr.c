@@ -56,7 +56,8 @@ static void settle(struct verify_outcome *o, err_t e, const struct fault *f)
 /* --- is it the real election? --- */
 
 /* The anchor that election and record hash lead to, against --election. */
-static void check_anchor(struct message *m, struct verify_outcome *o, const hash_t *election, const hash_t *record)
+static void check_anchor(struct message *m, struct verify_outcome *o, const hash_t *election,
+                         const hash_t *record)
 {
     struct fault f;
     fault_clear(&f);
@@ -68,9 +69,11 @@ static void check_anchor(struct message *m, struct verify_outcome *o, const hash
         fail(o, f.err, "it is of another election than the one named with --election");
 }
 
-static void check_bundle_is(struct message *m, struct verify_outcome *o, const hash_t *election, const hash_t *record)
+static void check_bundle_is(struct message *m, struct verify_outcome *o, const hash_t *election,
+                            const hash_t *record)
 {
-    if (m->be != NULL && (hash_cmp(election, &m->be->r->election) != 0 || hash_cmp(record, &m->be->r->id) != 0))
+    if (m->be != NULL &&
+        (hash_cmp(election, &m->be->r->election) != 0 || hash_cmp(record, &m->be->r->id) != 0))
         fail(o, ERR_ELECTION, "it is of another election or ceremony than the bundle");
 }
 
@@ -78,8 +81,8 @@ static void check_bundle_is(struct message *m, struct verify_outcome *o, const h
 
 static void result_content(struct message *m, const struct resultqr *q)
 {
-    fprintf(m->content, "%s\n%s (%s), %s: %llu ballots\n", q->election_title, q->place_title, q->place, q->contest_title,
-            (unsigned long long)q->ballots);
+    fprintf(m->content, "%s\n%s (%s), %s: %llu ballots\n", q->election_title, q->place_title, q->place,
+            q->contest_title, (unsigned long long)q->ballots);
     for (size_t i = 0; i < q->option_count; i++)
         fprintf(m->content, "  %-40s %12llu\n", q->option[i].title, (unsigned long long)q->votes[i]);
     fprintf(m->content, "decrypted by the seats");
@@ -115,7 +118,8 @@ static void check_real_key(struct message *m, struct verify_outcome *o, const st
         o->reason[0] = '\0';
         return;
     }
-    skip(o, "neither the words of the key (--key) nor the bundle with --election was given: the hash of the record in the "
+    skip(o, "neither the words of the key (--key) nor the bundle with --election was given: the hash of the "
+            "record in the "
             "message does not bind the key");
 }
 
@@ -123,14 +127,15 @@ static err_t check_result(struct message *m)
 {
     static const char spec[] = "result-qr.md, Checking offline";
     static const err_t stage[] = {ERR_LIMIT, ERR_MISMATCH, ERR_PROOF, ERR_SUM};
-    struct verify_outcome *form = add(m, "qr.form", "the message keeps its form", "result-qr.md, Result proof");
+    struct verify_outcome *form =
+        add(m, "qr.form", "the message keeps its form", "result-qr.md, Result proof");
     struct verify_outcome *step[4];
     step[0] = add(m, "qr.range", "counts are within the ballots and the limit", spec);
     step[1] = add(m, "qr.shares", "the holders' public shares give the key in the message", spec);
     step[2] = add(m, "qr.proofs", "every partial decryption is proved", spec);
     step[3] = add(m, "qr.decrypts", "every count is the content of its sum", spec);
-    struct verify_outcome *real = add(m, "qr.real", "the key is the one of the real election",
-                                      "result-qr.md, What it proves");
+    struct verify_outcome *real =
+        add(m, "qr.real", "the key is the one of the real election", "result-qr.md, What it proves");
     struct resultqr *q;
     struct fault f;
     fault_clear(&f);
@@ -156,8 +161,10 @@ static err_t check_result(struct message *m)
     check_real_key(m, real, q);
     snprintf(m->rep->title, sizeof m->rep->title, "%s", q->election_title);
     resultqr_free(q);
-    m->rep->summary = "Holders of shares of the key with these words decrypted exactly this ciphertext to exactly these counts.";
-    m->rep->not_shown = "That the ciphertext is the sum of the valid ballots: that takes the whole bundle. That titles and names are those of "
+    m->rep->summary = "Holders of shares of the key with these words decrypted exactly this ciphertext to "
+                      "exactly these counts.";
+    m->rep->not_shown = "That the ciphertext is the sum of the valid ballots: that takes the whole bundle. "
+                        "That titles and names are those of "
                         "the manifest. That the key is the real one, unless the check qr.real passed.";
     return OK;
 }
@@ -183,7 +190,8 @@ static err_t check_anchor_message(struct message *m)
     if (words_put(words, &words_en, &m->rep->fingerprint) == OK)
         fprintf(m->content, "words of the anchor: %s\n", words);
     m->rep->summary = "Only which election and ceremony record the code names.";
-    m->rep->not_shown = "Anything about votes. A code copied from a bundle or its page is as good as that page: compare its words with those "
+    m->rep->not_shown = "Anything about votes. A code copied from a bundle or its page is as good as that "
+                        "page: compare its words with those "
                         "from a source that you trust.";
     return OK;
 }
@@ -199,7 +207,8 @@ static err_t bundle_fingerprint(const struct message *m, enum fingerprint_kind k
     *out = kind == FINGERPRINT_ELECTION ? m->be->m->election : m->be->r->ceremony;
     if (kind != FINGERPRINT_PLAN)
         return OK;
-    if (file_path(path, sizeof path, m->dir, BUNDLE_PLAN) != OK || file_read(&data, &len, path, PLAN_MAX, NULL) != OK)
+    if (file_path(path, sizeof path, m->dir, BUNDLE_PLAN) != OK ||
+        file_read(&data, &len, path, PLAN_MAX, NULL) != OK)
         return ERR_MISSING;
     err_t e = plan_hash(out, data, len);
     free(data);
@@ -208,8 +217,10 @@ static err_t bundle_fingerprint(const struct message *m, enum fingerprint_kind k
 
 static err_t check_fingerprint(struct message *m)
 {
-    struct verify_outcome *form = add(m, "qr.form", "the message keeps its form", "result-qr.md, Fingerprint");
-    struct verify_outcome *same = add(m, "qr.same", "it is the fingerprint of the bundle", "result-qr.md, Fingerprint");
+    struct verify_outcome *form =
+        add(m, "qr.form", "the message keeps its form", "result-qr.md, Fingerprint");
+    struct verify_outcome *same =
+        add(m, "qr.same", "it is the fingerprint of the bundle", "result-qr.md, Fingerprint");
     enum fingerprint_kind kind;
     hash_t h, own;
     struct fault f;
@@ -265,8 +276,10 @@ static void check_root(struct message *m, struct verify_outcome *o, const struct
 static err_t check_receipt(struct message *m)
 {
     struct verify_outcome *form = add(m, "qr.form", "the message keeps its form", "result-qr.md, Receipt");
-    struct verify_outcome *path = add(m, "qr.path", "the path leads from the ballot to the root", "RFC 9162, 2.1.3");
-    struct verify_outcome *root = add(m, "qr.root", "the root is that of the export in the bundle", "result-qr.md, Receipt");
+    struct verify_outcome *path =
+        add(m, "qr.path", "the path leads from the ballot to the root", "RFC 9162, 2.1.3");
+    struct verify_outcome *root =
+        add(m, "qr.root", "the root is that of the export in the bundle", "result-qr.md, Receipt");
     struct verify_outcome *real = add(m, "qr.real", "this is the real election", "formats.md, anchor");
     struct receipt r;
     struct fault f;
@@ -293,8 +306,10 @@ static err_t check_receipt(struct message *m)
     check_bundle_is(m, real, &r.election, &r.record);
     hex_put(hex, r.ballot.b, HASH_LEN);
     fprintf(m->content, "place %s\nballot %s\n", r.place, hex);
-    m->rep->summary = "A ballot with this id is among the ballots under this root; with the bundle: it is in the published export of its place.";
-    m->rep->not_shown = "What the ballot contains, and whether the voter's device encrypted what the voter chose.";
+    m->rep->summary = "A ballot with this id is among the ballots under this root; with the bundle: it is in "
+                      "the published export of its place.";
+    m->rep->not_shown =
+        "What the ballot contains, and whether the voter's device encrypted what the voter chose.";
     return OK;
 }
 
@@ -315,8 +330,11 @@ static err_t open_report(struct message *m, const char *input)
 
 static err_t check_kind(struct message *m, char kind)
 {
-    m->rep->kind = kind == QRTEXT_RESULT ? "result proof" : kind == QRTEXT_CEREMONY ? "anchor"
-                   : kind == QRTEXT_FINGERPRINT ? "fingerprint" : kind == QRTEXT_RECEIPT ? "receipt" : "message";
+    m->rep->kind = kind == QRTEXT_RESULT        ? "result proof"
+                   : kind == QRTEXT_CEREMONY    ? "anchor"
+                   : kind == QRTEXT_FINGERPRINT ? "fingerprint"
+                   : kind == QRTEXT_RECEIPT     ? "receipt"
+                                                : "message";
     switch (kind) {
     case QRTEXT_RESULT:
         return check_result(m);
@@ -327,13 +345,14 @@ static err_t check_kind(struct message *m, char kind)
     case QRTEXT_RECEIPT:
         return check_receipt(m);
     default:
-        fail(add(m, "qr.form", "the message keeps its form", "qr.md"), ERR_FORMAT, "no message of a known kind");
+        fail(add(m, "qr.form", "the message keeps its form", "qr.md"), ERR_FORMAT,
+             "no message of a known kind");
         return OK;
     }
 }
 
-err_t verify_message(struct verify_report **out, const char *input, char kind, const uint8_t *data, size_t len,
-                     const char *bundle, const struct verify_options *o, struct fault *f)
+err_t verify_message(struct verify_report **out, const char *input, char kind, const uint8_t *data,
+                     size_t len, const char *bundle, const struct verify_options *o, struct fault *f)
 {
     struct message m = {.opt = o, .dir = bundle, .data = data, .len = len};
     size_t content_len = 0;

@@ -1,5 +1,5 @@
-/* Records and exports: one walk over all places, children before their parent. What it finds is filed under the check
- * that it belongs to; the checks that follow only say what could not be looked at. */
+/* Records and exports: one walk over all places, children before their parent. What it finds is filed under
+ * the check that it belongs to; the checks that follow only say what could not be looked at. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,13 +10,17 @@
 
 static err_t open_index(struct verify *v)
 {
-    static const char schema[] = "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16384;"
-                                 "CREATE TABLE seen(id BLOB, place INTEGER, PRIMARY KEY(id, place)) WITHOUT ROWID;"
-                                 "CREATE TABLE dropped(id BLOB, place INTEGER, PRIMARY KEY(id, place)) WITHOUT ROWID;"
-                                 "BEGIN";
-    if (sqlite3_open("", &v->index) != SQLITE_OK || sqlite3_exec(v->index, schema, NULL, NULL, NULL) != SQLITE_OK ||
-        sqlite3_prepare_v2(v->index, "INSERT INTO seen VALUES(?1, ?2)", -1, &v->put_seen, NULL) != SQLITE_OK ||
-        sqlite3_prepare_v2(v->index, "INSERT INTO dropped VALUES(?1, ?2)", -1, &v->put_dropped, NULL) != SQLITE_OK)
+    static const char schema[] =
+        "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16384;"
+        "CREATE TABLE seen(id BLOB, place INTEGER, PRIMARY KEY(id, place)) WITHOUT ROWID;"
+        "CREATE TABLE dropped(id BLOB, place INTEGER, PRIMARY KEY(id, place)) WITHOUT ROWID;"
+        "BEGIN";
+    if (sqlite3_open("", &v->index) != SQLITE_OK ||
+        sqlite3_exec(v->index, schema, NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_prepare_v2(v->index, "INSERT INTO seen VALUES(?1, ?2)", -1, &v->put_seen, NULL) !=
+            SQLITE_OK ||
+        sqlite3_prepare_v2(v->index, "INSERT INTO dropped VALUES(?1, ?2)", -1, &v->put_dropped, NULL) !=
+            SQLITE_OK)
         return ERR_IO;
     return OK;
 }
@@ -81,11 +85,14 @@ static void check_children(struct verify *v, const struct node *n, const struct 
     for (size_t i = 0; i < sum->source_count && n->source_count == sum->source_count; i++) {
         places_get(v->places, sum->source[i].place, &c);
         if (hash_cmp(&n->source[i].hash, &sum->source[i].hash) != 0)
-            verify_failf(v, CHECK_R_SOURCES, ERR_HASH, name, p.id, "names another record of %s than the one here", c.id);
+            verify_failf(v, CHECK_R_SOURCES, ERR_HASH, name, p.id,
+                         "names another record of %s than the one here", c.id);
     }
     if (n->missing_count != sum->missing_count ||
-        (sum->missing_count && memcmp(n->missing, sum->missing, sum->missing_count * sizeof *sum->missing) != 0))
-        verify_failf(v, CHECK_R_MISSING, ERR_MISMATCH, name, p.id, "the missing places are not those of its children");
+        (sum->missing_count &&
+         memcmp(n->missing, sum->missing, sum->missing_count * sizeof *sum->missing) != 0))
+        verify_failf(v, CHECK_R_MISSING, ERR_MISMATCH, name, p.id,
+                     "the missing places are not those of its children");
     if (n->ballots != sum->ballots)
         verify_failf(v, CHECK_R_SUMS, ERR_SUM, name, p.id, "%llu ballots, but its children have %llu",
                      (unsigned long long)n->ballots, (unsigned long long)sum->ballots);
@@ -117,9 +124,11 @@ static err_t visit_lowest(struct verify *v, uint32_t place, const struct node *n
         TRY(put_dropped(v, n));
     v->missing_count += missing ? 1 : 0;
     if (missing && here)
-        verify_failf(v, CHECK_R_MISSING, ERR_MISMATCH, name, p.id, "is stated as missing, and its export is here");
+        verify_failf(v, CHECK_R_MISSING, ERR_MISMATCH, name, p.id,
+                     "is stated as missing, and its export is here");
     if (n != NULL && !missing && !here) {
-        verify_failf(v, CHECK_R_MISSING, ERR_MISSING, file, p.id, "the export that the record counts is not here");
+        verify_failf(v, CHECK_R_MISSING, ERR_MISSING, file, p.id,
+                     "the export that the record counts is not here");
         v->unread_exports++;
     }
     if (!here)
@@ -142,7 +151,8 @@ static err_t walk(struct verify *v, uint32_t place, struct node **out, hash_t *h
     if (p.level + 1 == v->m->level_count)
         GO(visit_lowest(v, place, n));
     GO(node_new(&sum, &v->ctx, place));
-    for (int64_t c = places_first_child(v->places, place); c >= 0; c = places_next_sibling(v->places, (uint32_t)c)) {
+    for (int64_t c = places_first_child(v->places, place); c >= 0;
+         c = places_next_sibling(v->places, (uint32_t)c)) {
         struct node *child;
         hash_t h;
         GO(walk(v, (uint32_t)c, &child, &h));
@@ -150,7 +160,8 @@ static err_t walk(struct verify *v, uint32_t place, struct node **out, hash_t *h
         whole = whole && child != NULL;
         node_free(child);
         if (e == ERR_SUM) { /* numbers no election has: the parent cannot be right */
-            verify_failf(v, CHECK_R_SUMS, e, NULL, p.id, "the numbers of its children are too large to add up");
+            verify_failf(v, CHECK_R_SUMS, e, NULL, p.id,
+                         "the numbers of its children are too large to add up");
             whole = 0;
             e = OK;
         }
@@ -191,7 +202,8 @@ err_t verify_check_exports(struct verify *v, enum verify_id id)
     if (!v->walked)
         verify_skip(v, id, "the exports cannot be read without manifest, places and ceremony record");
     else if (id != CHECK_SIGNED && v->bad_exports)
-        verify_skip(v, id, "%zu exports are not signed as they must be; their items were not looked at", v->bad_exports);
+        verify_skip(v, id, "%zu exports are not signed as they must be; their items were not looked at",
+                    v->bad_exports);
     else if (v->unread_exports && (id == CHECK_IDS || id == CHECK_TALLY || id == CHECK_ORDER))
         verify_skip(v, id, "%zu exports have items that cannot be read", v->unread_exports);
     if (id == CHECK_BALLOTS && v->walked)
@@ -246,17 +258,22 @@ err_t verify_check_dropped(struct verify *v, enum verify_id id)
     const char *other = v->m->duplicates == DUPLICATE_FIRST ? "<" : "<>";
     char extra[512], kept[512];
     snprintf(kept, sizeof kept,
-             "SELECT id, place FROM seen s WHERE EXISTS(SELECT 1 FROM seen o WHERE o.id = s.id AND o.place %s s.place) "
-             "AND NOT EXISTS(SELECT 1 FROM dropped d WHERE d.id = s.id AND d.place = s.place)", other);
+             "SELECT id, place FROM seen s WHERE EXISTS(SELECT 1 FROM seen o WHERE o.id = s.id AND o.place "
+             "%s s.place) "
+             "AND NOT EXISTS(SELECT 1 FROM dropped d WHERE d.id = s.id AND d.place = s.place)",
+             other);
     snprintf(extra, sizeof extra,
-             "SELECT id, place FROM dropped d WHERE EXISTS(SELECT 1 FROM seen s WHERE s.id = d.id AND s.place = d.place) "
-             "AND NOT EXISTS(SELECT 1 FROM seen o WHERE o.id = d.id AND o.place %s d.place)", other);
+             "SELECT id, place FROM dropped d WHERE EXISTS(SELECT 1 FROM seen s WHERE s.id = d.id AND "
+             "s.place = d.place) "
+             "AND NOT EXISTS(SELECT 1 FROM seen o WHERE o.id = d.id AND o.place %s d.place)",
+             other);
     TRY(report_ids(v, kept, "is in another export too, and this copy must not count"));
     TRY(report_ids(v, extra, "is left out, and must count"));
     if (sqlite3_prepare_v2(v->index, "SELECT count(*) FROM dropped", -1, &s, NULL) != SQLITE_OK)
         return ERR_IO;
     if (sqlite3_step(s) == SQLITE_ROW && sqlite3_column_int64(s, 0) > 0)
-        verify_note(v, id, "%lld copies of ballots are left out by the manifest's rule", (long long)sqlite3_column_int64(s, 0));
+        verify_note(v, id, "%lld copies of ballots are left out by the manifest's rule",
+                    (long long)sqlite3_column_int64(s, 0));
     sqlite3_finalize(s);
     return OK;
 }

@@ -66,15 +66,18 @@ static int check_seat(struct verify *v, enum verify_id id, size_t i)
     hex_put(hex, v->result->partial[i].b, 8);
     v->used_seat[i] = seat;
     if (seat == 0) {
-        verify_failf(v, id, ERR_MISSING, BUNDLE_RESULT, NULL, "statement %s is no partial decryption by a holder here", hex);
+        verify_failf(v, id, ERR_MISSING, BUNDLE_RESULT, NULL,
+                     "statement %s is no partial decryption by a holder here", hex);
         return 0;
     }
     const struct seat *s = &v->r->seat[seat - 1];
     if (i > 0 && v->used_seat[i - 1] >= seat) {
-        verify_failf(v, id, ERR_CANONICAL, BUNDLE_RESULT, s->name, "seat %u is out of order or there twice", seat);
+        verify_failf(v, id, ERR_CANONICAL, BUNDLE_RESULT, s->name, "seat %u is out of order or there twice",
+                     seat);
         return 0;
     }
-    if (board_find(v->b, &one, &two, ENTRY_PARTIAL, &v->r->ceremony, &s->identity, &v->plan->id) == ERR_EQUIVOCATION) {
+    if (board_find(v->b, &one, &two, ENTRY_PARTIAL, &v->r->ceremony, &s->identity, &v->plan->id) ==
+        ERR_EQUIVOCATION) {
         verify_failf(v, id, ERR_EQUIVOCATION, BUNDLE_ENTRIES, s->name,
                      "seat %u made two different partial decryptions of this plan", seat);
         return 1;
@@ -101,7 +104,8 @@ err_t verify_check_result_partials(struct verify *v, enum verify_id id)
 /* --- the partial decryptions --- */
 
 /* Among the entries with this statement the first whose proofs verify; *why of the first that does not. */
-static err_t find_good(struct verify *v, const hash_t *statement, struct partial **out, int *parsed, struct fault *why)
+static err_t find_good(struct verify *v, const hash_t *statement, struct partial **out, int *parsed,
+                       struct fault *why)
 {
     *out = NULL;
     *parsed = 0;
@@ -253,8 +257,8 @@ static err_t check_counts(struct verify *v, enum verify_id id, const scalar_t *m
         for (size_t o = 0; o < v->target[i].count; o++)
             if (bad[i * wide + o])
                 verify_failf(v, id, ERR_SUM, BUNDLE_RESULT, v->target[i].place,
-                             "contest %s, option %s: the sum does not decrypt to this count", v->target[i].contest,
-                             v->m->contest[v->plan->unit[i].contest].option[o].id);
+                             "contest %s, option %s: the sum does not decrypt to this count",
+                             v->target[i].contest, v->m->contest[v->plan->unit[i].contest].option[o].id);
     }
     free(bad);
     return OK;
@@ -300,14 +304,14 @@ err_t verify_check_complete(struct verify *v, enum verify_id id)
         return OK;
     }
     if (v->result->row_count != v->plan->unit_count)
-        verify_failf(v, id, ERR_MISSING, BUNDLE_RESULT, NULL, "%zu rows for %zu units of the plan", v->result->row_count,
-                     v->plan->unit_count);
+        verify_failf(v, id, ERR_MISSING, BUNDLE_RESULT, NULL, "%zu rows for %zu units of the plan",
+                     v->result->row_count, v->plan->unit_count);
     for (size_t i = 0; i < v->result->row_count && i < v->plan->unit_count; i++) {
         const struct result_row *row = &v->result->row[i];
         const struct target *t = &v->target[i];
         if (strcmp(row->place, t->place) != 0 || strcmp(row->contest, t->contest) != 0)
-            verify_failf(v, id, ERR_MISMATCH, BUNDLE_RESULT, t->place, "row %zu is not contest %s of this place", i + 1,
-                         t->contest);
+            verify_failf(v, id, ERR_MISMATCH, BUNDLE_RESULT, t->place,
+                         "row %zu is not contest %s of this place", i + 1, t->contest);
         else if (row->ballots != t->ballots || row->count != t->count)
             verify_failf(v, id, ERR_MISMATCH, BUNDLE_RESULT, t->place,
                          "contest %s: another number of ballots or options than in the plan", t->contest);

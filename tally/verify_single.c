@@ -4,7 +4,8 @@
 
 #include "tally/verify_state.h"
 
-/* A partial decryption by a holder of a plan that is not this one; several by one holder of one plan are one. */
+/* A partial decryption by a holder of a plan that is not this one; several by one holder of one plan are one.
+ */
 struct other {
     hash_t plan;
     uint32_t seat;
@@ -66,8 +67,8 @@ static void gather(struct search *k, const struct verify *v)
     for (size_t i = 0; i < v->b->entry_count; i++) {
         const struct entry *e = v->b->entry[i];
         uint32_t seat;
-        if ((e->kind != ENTRY_PARTIAL && e->kind != ENTRY_PLAN) || hash_cmp(&e->ceremony, &v->r->ceremony) != 0 ||
-            (seat = seat_of(v, e)) == 0)
+        if ((e->kind != ENTRY_PARTIAL && e->kind != ENTRY_PLAN) ||
+            hash_cmp(&e->ceremony, &v->r->ceremony) != 0 || (seat = seat_of(v, e)) == 0)
             continue;
         if (e->kind == ENTRY_PLAN) {
             struct step *s = &k->step[k->step_count];
@@ -138,13 +139,15 @@ static err_t judge(struct verify *v, enum verify_id id, const struct other *o, s
         const char *who = v->r->seat[o[i].seat - 1].name;
         TRY(bundle_entry_name(name, sizeof name, o[i].entry));
         if (o[i].earlier)
-            verify_skip(v, id, "an earlier plan was decrypted too; the rules between the two take the earlier one");
+            verify_skip(v, id,
+                        "an earlier plan was decrypted too; the rules between the two take the earlier one");
         else if (outside >= v->r->t)
-            verify_failf(v, id, ERR_RULE, name, who, "seat %u and %zu others decrypted another plan: it was opened",
-                         o[i].seat, outside - 1);
+            verify_failf(v, id, ERR_RULE, name, who,
+                         "seat %u and %zu others decrypted another plan: it was opened", o[i].seat,
+                         outside - 1);
         else if (is_used(v, o[i].seat))
-            verify_failf(v, id, ERR_RULE, name, who, "seat %u, whose part the result uses, decrypted another plan",
-                         o[i].seat);
+            verify_failf(v, id, ERR_RULE, name, who,
+                         "seat %u, whose part the result uses, decrypted another plan", o[i].seat);
         else
             aside[o[i].seat - 1]++;
     }
@@ -155,15 +158,18 @@ static err_t judge_all(struct verify *v, enum verify_id id, const struct search 
 {
     size_t aside[TRUSTEES_MAX] = {0};
     for (size_t i = 0, end; i < k->other_count; i = end) {
-        for (end = i + 1; end < k->other_count && hash_cmp(&k->other[end].plan, &k->other[i].plan) == 0; end++)
+        for (end = i + 1; end < k->other_count && hash_cmp(&k->other[end].plan, &k->other[i].plan) == 0;
+             end++)
             ;
         TRY(judge(v, id, &k->other[i], end - i, aside));
     }
     for (uint32_t j = 1; j <= v->r->n; j++) {
         if (aside[j - 1] == 0)
             continue;
-        verify_note(v, id, "seat %u, %s, posted partial decryptions of %zu other plans, which too few others did to "
-                    "open them; the result does not use this seat", j, v->r->seat[j - 1].name, aside[j - 1]);
+        verify_note(v, id,
+                    "seat %u, %s, posted partial decryptions of %zu other plans, which too few others did to "
+                    "open them; the result does not use this seat",
+                    j, v->r->seat[j - 1].name, aside[j - 1]);
         if (!v->used_known)
             verify_skip(v, id, "it is not known who decrypted");
     }

@@ -13,89 +13,89 @@
 #include "tally/result.h"
 #include "tally/verify.h"
 
-/* X(name, id, title, place in the spec, required, function), in the order in which they run: a check may rely on what
- * those before it left in struct verify. */
-#define VERIFY_CHECKS(X)                                                                                        \
-    X(FILES, "bundle.files", "the files are those that SHA256SUMS lists",                                       \
-      "bundle.md, SHA256SUMS", 1, files)                                                                        \
-    X(MANIFEST, "manifest.form", "the manifest keeps its form", "manifest.md", 1, manifest)                     \
-    X(PLACES, "places.form", "the places keep their form and have the manifest's hash",                         \
-      "manifest.md, The places", 1, places)                                                                     \
-    X(RECORD, "record.form", "the ceremony record keeps its form and is of this election",                      \
-      "ceremony.md 9", 1, record)                                                                               \
-    X(ANCHOR, "anchor.match", "this is the real election", "formats.md, anchor", 1, anchor)                     \
-    X(LAYOUT, "bundle.layout", "nothing is in the bundle that has no place there", "bundle.md", 1, layout)      \
-    X(ENTRIES, "board.entries", "every board entry is signed, of this election, under its name",                \
-      "ceremony.md 2", 1, entries)                                                                              \
-    X(ROSTER, "ceremony.roster", "the seats are those of the signed roster", "ceremony.md 4", 1, roster)        \
-    X(MODELS, "ceremony.models", "not too many tokens of one model", "ceremony.md 4", 1, models)                \
-    X(CUT, "ceremony.cut", "a signed cut fixes what was dealt", "ceremony.md 7", 1, cut)                        \
-    X(DEALS, "ceremony.deals", "every dealer's points open the commitment, with proof of knowledge",            \
-      "ceremony.md 5", 1, deals)                                                                                \
-    X(COMPLAINTS, "ceremony.complaints", "every complaint about a dealer was answered",                         \
-      "ceremony.md 6", 1, complaints)                                                                           \
-    X(QUALIFIED, "ceremony.qualified", "dealers and holders follow from the cut, and are enough",               \
-      "ceremony.md 7", 1, qualified)                                                                            \
-    X(CONFIRM, "ceremony.confirm", "every holder proved the share, and the test decrypts",                      \
-      "ceremony.md 8", 1, confirm)                                                                              \
-    X(KEY, "ceremony.key", "the key and the holders' points are those of the deals, and fit",                   \
-      "ceremony.md 9", 1, key)                                                                                  \
-    X(CEREMONY, "ceremony.record", "the record follows from its signed entries",                                \
-      "ceremony.md 9", 1, ceremony)                                                                             \
-    X(R_FORM, "records.form", "there is a well-formed record for every place",                                  \
-      "formats.md, Node record", 1, walk)                                                                       \
-    X(SIGNED, "exports.signed", "every export is signed by the key of its place",                               \
-      "formats.md, Precinct export", 1, exports)                                                                \
-    X(BALLOTS, "exports.ballots", "every ballot or count is well formed and proved",                            \
-      "proofs.md", 1, exports)                                                                                  \
-    X(IDS, "exports.ids", "no ballot id is twice in an export", "formats.md, Precinct export", 1, exports)      \
-    X(ORDER, "exports.order", "items are in an order that tells nothing",                                       \
-      "formats.md, Precinct export", 1, exports)                                                                \
-    X(ROOT, "exports.root", "the items are exactly those that were signed",                                     \
-      "formats.md, Precinct export", 1, exports)                                                                \
-    X(TALLY, "exports.tally", "the signed tally is the sum of the items",                                       \
-      "formats.md, Precinct export", 1, exports)                                                                \
-    X(R_SOURCES, "records.sources", "records name exactly the records and exports here",                        \
-      "formats.md, Node record", 1, records)                                                                    \
-    X(R_SUMS, "records.sums", "every record is the exact sum of its parts",                                     \
-      "plan.md, Node records", 1, records)                                                                      \
-    X(R_MISSING, "records.missing", "missing places are stated, and only these",                                \
-      "plan.md, Node records", 1, records)                                                                      \
-    X(R_DROPPED, "records.dropped", "of ballots cast twice, the rule decides which counts",                     \
-      "plan.md, Which exports count", 1, dropped)                                                               \
-    X(R_CORRECTIONS, "records.corrections", "every correction is stated",                                       \
-      "plan.md, Which exports count", 1, records)                                                               \
-    X(PLAN_FORM, "plan.form", "the decryption plan keeps its form",                                             \
-      "formats.md, Decryption plan", 1, plan_form)                                                              \
-    X(PLAN_RECORDS, "plan.records", "the plan is about these records",                                          \
-      "plan.md, Checking a plan", 1, plan_rules)                                                                \
-    X(PLAN_UNITS, "plan.units", "its units are places and whole groups of the manifest's levels",               \
-      "plan.md, Units", 1, plan_rules)                                                                          \
-    X(PLAN_SUMS, "plan.sums", "what is decrypted are the sums of the records",                                  \
-      "plan.md, The rules", 1, plan_rules)                                                                      \
-    X(PLAN_MINIMUM, "plan.minimum", "no sum or difference shows too few ballots",                               \
-      "plan.md, The rules", 1, plan_rules)                                                                      \
-    X(PLAN_COMPLETE, "plan.complete", "every contest of the whole is decrypted",                                \
-      "plan.md, Making a plan", 1, plan_complete)                                                               \
-    X(RESULT_FORM, "result.form", "the result keeps its form and is of this plan",                              \
-      "formats.md, Result", 1, result_form)                                                                     \
-    X(RESULT_PARTIALS, "result.partials", "it names as many holders as the threshold, each with one statement", \
-      "bundle.md, Result", 1, result_partials)                                                                  \
-    X(PLAN_SIGNED, "plan.signed", "those who decrypted signed this plan, and enough did",                       \
-      "ceremony.md 10", 1, plan_signed)                                                                         \
-    X(PLAN_SINGLE, "plan.single", "no other plan was decrypted", "plan.md, Superseding", 1, plan_single)        \
-    X(PARTIAL_FORM, "partials.form", "the partial decryptions used keep their form",                            \
-      "ceremony.md 10", 1, partial_form)                                                                        \
-    X(PARTIAL_PROOFS, "partials.proofs", "every partial decryption used is proved",                             \
-      "ceremony.md 1", 1, partial_proofs)                                                                       \
-    X(RESULT_DECRYPTS, "result.decrypts", "every count is the content of its sum",                              \
-      "bundle.md, Result", 1, decrypts)                                                                         \
-    X(RESULT_RANGE, "result.range", "counts are within the ballots and the limits",                             \
-      "bundle.md, Result", 1, range)                                                                            \
-    X(RESULT_COMPLETE, "result.complete", "every unit of the plan has its row",                                 \
-      "formats.md, Result", 1, complete)                                                                        \
-    X(PAGE, "report.page", "the report page is the one these files give",                                       \
-      "bundle.md, The report page", 1, page)
+/* X(name, id, title, place in the spec, required, function), in the order in which they run: a check may rely
+ * on what those before it left in struct verify. */
+#define VERIFY_CHECKS(X)                                                                                     \
+    X(FILES, "bundle.files", "the files are those that SHA256SUMS lists", "bundle.md, SHA256SUMS", 1, files) \
+    X(MANIFEST, "manifest.form", "the manifest keeps its form", "manifest.md", 1, manifest)                  \
+    X(PLACES, "places.form", "the places keep their form and have the manifest's hash",                      \
+      "manifest.md, The places", 1, places)                                                                  \
+    X(RECORD, "record.form", "the ceremony record keeps its form and is of this election", "ceremony.md 9",  \
+      1, record)                                                                                             \
+    X(ANCHOR, "anchor.match", "this is the real election", "formats.md, anchor", 1, anchor)                  \
+    X(LAYOUT, "bundle.layout", "nothing is in the bundle that has no place there", "bundle.md", 1, layout)   \
+    X(ENTRIES, "board.entries", "every board entry is signed, of this election, under its name",             \
+      "ceremony.md 2", 1, entries)                                                                           \
+    X(ROSTER, "ceremony.roster", "the seats are those of the signed roster", "ceremony.md 4", 1, roster)     \
+    X(MODELS, "ceremony.models", "not too many tokens of one model", "ceremony.md 4", 1, models)             \
+    X(CUT, "ceremony.cut", "a signed cut fixes what was dealt", "ceremony.md 7", 1, cut)                     \
+    X(DEALS, "ceremony.deals", "every dealer's points open the commitment, with proof of knowledge",         \
+      "ceremony.md 5", 1, deals)                                                                             \
+    X(COMPLAINTS, "ceremony.complaints", "every complaint about a dealer was answered", "ceremony.md 6", 1,  \
+      complaints)                                                                                            \
+    X(QUALIFIED, "ceremony.qualified", "dealers and holders follow from the cut, and are enough",            \
+      "ceremony.md 7", 1, qualified)                                                                         \
+    X(CONFIRM, "ceremony.confirm", "every holder proved the share, and the test decrypts", "ceremony.md 8",  \
+      1, confirm)                                                                                            \
+    X(KEY, "ceremony.key", "the key and the holders' points are those of the deals, and fit",                \
+      "ceremony.md 9", 1, key)                                                                               \
+    X(CEREMONY, "ceremony.record", "the record follows from its signed entries", "ceremony.md 9", 1,         \
+      ceremony)                                                                                              \
+    X(R_FORM, "records.form", "there is a well-formed record for every place", "formats.md, Node record", 1, \
+      walk)                                                                                                  \
+    X(SIGNED, "exports.signed", "every export is signed by the key of its place",                            \
+      "formats.md, Precinct export", 1, exports)                                                             \
+    X(BALLOTS, "exports.ballots", "every ballot or count is well formed and proved", "proofs.md", 1,         \
+      exports)                                                                                               \
+    X(IDS, "exports.ids", "no ballot id is twice in an export", "formats.md, Precinct export", 1, exports)   \
+    X(ORDER, "exports.order", "items are in an order that tells nothing", "formats.md, Precinct export", 1,  \
+      exports)                                                                                               \
+    X(ROOT, "exports.root", "the items are exactly those that were signed", "formats.md, Precinct export",   \
+      1, exports)                                                                                            \
+    X(TALLY, "exports.tally", "the signed tally is the sum of the items", "formats.md, Precinct export", 1,  \
+      exports)                                                                                               \
+    X(R_SOURCES, "records.sources", "records name exactly the records and exports here",                     \
+      "formats.md, Node record", 1, records)                                                                 \
+    X(R_SUMS, "records.sums", "every record is the exact sum of its parts", "plan.md, Node records", 1,      \
+      records)                                                                                               \
+    X(R_MISSING, "records.missing", "missing places are stated, and only these", "plan.md, Node records", 1, \
+      records)                                                                                               \
+    X(R_DROPPED, "records.dropped", "of ballots cast twice, the rule decides which counts",                  \
+      "plan.md, Which exports count", 1, dropped)                                                            \
+    X(R_CORRECTIONS, "records.corrections", "every correction is stated", "plan.md, Which exports count", 1, \
+      records)                                                                                               \
+    X(PLAN_FORM, "plan.form", "the decryption plan keeps its form", "formats.md, Decryption plan", 1,        \
+      plan_form)                                                                                             \
+    X(PLAN_RECORDS, "plan.records", "the plan is about these records", "plan.md, Checking a plan", 1,        \
+      plan_rules)                                                                                            \
+    X(PLAN_UNITS, "plan.units", "its units are places and whole groups of the manifest's levels",            \
+      "plan.md, Units", 1, plan_rules)                                                                       \
+    X(PLAN_SUMS, "plan.sums", "what is decrypted are the sums of the records", "plan.md, The rules", 1,      \
+      plan_rules)                                                                                            \
+    X(PLAN_MINIMUM, "plan.minimum", "no sum or difference shows too few ballots", "plan.md, The rules", 1,   \
+      plan_rules)                                                                                            \
+    X(PLAN_COMPLETE, "plan.complete", "every contest of the whole is decrypted", "plan.md, Making a plan",   \
+      1, plan_complete)                                                                                      \
+    X(RESULT_FORM, "result.form", "the result keeps its form and is of this plan", "formats.md, Result", 1,  \
+      result_form)                                                                                           \
+    X(RESULT_PARTIALS, "result.partials",                                                                    \
+      "it names as many holders as the threshold, each with one statement", "bundle.md, Result", 1,          \
+      result_partials)                                                                                       \
+    X(PLAN_SIGNED, "plan.signed", "those who decrypted signed this plan, and enough did", "ceremony.md 10",  \
+      1, plan_signed)                                                                                        \
+    X(PLAN_SINGLE, "plan.single", "no other plan was decrypted", "plan.md, Superseding", 1, plan_single)     \
+    X(PARTIAL_FORM, "partials.form", "the partial decryptions used keep their form", "ceremony.md 10", 1,    \
+      partial_form)                                                                                          \
+    X(PARTIAL_PROOFS, "partials.proofs", "every partial decryption used is proved", "ceremony.md 1", 1,      \
+      partial_proofs)                                                                                        \
+    X(RESULT_DECRYPTS, "result.decrypts", "every count is the content of its sum", "bundle.md, Result", 1,   \
+      decrypts)                                                                                              \
+    X(RESULT_RANGE, "result.range", "counts are within the ballots and the limits", "bundle.md, Result", 1,  \
+      range)                                                                                                 \
+    X(RESULT_COMPLETE, "result.complete", "every unit of the plan has its row", "formats.md, Result", 1,     \
+      complete)                                                                                              \
+    X(PAGE, "report.page", "the report page is the one these files give", "bundle.md, The report page", 1,   \
+      page)
 
 enum verify_id {
 #define X(name, id, title, spec, required, fn) CHECK_##name,
@@ -157,11 +157,13 @@ struct verify {
 
 /* f: what and where; its file becomes relative to the bundle. */
 void verify_fail(struct verify *v, enum verify_id id, const struct fault *f);
-void verify_failf(struct verify *v, enum verify_id id, err_t e, const char *file, const char *who, const char *fmt, ...)
-    __attribute__((format(printf, 6, 7)));
+void verify_failf(struct verify *v, enum verify_id id, err_t e, const char *file, const char *who,
+                  const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 /* Nothing of this check, or not all of it, could be done. The first reason is kept. */
-void verify_skip(struct verify *v, enum verify_id id, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-void verify_note(struct verify *v, enum verify_id id, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void verify_skip(struct verify *v, enum verify_id id, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void verify_note(struct verify *v, enum verify_id id, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 size_t verify_failures(const struct verify *v, enum verify_id id);
 
 void outcome_fail(struct verify_outcome *o, err_t e, const char *file, const char *who, const char *detail);
@@ -179,8 +181,8 @@ MUST err_t verify_tick(struct verify *v, const char *what, uint64_t done, uint64
 VERIFY_CHECKS(X)
 #undef X
 
-/* verify_export.c: one export, every item; n: the record of its place, or NULL. *id: message id, zeros if it cannot be
- * read. */
+/* verify_export.c: one export, every item; n: the record of its place, or NULL. *id: message id, zeros if it
+ * cannot be read. */
 MUST err_t verify_export(struct verify *v, uint32_t place, const struct node *n, hash_t *id, struct fault *f);
 
 /* The report page from what was loaded; publish makes the same. *out is freed with free(). */

@@ -1,13 +1,13 @@
-/* Keys from the bytes a terminal sends. Made by hand instead of taken from ncurses, so that the bytes of a PIN
- * stay in no buffer but this one, which is wiped after every key; and so that one poll(2) can wait for keys
- * and for other descriptors. Knows the sequences of VT100, VT220, Linux console, xterm, screen, rxvt. */
+/* Keys from the bytes a terminal sends. Made by hand instead of taken from ncurses, so that the bytes of a
+ * PIN stay in no buffer but this one, which is wiped after every key; and so that one poll(2) can wait for
+ * keys and for other descriptors. Knows the sequences of VT100, VT220, Linux console, xterm, screen, rxvt. */
 #ifndef UI_KEYS_H
 #define UI_KEYS_H
 
 #include "ceremony/base/err.h"
 
 enum {
-    KEY_NONE = -1, /* the sequence is not complete yet, or nothing is there */
+    KEY_NONE = -1,         /* the sequence is not complete yet, or nothing is there */
     KEY_ENTER_ = 0x110000, /* above Unicode */
     KEY_ESC,
     KEY_UP_,

@@ -1,7 +1,7 @@
 #include "ui/messages.h"
 
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <uninorm.h>
 #include <unistr.h>
@@ -169,7 +169,6 @@ void message_fault(char *out, size_t out_len, enum language l, const struct faul
     snprintf(text, sizeof text, "%s%s%s%s%s%s%s%s. %s[%s]", f->file, f->file[0] != '\0' ? at : "",
              f->file[0] != '\0' && f->who[0] != '\0' ? ", " : "", f->who,
              f->file[0] != '\0' || f->who[0] != '\0' ? ": " : "", message_error_meaning(l, f->err),
-             f->detail[0] != '\0' ? ": " : "", f->detail, todo,
-             err_name(f->err));
+             f->detail[0] != '\0' ? ": " : "", f->detail, todo, err_name(f->err));
     message_clean(out, out_len, text);
 }

@@ -43,11 +43,12 @@ MUST err_t language_find(enum language *out, const char *tag);
 MUST err_t message_format(char *out, size_t out_len, enum language l, enum message id,
                           const char *const *args, size_t count);
 
-/* fault_text in a language: "FILE, place: what happened: detail. To do: what. [ERR_NAME]". Only the detail stays
- * in English. */
+/* fault_text in a language: "FILE, place: what happened: detail. To do: what. [ERR_NAME]". Only the detail
+ * stays in English. */
 void message_fault(char *out, size_t out_len, enum language l, const struct fault *f);
 
-/* Copies text so that it can be shown: what text_check refuses becomes '?', "\n" stays. Cut at a character. */
+/* Copies text so that it can be shown: what text_check refuses becomes '?', "\n" stays. Cut at a character.
+ */
 void message_clean(char *out, size_t out_len, const char *text);
 
 /* A number as an argument: UI_NUMBER(n) lives as long as the enclosing block. */

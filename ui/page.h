@@ -32,7 +32,7 @@
 /* --- the terminal --- */
 
 enum ui_mode {
-    UI_AUTO,   /* full screen if it is a terminal that can do it, else lines */
+    UI_AUTO, /* full screen if it is a terminal that can do it, else lines */
     UI_SCREEN,
     UI_LINES
 };
@@ -110,18 +110,18 @@ void page_qr_message(struct page *p, char kind, const void *message, size_t len)
 
 /* A line of text; value: size bytes, NUL-terminated, also the first content. min_len: bytes at least.
  * Only text that text_check accepts can be typed. */
-#define page_field_text(p, value, size, min_len, ...) \
+#define page_field_text(p, value, size, min_len, ...)                                                        \
     page_field_text_args(p, value, size, min_len, UI_ARGS(__VA_ARGS__))
 /* A number min..max. */
-#define page_field_number(p, value, min, max, ...) \
+#define page_field_number(p, value, min, max, ...)                                                           \
     page_field_number_args(p, value, min, max, UI_ARGS(__VA_ARGS__))
 /* The gate: the 17 words of h must be typed (words_match) before an action with PAGE_NEEDS_ALL. */
 #define page_field_words(p, h, ...) page_field_words_args(p, h, UI_ARGS(__VA_ARGS__))
 /* The same for one given word or sentence, compared without case: "last try", "DECRYPT". */
 #define page_field_exact(p, expected, ...) page_field_exact_args(p, expected, UI_ARGS(__VA_ARGS__))
-/* A PIN: masked, NUL-terminated in secret (memory of secret_alloc, size bytes); wiped when the page is left by
- * anything but an action with PAGE_NEEDS_ALL. At least min_len characters. */
-#define page_field_pin(p, secret, size, min_len, ...) \
+/* A PIN: masked, NUL-terminated in secret (memory of secret_alloc, size bytes); wiped when the page is left
+ * by anything but an action with PAGE_NEEDS_ALL. At least min_len characters. */
+#define page_field_pin(p, secret, size, min_len, ...)                                                        \
     page_field_pin_args(p, secret, size, min_len, UI_ARGS(__VA_ARGS__))
 /* A list to choose from with arrows; *index is the chosen one. Items follow with page_item (a message) or
  * page_item_raw; detail may be NULL. Enter on an item goes on to the next field or the first action. */
@@ -140,8 +140,9 @@ enum {
 };
 
 /* Flags of an action. */
-#define PAGE_NEEDS_ALL 1 /* all fields must be valid, all lines ticked; Enter after the last field chooses it */
-#define PAGE_DANGER 2    /* stands out, and is chosen only after a second question */
+#define PAGE_NEEDS_ALL                                                                                       \
+    1                 /* all fields must be valid, all lines ticked; Enter after the last field chooses it */
+#define PAGE_DANGER 2 /* stands out, and is chosen only after a second question */
 
 /* key: a-z or 0-9, once a page; not q where there is a QR block, not x where words are compared. With flags:
  * page_action_flags. An action without PAGE_NEEDS_ALL can be chosen whatever the fields hold. */
@@ -173,7 +174,7 @@ MUST err_t ui_show_fault(struct ui *ui, const struct fault *shown, struct fault 
 
 /* How far a job is. */
 struct job_report {
-    char what[64]; /* phase, English key or text; shown as it is */
+    char what[64];        /* phase, English key or text; shown as it is */
     uint64_t done, total; /* total 0: not known */
     int ended;
     struct fault fault; /* when ended: how; fault.err is OK or the error */
@@ -201,9 +202,9 @@ MUST err_t job_progress(void *fd, const char *what, uint64_t done, uint64_t tota
 MUST err_t job_end(int fd, err_t e, const struct fault *f);
 
 /* Shows p with a bar, rate and time left below its blocks while the job runs; never blocks on it. 's' pauses,
- * 'r' goes on, Esc asks and stops the job. Returns what the job ended with, its fault in f; ERR_STOPPED if the
- * person stopped it: running the job again may go on where it was. The child of job_fork is waited for. Does
- * not free p. */
+ * 'r' goes on, Esc asks and stops the job. Returns what the job ended with, its fault in f; ERR_STOPPED if
+ * the person stopped it: running the job again may go on where it was. The child of job_fork is waited for.
+ * Does not free p. */
 MUST err_t page_run_job(struct page *p, struct page_job *job, struct fault *f);
 
 /* --- what the macros stand on: a message and its arguments --- */
@@ -215,7 +216,7 @@ struct ui_args {
 };
 #define UI_REST(first, ...) __VA_ARGS__
 #define UI_FIRST(first, ...) first
-#define UI_ARGS(...)                                                                                     \
+#define UI_ARGS(...)                                                                                         \
     ((struct ui_args){UI_FIRST(__VA_ARGS__, ), (const char *const[]){UI_REST(__VA_ARGS__, (const char *)0)}, \
                       UI_COUNT(__VA_ARGS__)})
 #define UI_COUNT(...) UI_COUNT_(__VA_ARGS__, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, )

@@ -341,8 +341,8 @@ static err_t line_job(struct page *p, struct page_job *job, struct fault *f)
         int busy = job->step != NULL && !v->paused;
         if (busy)
             one_step(job, &v->report);
-        enum line_got got = line_read(p->ui, answer, sizeof answer, job->step == NULL ? job->fd : -1,
-                                      busy ? 0 : WAIT_MS);
+        enum line_got got =
+            line_read(p->ui, answer, sizeof answer, job->step == NULL ? job->fd : -1, busy ? 0 : WAIT_MS);
         if (got == LINE_OTHER)
             receive(p, job, &v->report);
         if (got == LINE_END || (got == LINE_TEXT && strcmp(answer, "<") == 0))

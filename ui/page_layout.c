@@ -77,8 +77,8 @@ static void put_bar(struct rows *r, const struct page *p, const struct block *b,
 {
     char text[MESSAGE_MAX];
     if (r->spoken) {
-        ui_say(text, sizeof text, p->ui, UI_ARGS(MSG_BAR_SPOKEN, b->text, UI_NUMBER(b->value),
-                                                 UI_NUMBER(b->max)));
+        ui_say(text, sizeof text, p->ui,
+               UI_ARGS(MSG_BAR_SPOKEN, b->text, UI_NUMBER(b->value), UI_NUMBER(b->max)));
         rows_wrap(r, -1, STYLE_PLAIN, "", text);
         return;
     }
@@ -195,8 +195,7 @@ static void put_words_spoken(struct rows *r, const struct page *p, const struct 
     for (size_t i = 0; i < WORDS_COUNT; i += WORDS_SPOKEN) {
         size_t last = i + WORDS_SPOKEN < WORDS_COUNT ? i + WORDS_SPOKEN : WORDS_COUNT;
         field_words_plain(words, sizeof words, f, i, last - i);
-        ui_say(text, sizeof text, p->ui,
-               UI_ARGS(MSG_COMPARE_LINE, UI_NUMBER(i + 1), UI_NUMBER(last), words));
+        ui_say(text, sizeof text, p->ui, UI_ARGS(MSG_COMPARE_LINE, UI_NUMBER(i + 1), UI_NUMBER(last), words));
         rows_wrap(r, -1, STYLE_PLAIN, "", text);
     }
 }

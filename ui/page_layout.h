@@ -4,8 +4,18 @@
 
 #include "ui/page_model.h"
 
-enum style { STYLE_PLAIN, STYLE_BOLD, STYLE_HEAD, STYLE_WARN, STYLE_DIM, STYLE_PASS, STYLE_FAIL, STYLE_FOCUS,
-             STYLE_INPUT, STYLE_COUNT };
+enum style {
+    STYLE_PLAIN,
+    STYLE_BOLD,
+    STYLE_HEAD,
+    STYLE_WARN,
+    STYLE_DIM,
+    STYLE_PASS,
+    STYLE_FAIL,
+    STYLE_FOCUS,
+    STYLE_INPUT,
+    STYLE_COUNT
+};
 
 struct row {
     char *text;

@@ -33,7 +33,15 @@ struct block {
     char message_kind;
 };
 
-enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_WORDS, FIELD_EXACT, FIELD_PIN, FIELD_CHOICE, FIELD_COMPARE };
+enum field_kind {
+    FIELD_TEXT,
+    FIELD_NUMBER,
+    FIELD_WORDS,
+    FIELD_EXACT,
+    FIELD_PIN,
+    FIELD_CHOICE,
+    FIELD_COMPARE
+};
 
 struct item {
     char *text, *detail;
@@ -146,8 +154,8 @@ int page_action_default(const struct page *p);
 
 MUST err_t screen_run(struct page *p, struct page_event *event, struct fault *f);
 MUST err_t line_run(struct page *p, struct page_event *event, struct fault *f);
-/* A line of input without its end. LINE_END: a signal, or the end of the input; LINE_OTHER: other can be read;
- * LINE_LATE: ms are over. */
+/* A line of input without its end. LINE_END: a signal, or the end of the input; LINE_OTHER: other can be
+ * read; LINE_LATE: ms are over. */
 enum line_got { LINE_TEXT, LINE_END, LINE_OTHER, LINE_LATE };
 enum line_got line_read(struct ui *ui, char *out, size_t out_len, int other, int ms);
 void line_say(const struct ui *ui, const char *text);

@@ -80,8 +80,8 @@ static err_t add_message(struct codes *c, const struct screen *s, const struct b
 {
     struct qrtext t;
     size_t part = best_part(s);
-    err_t e = part == 0 ? ERR_LIMIT
-                        : qrtext_split_parts(&t, b->message_kind, b->message, b->message_len, part);
+    err_t e =
+        part == 0 ? ERR_LIMIT : qrtext_split_parts(&t, b->message_kind, b->message, b->message_len, part);
     if (e == ERR_LIMIT) /* no code, but the text can be read and typed */
         e = qrtext_split(&t, b->message_kind, b->message, b->message_len);
     TRY(e);
@@ -126,8 +126,7 @@ static void show_caption(const struct page *p, const struct codes *c)
 {
     char caption[512], hash[128] = "", digits[9];
     const char *text = c->text[c->at], *end = qrtext_is(text) ? strrchr(text, ':') : NULL;
-    ui_say(caption, sizeof caption, p->ui,
-           UI_ARGS(MSG_QR_OF, UI_NUMBER(c->at + 1), UI_NUMBER(c->count)));
+    ui_say(caption, sizeof caption, p->ui, UI_ARGS(MSG_QR_OF, UI_NUMBER(c->at + 1), UI_NUMBER(c->count)));
     for (int colons = 0; *text != '\0' && colons < 3; text++)
         colons += *text == ':';
     if (end != NULL && strlen(text) > 8) {

@@ -54,12 +54,12 @@ static const char *likeness(ucs4_t c)
     static const struct {
         ucs4_t c;
         const char *text;
-    } known[] = {{0xa1, ""},     {0xbf, ""},     {0xd1, "N"},    {0xf1, "n"},    {0xc1, "A"},    {0xe1, "a"},
-                 {0xc9, "E"},    {0xe9, "e"},    {0xcd, "I"},    {0xed, "i"},    {0xd3, "O"},    {0xf3, "o"},
-                 {0xda, "U"},    {0xfa, "u"},    {0xdc, "U"},    {0xfc, "u"},    {0xd7, "x"},    {0x2013, "-"},
-                 {0x2014, "-"},  {0x2018, "'"},  {0x2019, "'"},  {0x201c, "\""}, {0x201d, "\""}, {0x2026, "..."},
-                 {0x2500, "-"},  {0x2588, "#"},  {0x2713, "x"},  {0xe0, "a"},    {0xe8, "e"},    {0xe4, "a"},
-                 {0xf6, "o"},    {0xe7, "c"},    {0xc7, "C"},    {0xaa, "a"},    {0xba, "o"},    {0x2192, "->"}};
+    } known[] = {{0xa1, ""},    {0xbf, ""},    {0xd1, "N"},   {0xf1, "n"},    {0xc1, "A"},    {0xe1, "a"},
+                 {0xc9, "E"},   {0xe9, "e"},   {0xcd, "I"},   {0xed, "i"},    {0xd3, "O"},    {0xf3, "o"},
+                 {0xda, "U"},   {0xfa, "u"},   {0xdc, "U"},   {0xfc, "u"},    {0xd7, "x"},    {0x2013, "-"},
+                 {0x2014, "-"}, {0x2018, "'"}, {0x2019, "'"}, {0x201c, "\""}, {0x201d, "\""}, {0x2026, "..."},
+                 {0x2500, "-"}, {0x2588, "#"}, {0x2713, "x"}, {0xe0, "a"},    {0xe8, "e"},    {0xe4, "a"},
+                 {0xf6, "o"},   {0xe7, "c"},   {0xc7, "C"},   {0xaa, "a"},    {0xba, "o"},    {0x2192, "->"}};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (known[i].c == c)
             return known[i].text;

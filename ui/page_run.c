@@ -251,8 +251,7 @@ static err_t take_key(struct run *r, int key)
         answer_danger(r, key);
         return OK;
     }
-    if (p->focus < p->fields &&
-        field_key(p, &p->field[p->focus], key, r->message, sizeof r->message)) {
+    if (p->focus < p->fields && field_key(p, &p->field[p->focus], key, r->message, sizeof r->message)) {
         r->message_is_bad = 1;
         r->show_focus = 1;
         return OK;

@@ -46,8 +46,8 @@ MUST err_t qr_draw_svg(char **out, const char *text, struct fault *f);
 /* A picture, scale 1..64; freed by gray_free. As qr_draw_utf8. */
 MUST err_t qr_draw_gray(struct gray *out, const char *text, size_t scale, struct fault *f);
 
-/* Writes a message (ui/qrtext.h) as codes for a terminal, each with its text below. Errors as qrtext_split and
- * qr_draw_utf8. */
+/* Writes a message (ui/qrtext.h) as codes for a terminal, each with its text below. Errors as qrtext_split
+ * and qr_draw_utf8. */
 MUST err_t qr_print(FILE *out, char kind, const void *message, size_t len, struct fault *f);
 
 /* What was read from a picture: bytes of unknown origin, NUL-terminated; a symbol with a NUL inside

@@ -8,8 +8,8 @@ err_t qr_collect_add(struct qr_collect *c, const char *text)
 {
     struct qrtext_place at;
     TRY(qrtext_look(&at, text));
-    if (c->have > 0 && (at.kind != c->message.kind || at.parts != c->message.parts ||
-                        strcmp(at.hash, c->message.hash) != 0))
+    if (c->have > 0 &&
+        (at.kind != c->message.kind || at.parts != c->message.parts || strcmp(at.hash, c->message.hash) != 0))
         return ERR_CONFLICT;
     char **place = &c->text[at.part - 1];
     if (*place != NULL)
@@ -39,8 +39,7 @@ void qr_collect_missing(const struct qr_collect *c, char *out, size_t size)
         while (i + 1 < n && c->text[i + 1] == NULL)
             i++;
         at += (size_t)snprintf(out + at, size - at, i > first ? "%s%zu-%zu" : "%s%zu", at > 0 ? ", " : "",
-                               first + 1,
-                               i + 1);
+                               first + 1, i + 1);
     }
 }
 

@@ -5,7 +5,7 @@
 
 #include "ui/qrtext.h"
 
-struct qr_collect { /* all zeros: empty */
+struct qr_collect {              /* all zeros: empty */
     struct qrtext_place message; /* part: not used */
     char *text[QRTEXT_PARTS_MAX];
     size_t have;

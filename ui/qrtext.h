@@ -42,7 +42,8 @@ void qrtext_free(struct qrtext *q);
 /* 1 if text starts like one of these. */
 MUST int qrtext_is(const char *text);
 
-/* Which part of which message a text is, whatever it contains. Errors as those of qrtext_join about one text. */
+/* Which part of which message a text is, whatever it contains. Errors as those of qrtext_join about one text.
+ */
 struct qrtext_place {
     char kind, hash[9];
     size_t part, parts; /* from 1 */

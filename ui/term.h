@@ -1,11 +1,10 @@
 /* The terminal of the process: made raw, and given back as it was however the process ends.
  *
  *   exit, return from main   atexit
- *   SIGTERM, SIGHUP, ...     while a page waits: term_wait says so and the page returns ERR_STOPPED; elsewhere
- *                            the terminal is restored and the signal takes its course
- *   a crash, abort           the handler writes sequences prepared before, then the signal takes its course
- *   SIGKILL, no memory       a guardian: a small child that sees its pipe close, and restores the terminal
- *   death of the parent      as SIGHUP
+ *   SIGTERM, SIGHUP, ...     while a page waits: term_wait says so and the page returns ERR_STOPPED;
+ * elsewhere the terminal is restored and the signal takes its course a crash, abort           the handler
+ * writes sequences prepared before, then the signal takes its course SIGKILL, no memory       a guardian: a
+ * small child that sees its pipe close, and restores the terminal death of the parent      as SIGHUP
  *
  * The one module of this program with variables of its own that last: a signal handler can reach nothing
  * else. */
@@ -35,8 +34,8 @@ MUST err_t term_again(void);
 #define TERM_STOP 8    /* a signal asks the program to end */
 #define TERM_SUSPEND 16
 
-/* Waits for in, other (-1: none), a signal, or ms milliseconds (-1: no limit). Returns TERM_*, 0 when the time
- * is over. */
+/* Waits for in, other (-1: none), a signal, or ms milliseconds (-1: no limit). Returns TERM_*, 0 when the
+ * time is over. */
 int term_wait(int in, int other, int ms);
 /* 1 once a signal asked to end. */
 int term_stopped(void);

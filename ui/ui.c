@@ -147,8 +147,8 @@ static struct kept *kept_of(struct ui *ui, const struct page *p)
     return NULL;
 }
 
-/* A page that is only drawn anew keeps all that was typed. One that was left keeps no gate that was passed, and
- * no word that was asked for as a warning. */
+/* A page that is only drawn anew keeps all that was typed. One that was left keeps no gate that was passed,
+ * and no word that was asked for as a warning. */
 static int is_kept_field(const struct field *f, int redrawn, int passed)
 {
     if (!f->own || f->text == NULL)

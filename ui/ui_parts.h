@@ -8,9 +8,9 @@
 struct job_view {
     struct job_report report;
     int paused, asking;
-    uint64_t rate_milli;  /* items in 1000 s, smoothed */
+    uint64_t rate_milli;                  /* items in 1000 s, smoothed */
     uint64_t last_time, last_done, drawn; /* ms */
-    uint64_t spoken;      /* lines: tenths said so far */
+    uint64_t spoken;                      /* lines: tenths said so far */
 };
 
 /* The next key, or KEY_NONE and in *seen why (TERM_*; 0: time is over). ms -1: no limit. Suspension and

@@ -145,10 +145,10 @@ struct head {
     uint64_t value;
 };
 
-#define ON_UINT(name, type)                              \
-    static void name(void *ctx, type v)                  \
-    {                                                    \
-        *(struct head *)ctx = (struct head){ITEM_UINT, v}; \
+#define ON_UINT(name, type)                                                                                  \
+    static void name(void *ctx, type v)                                                                      \
+    {                                                                                                        \
+        *(struct head *)ctx = (struct head){ITEM_UINT, v};                                                   \
     }
 ON_UINT(on_uint8, uint8_t)
 ON_UINT(on_uint16, uint16_t)

@@ -21,7 +21,10 @@ struct cbor_out {
     err_t err; /* ERR_MEMORY once growing failed */
 };
 
-#define CBOR_OUT_INIT {NULL, 0, 0, OK}
+#define CBOR_OUT_INIT                                                                                        \
+    {                                                                                                        \
+        NULL, 0, 0, OK                                                                                       \
+    }
 
 /* One item each, in its shortest form. An array is followed by its items, a tag by what it tags. */
 void cbor_put_uint(struct cbor_out *o, uint64_t v);

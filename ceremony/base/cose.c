@@ -1,11 +1,11 @@
 #include "ceremony/base/cose.h"
 
 #include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
-#include <openssl/core_names.h>
 #include <string.h>
 
 #include "ceremony/base/openssl.h"

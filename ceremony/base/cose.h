@@ -46,7 +46,8 @@ MUST err_t cose_parse(struct cose *out, const void *data, size_t len, struct fau
 MUST err_t cose_verify(const struct cose *m, const pubkey_t *key, struct fault *f);
 
 /* ECDSA P-256 over a digest (FIPS 186-5). Public data, variable time. */
-MUST err_t ecdsa_verify_var(const pubkey_t *key, const hash_t *digest, const uint8_t signature[SIGNATURE_LEN]);
+MUST err_t ecdsa_verify_var(const pubkey_t *key, const hash_t *digest,
+                            const uint8_t signature[SIGNATURE_LEN]);
 
 /* A signer: whatever holds a private key. sign makes r|s over digest. */
 struct signer {

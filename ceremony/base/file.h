@@ -15,7 +15,8 @@
  * ERR_MISSING, ERR_LIMIT (over max bytes), ERR_IO. Anything but a regular file: ERR_FORMAT. */
 MUST err_t file_read(uint8_t **out, size_t *len, const char *path, size_t max, struct fault *f);
 
-/* A stream to read a file that is too large for that; the same errors. Never waits, as opening a FIFO would. */
+/* A stream to read a file that is too large for that; the same errors. Never waits, as opening a FIFO would.
+ */
 MUST err_t file_open(FILE **out, const char *path, struct fault *f);
 
 enum file_mode {
@@ -36,8 +37,8 @@ MUST err_t file_writer_add(struct file_writer *w, const void *data, size_t len, 
 MUST err_t file_writer_commit(struct file_writer *w, enum file_mode mode, struct fault *f);
 void file_writer_abandon(struct file_writer *w);
 
-/* Closes a stream of open_memstream(text, ...). fclose alone does not tell whether all of it is there: ERR_MEMORY,
- * and *text is freed and NULL, if not. */
+/* Closes a stream of open_memstream(text, ...). fclose alone does not tell whether all of it is there:
+ * ERR_MEMORY, and *text is freed and NULL, if not. */
 MUST err_t file_memstream_end(FILE *stream, char **text);
 
 /* SHA-256 of a file, streamed. */
@@ -52,8 +53,8 @@ MUST err_t file_path(char *out, size_t out_len, const char *dir, const char *nam
 /* OK if path is a directory; ERR_MISSING, ERR_FORMAT. */
 MUST err_t file_is_dir(const char *path, struct fault *f);
 
-/* Calls back with each name in dir in byte order, skipping those that start with '.'. What is no regular file is for the
- * reader to refuse, by name. Stops at the first error. An absent directory is empty. */
+/* Calls back with each name in dir in byte order, skipping those that start with '.'. What is no regular file
+ * is for the reader to refuse, by name. Stops at the first error. An absent directory is empty. */
 typedef err_t file_list_fn(void *ctx, const char *name, struct fault *f);
 MUST err_t file_list(const char *dir, file_list_fn *fn, void *ctx, struct fault *f);
 

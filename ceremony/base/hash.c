@@ -84,8 +84,8 @@ err_t hex_get(uint8_t *out, size_t len, const char *text)
     return ERR_FORMAT;
 }
 
-static void hmac(hash_t *out, const void *key, size_t key_len, const void *const *part, const size_t *part_len,
-                 size_t part_count)
+static void hmac(hash_t *out, const void *key, size_t key_len, const void *const *part,
+                 const size_t *part_len, size_t part_count)
 {
     uint8_t block[64] = {0}, pad[64];
     hash_t inner;

@@ -10,8 +10,8 @@ void openssl_begin(void)
 
 err_t openssl_point_error(void)
 {
-    /* Whatever failed for want of memory is in the queue before the conclusions that OpenSSL drew from it; a queue that
-     * could not be made itself is empty. */
+    /* Whatever failed for want of memory is in the queue before the conclusions that OpenSSL drew from it; a
+     * queue that could not be made itself is empty. */
     unsigned long first = ERR_peek_error();
     int reason = ERR_GET_REASON(first);
     ERR_clear_error();

@@ -2,8 +2,8 @@
  * socket, at most max bytes, built and read in locked memory. The token process (hsm/wire.h) and the keeper
  * (appliance/keeper.h) say what is in them.
  *
- * Who builds a frame keeps it below max by the limits of its fields: building never grows, and thus never leaves,
- * the locked buffer (wire_send gives WIRE_BROKEN otherwise). */
+ * Who builds a frame keeps it below max by the limits of its fields: building never grows, and thus never
+ * leaves, the locked buffer (wire_send gives WIRE_BROKEN otherwise). */
 #ifndef CEREMONY_BASE_WIRE_H
 #define CEREMONY_BASE_WIRE_H
 

@@ -9,8 +9,8 @@ struct search {
     const void *items;
 };
 
-/* One equation for the range; if it does not hold, each half again, with new weights. Errors other than of the proofs
- * end it. */
+/* One equation for the range; if it does not hold, each half again, with new weights. Errors other than of
+ * the proofs end it. */
 static err_t check_range(struct batch *b, const struct search *s, size_t from, size_t to, uint8_t *bad)
 {
     err_t e = OK;
@@ -41,7 +41,8 @@ static err_t check_part(const struct search *s, size_t from, size_t to, uint8_t 
     return e;
 }
 
-err_t batch_find_bad(const point_t *Y, uint8_t *bad, size_t count, size_t part, batch_add_fn *add, const void *items)
+err_t batch_find_bad(const point_t *Y, uint8_t *bad, size_t count, size_t part, batch_add_fn *add,
+                     const void *items)
 {
     struct search s = {Y, add, items};
     memset(bad, 0, count);

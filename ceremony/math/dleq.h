@@ -1,10 +1,9 @@
 /* Batched Chaum-Pedersen: one proof that D_o = s A_o for all o, with S = s G.
  *
- *   T   = SHA-256(CBOR ["conclave/dleq", election, record, plan, place, contest, seat, S, m, A_1, D_1, ... A_m, D_m])
- *   d_o = HashToScalar("conclave/dleq-w", CBOR ["conclave/dleq-w", election, T, o])   o = 1..m
- *   M = sum d_o A_o,  Z = sum d_o D_o
- *   c = HashToScalar("conclave/dleq-c", CBOR ["conclave/dleq-c", election, T, M, Z, a, b])
- *   a = w G, b = w M, z = w + c s;  holds iff  z G = a + c S  and  z M = b + c Z.
+ *   T   = SHA-256(CBOR ["conclave/dleq", election, record, plan, place, contest, seat, S, m, A_1, D_1, ...
+ * A_m, D_m]) d_o = HashToScalar("conclave/dleq-w", CBOR ["conclave/dleq-w", election, T, o])   o = 1..m M =
+ * sum d_o A_o,  Z = sum d_o D_o c = HashToScalar("conclave/dleq-c", CBOR ["conclave/dleq-c", election, T, M,
+ * Z, a, b]) a = w G, b = w M, z = w + c s;  holds iff  z G = a + c S  and  z M = b + c Z.
  *
  * Every weight depends on every pair. ComputeComposites of RFC 9497, where a weight depends on its own
  * pair only, lets a prover who knows s forge a batch; docs/spec/ says more, tests/ keep the forgery. */
@@ -29,8 +28,8 @@ struct dleq {
 
 /* Constant time in secret_s. fresh: see nonce_make. A, D: checked points, not the identity
  * (ERR_POINT). */
-MUST err_t dleq_prove(struct group *g, struct dleq *out, const struct dleq_statement *st, const scalar_t *secret_s,
-                      const uint8_t fresh[32]);
+MUST err_t dleq_prove(struct group *g, struct dleq *out, const struct dleq_statement *st,
+                      const scalar_t *secret_s, const uint8_t fresh[32]);
 
 /* One proof. ERR_PROOF, ERR_POINT, ERR_SCALAR. Variable time, uses p256_var. */
 MUST err_t dleq_verify_var(const struct dleq_statement *st, const struct dleq *proof);

@@ -8,7 +8,7 @@
 
 #define BABY_MAX ((uint64_t)1 << 22)
 #define RANGE_MAX (UINT64_MAX / 2) /* so that no step past the end overflows */
-#define CHUNK 256 /* points whose conversion shares an inversion */
+#define CHUNK 256                  /* points whose conversion shares an inversion */
 
 struct slot {
     uint64_t x; /* lowest limb of the x-coordinate */
@@ -119,8 +119,8 @@ static err_t candidate(int *found, uint64_t *v, uint64_t try, uint64_t max, cons
 }
 
 /* p = M - center G: is M within m steps of center? */
-static err_t look_up(const struct dlog *d, int *found, uint64_t *v, uint64_t center, const struct p256_affine *p,
-                     uint64_t max, const struct p256_jacobian *M)
+static err_t look_up(const struct dlog *d, int *found, uint64_t *v, uint64_t center,
+                     const struct p256_affine *p, uint64_t max, const struct p256_jacobian *M)
 {
     if (fe_is_zero(p->x) && fe_is_zero(p->y))
         return candidate(found, v, center, max, M);
@@ -143,7 +143,8 @@ err_t dlog_find_var(const struct dlog *d, uint64_t *v, const struct p256_jacobia
     *v = 0;
     if (max > RANGE_MAX)
         return ERR_BUG;
-    uint64_t step = 2 * d->m + 1, last = max / step + (max % step > d->m); /* the last center is last * step */
+    uint64_t step = 2 * d->m + 1,
+             last = max / step + (max % step > d->m); /* the last center is last * step */
     size_t chunk = 4;
     for (uint64_t i = 0; i <= last;) {
         size_t n = last - i < chunk ? (size_t)(last - i) + 1 : chunk;

@@ -45,21 +45,22 @@ struct zero_one_state {
     scalar_t v;    /* 0 or 1 */
     scalar_t c, z; /* challenge and response of the branch that is not true */
 };
-MUST err_t zero_one_commit(struct elgamal_key *k, struct zero_one *out, struct zero_one_state *state, uint32_t v,
-                           const scalar_t *r, const struct elgamal *ct);
+MUST err_t zero_one_commit(struct elgamal_key *k, struct zero_one *out, struct zero_one_state *state,
+                           uint32_t v, const scalar_t *r, const struct elgamal *ct);
 void zero_one_respond(struct zero_one *out, struct zero_one_state *state, const scalar_t *c);
 
 struct exact_state {
     scalar_t w, r;
 };
 /* First and last move of the prover, around the challenge c; state is secret, and wiped by exact_respond. */
-MUST err_t exact_commit(struct elgamal_key *k, struct exact *out, struct exact_state *state, const scalar_t *r);
+MUST err_t exact_commit(struct elgamal_key *k, struct exact *out, struct exact_state *state,
+                        const scalar_t *r);
 void exact_respond(struct exact *out, struct exact_state *state, const scalar_t *c);
 
 /* Verifier, one proof at a time: every equation exactly, on OpenSSL, which makes it a second opinion on
  * what a batch says. ERR_PROOF, ERR_POINT (also for the identity), ERR_SCALAR. */
-MUST err_t zero_one_verify(struct group *g, const point_t *Y, const struct elgamal *ct, const struct zero_one *p,
-                           const scalar_t *c);
+MUST err_t zero_one_verify(struct group *g, const point_t *Y, const struct elgamal *ct,
+                           const struct zero_one *p, const scalar_t *c);
 MUST err_t exact_verify(struct group *g, const point_t *Y, const struct elgamal *ct, uint32_t L,
                         const struct exact *p, const scalar_t *c);
 
@@ -85,8 +86,8 @@ void batch_free(struct batch *b);
 void batch_reset(struct batch *b);
 MUST err_t batch_zero_one(struct batch *b, const struct elgamal_affine *ct, const struct zero_one_affine *pa,
                           const struct zero_one *p, const scalar_t *c);
-MUST err_t batch_exact(struct batch *b, const struct elgamal_affine *ct, uint32_t L, const struct exact_affine *pa,
-                       const struct exact *p, const scalar_t *c);
+MUST err_t batch_exact(struct batch *b, const struct elgamal_affine *ct, uint32_t L,
+                       const struct exact_affine *pa, const struct exact *p, const scalar_t *c);
 /* z G = R + c X */
 MUST err_t batch_schnorr(struct batch *b, const struct p256_affine *X, const struct p256_affine *R,
                          const scalar_t *z, const scalar_t *c);
@@ -95,9 +96,10 @@ MUST err_t batch_check(struct batch *b);
 
 /* Adds the equations of item i; items is the caller's. */
 typedef err_t batch_add_fn(const void *items, struct batch *b, size_t i);
-/* Of count items: bad[i] = 1 for each whose equations do not hold, otherwise 0. Weights are drawn fresh for all and
- * for each step of bisection. Threads of OpenMP take at least part items each, if the caller is not in a parallel
- * region. Errors are those of batch_new and those of add that are not about a proof; every item is bad then. */
+/* Of count items: bad[i] = 1 for each whose equations do not hold, otherwise 0. Weights are drawn fresh for
+ * all and for each step of bisection. Threads of OpenMP take at least part items each, if the caller is not
+ * in a parallel region. Errors are those of batch_new and those of add that are not about a proof; every item
+ * is bad then. */
 MUST err_t batch_find_bad(const point_t *Y, uint8_t *bad, size_t count, size_t part, batch_add_fn *add,
                           const void *items);
 
@@ -107,7 +109,8 @@ void cbor_get_point_var(struct cbor_in *in, point_t *p, struct p256_affine *pa);
 void cbor_get_sum_var(struct cbor_in *in, point_t *p, struct p256_affine *pa); /* identity allowed */
 void cbor_put_elgamal(struct cbor_out *o, const struct elgamal *ct);
 void cbor_get_elgamal_var(struct cbor_in *in, struct elgamal *ct, struct elgamal_affine *pa);
-void cbor_get_elgamal_sum_var(struct cbor_in *in, struct elgamal *ct, struct elgamal_affine *pa); /* identity allowed */
+void cbor_get_elgamal_sum_var(struct cbor_in *in, struct elgamal *ct,
+                              struct elgamal_affine *pa); /* identity allowed */
 void cbor_put_zero_one(struct cbor_out *o, const struct zero_one *p);
 void cbor_get_zero_one_var(struct cbor_in *in, struct zero_one *p, struct zero_one_affine *pa);
 void cbor_put_exact(struct cbor_out *o, const struct exact *p);

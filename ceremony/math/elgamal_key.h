@@ -15,7 +15,7 @@ struct elgamal_scratch {
 struct elgamal_key {
     struct group *g; /* borrowed */
     struct fixed_base *base, *key;
-    struct elgamal_scratch *secret;     /* secret_alloc */
+    struct elgamal_scratch *secret; /* secret_alloc */
     uint8_t generator[FIXED_RAW_LEN];
 };
 

@@ -22,7 +22,8 @@ MUST err_t fixed_mul(struct fixed_base *f, uint8_t out[FIXED_RAW_LEN], const sca
 
 /* out = a + b for points that are not the identity, time independent of them. Returns 0 when
  * a = b or a = -b, where this formula gives nothing (out is zeroed); else 1. out may be an input. */
-MUST int fixed_add(uint8_t out[FIXED_RAW_LEN], const uint8_t a[FIXED_RAW_LEN], const uint8_t b[FIXED_RAW_LEN]);
+MUST int fixed_add(uint8_t out[FIXED_RAW_LEN], const uint8_t a[FIXED_RAW_LEN],
+                   const uint8_t b[FIXED_RAW_LEN]);
 
 /* SEC 1: from the uncompressed to the compressed form. */
 void fixed_compress(point_t *out, const uint8_t raw[FIXED_RAW_LEN]);

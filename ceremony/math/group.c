@@ -4,10 +4,10 @@
  *    depend on the length of the BIGNUM (BN_bin2bn drops leading zero bytes, the scalar is recoded limb
  *    by limb). So k or q - k, whichever is larger, goes in; its top byte is never below 0x7f; the
  *    sign of the result is put right without a branch.
- *  - The BIGNUM of the scalar, the product and the context are kept and cleared after each use. The window tables and
- *    the recoded scalar are temporaries of OpenSSL on heap and stack: the heap is wiped on free by the
- *    allocators of secret_init(), the stack by secret_burn_stack(), which is the caller's to call.
- *    OpenSSL's secure heap is not set up, so BN_secure_new gives ordinary pages, for one call.
+ *  - The BIGNUM of the scalar, the product and the context are kept and cleared after each use. The window
+ * tables and the recoded scalar are temporaries of OpenSSL on heap and stack: the heap is wiped on free by
+ * the allocators of secret_init(), the stack by secret_burn_stack(), which is the caller's to call. OpenSSL's
+ * secure heap is not set up, so BN_secure_new gives ordinary pages, for one call.
  *  - Reading a compressed point (a square root) and adding two points is variable time in the points.
  *    Whether a result is the identity shows in the time. */
 #include "ceremony/math/group.h"

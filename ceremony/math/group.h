@@ -70,7 +70,7 @@ void scalar_random(scalar_t *out);
  * Each returns ERR_POINT if an input is not a point (the identity, 33 zero bytes, is accepted as an
  * input and may come out), ERR_MEMORY. On error out is zeroed. out may be an input. */
 
-MUST err_t point_mul_base(struct group *g, point_t *out, const scalar_t *k);            /* k G */
+MUST err_t point_mul_base(struct group *g, point_t *out, const scalar_t *k);              /* k G */
 MUST err_t point_mul(struct group *g, point_t *out, const scalar_t *k, const point_t *p); /* k P */
 MUST err_t point_mul2(struct group *g, point_t *out, const scalar_t *k, const scalar_t *l,
                       const point_t *p); /* k G + l P */
@@ -86,8 +86,8 @@ MUST err_t point_mul_sum(struct group *g, point_t *out, const scalar_t *k, const
 MUST err_t hash_to_scalar(scalar_t *out, const char *dst, const void *msg, size_t msg_len);
 /* The same with a byte string as tag, and frees o. Returns o's error if it has one. */
 MUST err_t cbor_out_scalar(struct cbor_out *o, scalar_t *out, const char *dst);
-MUST err_t expand_message_xmd(uint8_t *out, size_t out_len, const uint8_t *dst, size_t dst_len, const void *msg,
-                              size_t msg_len);
+MUST err_t expand_message_xmd(uint8_t *out, size_t out_len, const uint8_t *dst, size_t dst_len,
+                              const void *msg, size_t msg_len);
 
 /* Coefficient of Lagrange at 0 for seat x[i] among count distinct seats (1..n, public). */
 MUST err_t lagrange_at_zero(scalar_t *out, const uint32_t *x, size_t count, size_t i);

@@ -14,7 +14,8 @@
 
 /* ct: pt_len + 16 bytes. secret_eph in 1..q-1. Constant time in secret_eph and pt. */
 MUST err_t hpke_seal(struct group *g, uint8_t enc[HPKE_ENC_LEN], uint8_t *ct, const point_t *recipient,
-                     const scalar_t *secret_eph, const void *info, size_t info_len, const void *pt, size_t pt_len);
+                     const scalar_t *secret_eph, const void *info, size_t info_len, const void *pt,
+                     size_t pt_len);
 
 /* pt: ct_len - 16 bytes (in secret memory if it is a secret), zeroed on error. dh_x: x-coordinate of the
  * shared point. recipient: the public key it was sealed to. ERR_DECRYPT, ERR_POINT, ERR_LIMIT. */

@@ -9,16 +9,16 @@ static const fe_t fe_rr = {UINT64_C(0x0000000000000003), UINT64_C(0xfffffffbffff
 
 /* One step of Montgomery's reduction. p = -1 mod 2^64, so the multiplier is the lowest limb itself:
  * t + m p = (t - m) + m 2^96 + m (2^64 - 2^32 + 1) 2^192. The result stays below 2^192 + p. */
-#define REDUCE_STEP(t0, t1, t2, t3)                          \
-    do {                                                     \
-        uint64_t m_ = (t0);                                  \
-        fe_wide s_ = (fe_wide)(t1) + (m_ << 32);             \
-        (t0) = (uint64_t)s_;                                 \
-        s_ = (fe_wide)(t2) + (m_ >> 32) + (uint64_t)(s_ >> 64); \
-        (t1) = (uint64_t)s_;                                 \
-        s_ = (fe_wide)m_ * FE_P3 + (t3) + (uint64_t)(s_ >> 64); \
-        (t2) = (uint64_t)s_;                                 \
-        (t3) = (uint64_t)(s_ >> 64);                         \
+#define REDUCE_STEP(t0, t1, t2, t3)                                                                          \
+    do {                                                                                                     \
+        uint64_t m_ = (t0);                                                                                  \
+        fe_wide s_ = (fe_wide)(t1) + (m_ << 32);                                                             \
+        (t0) = (uint64_t)s_;                                                                                 \
+        s_ = (fe_wide)(t2) + (m_ >> 32) + (uint64_t)(s_ >> 64);                                              \
+        (t1) = (uint64_t)s_;                                                                                 \
+        s_ = (fe_wide)m_ * FE_P3 + (t3) + (uint64_t)(s_ >> 64);                                              \
+        (t2) = (uint64_t)s_;                                                                                 \
+        (t3) = (uint64_t)(s_ >> 64);                                                                         \
     } while (0)
 
 static inline void reduce_wide(fe_t r, const uint64_t t[8])
@@ -40,11 +40,11 @@ static inline void reduce_wide(fe_t r, const uint64_t t[8])
 }
 
 /* (hi:lo) = a b + x + y, which cannot overflow. */
-#define MULADD(hi, lo, a, b, x, y)                     \
-    do {                                               \
-        fe_wide w_ = (fe_wide)(a) * (b) + (x) + (y);   \
-        (lo) = (uint64_t)w_;                           \
-        (hi) = (uint64_t)(w_ >> 64);                   \
+#define MULADD(hi, lo, a, b, x, y)                                                                           \
+    do {                                                                                                     \
+        fe_wide w_ = (fe_wide)(a) * (b) + (x) + (y);                                                         \
+        (lo) = (uint64_t)w_;                                                                                 \
+        (hi) = (uint64_t)(w_ >> 64);                                                                         \
     } while (0)
 
 /* Clang 14 cannot ask for ADX by name, and its C is not far behind; so it keeps the C path tested. */
@@ -57,47 +57,47 @@ static inline void reduce_wide(fe_t r, const uint64_t t[8])
 #if FE_ADX
 /* The same product for processors with MULX, ADCX and ADOX, which C does not reach: two independent carry
  * chains, lows along one and highs along the other. Compilers of today need twice the time. */
-#define ROW(at, t0, t1, t2, t3, t4)                                   \
-    "movq " at "(%[a]), %%rdx\n\t"                                    \
-    "xorl %k[" t4 "], %k[" t4 "]\n\t"                                 \
-    "mulxq (%[b]), %[lo], %[hi]\n\t"                                  \
-    "adcxq %[lo], %[" t0 "]\n\tadoxq %[hi], %[" t1 "]\n\t"            \
-    "mulxq 8(%[b]), %[lo], %[hi]\n\t"                                 \
-    "adcxq %[lo], %[" t1 "]\n\tadoxq %[hi], %[" t2 "]\n\t"            \
-    "mulxq 16(%[b]), %[lo], %[hi]\n\t"                                \
-    "adcxq %[lo], %[" t2 "]\n\tadoxq %[hi], %[" t3 "]\n\t"            \
-    "mulxq 24(%[b]), %[lo], %[hi]\n\t"                                \
-    "adcxq %[lo], %[" t3 "]\n\tadoxq %[hi], %[" t4 "]\n\t"            \
+#define ROW(at, t0, t1, t2, t3, t4)                                                                          \
+    "movq " at "(%[a]), %%rdx\n\t"                                                                           \
+    "xorl %k[" t4 "], %k[" t4 "]\n\t"                                                                        \
+    "mulxq (%[b]), %[lo], %[hi]\n\t"                                                                         \
+    "adcxq %[lo], %[" t0 "]\n\tadoxq %[hi], %[" t1 "]\n\t"                                                   \
+    "mulxq 8(%[b]), %[lo], %[hi]\n\t"                                                                        \
+    "adcxq %[lo], %[" t1 "]\n\tadoxq %[hi], %[" t2 "]\n\t"                                                   \
+    "mulxq 16(%[b]), %[lo], %[hi]\n\t"                                                                       \
+    "adcxq %[lo], %[" t2 "]\n\tadoxq %[hi], %[" t3 "]\n\t"                                                   \
+    "mulxq 24(%[b]), %[lo], %[hi]\n\t"                                                                       \
+    "adcxq %[lo], %[" t3 "]\n\tadoxq %[hi], %[" t4 "]\n\t"                                                   \
     "movl $0, %k[lo]\n\tadcxq %[lo], %[" t4 "]\n\t"
 
 /* REDUCE_STEP with m (2^64 - 2^32 + 1) by shifts; the new top limb takes the place of t0. */
-#define STEP(t0, t1, t2, t3)                                          \
-    "movq %[" t0 "], %[lo]\n\tmovq %[" t0 "], %[hi]\n\t"              \
-    "movq %[" t0 "], %%rdx\n\t"                                       \
-    "shlq $32, %[lo]\n\tshrq $32, %[hi]\n\t"                          \
-    "subq %[lo], %%rdx\n\tsbbq %[hi], %[" t0 "]\n\t"                  \
-    "addq %[lo], %[" t1 "]\n\tadcq %[hi], %[" t2 "]\n\t"              \
+#define STEP(t0, t1, t2, t3)                                                                                 \
+    "movq %[" t0 "], %[lo]\n\tmovq %[" t0 "], %[hi]\n\t"                                                     \
+    "movq %[" t0 "], %%rdx\n\t"                                                                              \
+    "shlq $32, %[lo]\n\tshrq $32, %[hi]\n\t"                                                                 \
+    "subq %[lo], %%rdx\n\tsbbq %[hi], %[" t0 "]\n\t"                                                         \
+    "addq %[lo], %[" t1 "]\n\tadcq %[hi], %[" t2 "]\n\t"                                                     \
     "adcq %%rdx, %[" t3 "]\n\tadcq $0, %[" t0 "]\n\t"
 
 /* reduce_wide on t0 .. t7, the result in t0 .. t3 */
-#define REDUCE                                                        \
-    STEP("t0", "t1", "t2", "t3")                                      \
-    STEP("t1", "t2", "t3", "t0")                                      \
-    STEP("t2", "t3", "t0", "t1")                                      \
-    STEP("t3", "t0", "t1", "t2")                                      \
-    "addq %[t4], %[t0]\n\tadcq %[t5], %[t1]\n\t"                      \
-    "adcq %[t6], %[t2]\n\tadcq %[t7], %[t3]\n\t"                      \
-    "movl $0, %k[lo]\n\tadcq $0, %[lo]\n\t"                           \
-    "movq %[t0], %[t4]\n\tmovq %[t1], %[t5]\n\t"                      \
-    "movq %[t2], %[t6]\n\tmovq %[t3], %[t7]\n\t"                      \
-    "movl $0xffffffff, %k[hi]\n\tmovabsq $0xffffffff00000001, %%rdx\n\t" \
-    "subq $-1, %[t0]\n\tsbbq %[hi], %[t1]\n\t"                        \
-    "sbbq $0, %[t2]\n\tsbbq %%rdx, %[t3]\n\tsbbq $0, %[lo]\n\t"       \
-    "cmovcq %[t4], %[t0]\n\tcmovcq %[t5], %[t1]\n\t"                  \
+#define REDUCE                                                                                               \
+    STEP("t0", "t1", "t2", "t3")                                                                             \
+    STEP("t1", "t2", "t3", "t0")                                                                             \
+    STEP("t2", "t3", "t0", "t1")                                                                             \
+    STEP("t3", "t0", "t1", "t2")                                                                             \
+    "addq %[t4], %[t0]\n\tadcq %[t5], %[t1]\n\t"                                                             \
+    "adcq %[t6], %[t2]\n\tadcq %[t7], %[t3]\n\t"                                                             \
+    "movl $0, %k[lo]\n\tadcq $0, %[lo]\n\t"                                                                  \
+    "movq %[t0], %[t4]\n\tmovq %[t1], %[t5]\n\t"                                                             \
+    "movq %[t2], %[t6]\n\tmovq %[t3], %[t7]\n\t"                                                             \
+    "movl $0xffffffff, %k[hi]\n\tmovabsq $0xffffffff00000001, %%rdx\n\t"                                     \
+    "subq $-1, %[t0]\n\tsbbq %[hi], %[t1]\n\t"                                                               \
+    "sbbq $0, %[t2]\n\tsbbq %%rdx, %[t3]\n\tsbbq $0, %[lo]\n\t"                                              \
+    "cmovcq %[t4], %[t0]\n\tcmovcq %[t5], %[t1]\n\t"                                                         \
     "cmovcq %[t6], %[t2]\n\tcmovcq %[t7], %[t3]\n\t"
 
-#define OUTPUTS                                                                                   \
-    [t0] "=&r"(t0), [t1] "=&r"(t1), [t2] "=&r"(t2), [t3] "=&r"(t3), [t4] "=&r"(t4), [t5] "=&r"(t5), \
+#define OUTPUTS                                                                                              \
+    [t0] "=&r"(t0), [t1] "=&r"(t1), [t2] "=&r"(t2), [t3] "=&r"(t3), [t4] "=&r"(t4), [t5] "=&r"(t5),          \
         [t6] "=&r"(t6), [t7] "=&r"(t7), [lo] "=&r"(lo), [hi] "=&r"(hi)
 
 static void mul_adx(fe_t r, const fe_t a, const fe_t b)
@@ -108,12 +108,8 @@ static void mul_adx(fe_t r, const fe_t a, const fe_t b)
             "mulxq 8(%[b]), %[lo], %[t2]\n\taddq %[lo], %[t1]\n\t"
             "mulxq 16(%[b]), %[lo], %[t3]\n\tadcq %[lo], %[t2]\n\t"
             "mulxq 24(%[b]), %[lo], %[t4]\n\tadcq %[lo], %[t3]\n\t"
-            "adcq $0, %[t4]\n\t"
-            ROW("8", "t1", "t2", "t3", "t4", "t5")
-            ROW("16", "t2", "t3", "t4", "t5", "t6")
-            ROW("24", "t3", "t4", "t5", "t6", "t7")
-            REDUCE
-            : OUTPUTS
+            "adcq $0, %[t4]\n\t" ROW("8", "t1", "t2", "t3", "t4", "t5")
+                ROW("16", "t2", "t3", "t4", "t5", "t6") ROW("24", "t3", "t4", "t5", "t6", "t7") REDUCE:OUTPUTS
             : [a] "r"(a), [b] "r"(b), "m"(*(const fe_t *)a), "m"(*(const fe_t *)b)
             : "rdx", "cc");
     r[0] = t0;
@@ -123,9 +119,9 @@ static void mul_adx(fe_t r, const fe_t a, const fe_t b)
 }
 
 /* limb at position i of a, squared, onto t[2i] and t[2i + 1] */
-#define DIAGONAL(at, even, odd)                                       \
-    "movq " at "(%[a]), %%rdx\n\t"                                    \
-    "mulxq %%rdx, %[lo], %[hi]\n\t"                                   \
+#define DIAGONAL(at, even, odd)                                                                              \
+    "movq " at "(%[a]), %%rdx\n\t"                                                                           \
+    "mulxq %%rdx, %[lo], %[hi]\n\t"                                                                          \
     "adcq %[lo], %[" even "]\n\tadcq %[hi], %[" odd "]\n\t"
 
 static void sqr_adx(fe_t r, const fe_t a)
@@ -143,13 +139,9 @@ static void sqr_adx(fe_t r, const fe_t a)
             "mulxq 24(%[a]), %[lo], %[t6]\n\taddq %[lo], %[t5]\n\tadcq $0, %[t6]\n\t"
             "xorl %k[t0], %k[t0]\n\txorl %k[t7], %k[t7]\n\t"
             "addq %[t1], %[t1]\n\tadcq %[t2], %[t2]\n\tadcq %[t3], %[t3]\n\t"
-            "adcq %[t4], %[t4]\n\tadcq %[t5], %[t5]\n\tadcq %[t6], %[t6]\n\tadcq %[t7], %[t7]\n\t"
-            DIAGONAL("", "t0", "t1")
-            DIAGONAL("8", "t2", "t3")
-            DIAGONAL("16", "t4", "t5")
-            DIAGONAL("24", "t6", "t7")
-            REDUCE
-            : OUTPUTS
+            "adcq %[t4], %[t4]\n\tadcq %[t5], %[t5]\n\tadcq %[t6], %[t6]\n\tadcq %[t7], %[t7]\n\t" DIAGONAL(
+                "", "t0", "t1") DIAGONAL("8", "t2", "t3") DIAGONAL("16", "t4", "t5")
+                DIAGONAL("24", "t6", "t7") REDUCE:OUTPUTS
             : [a] "r"(a), "m"(*(const fe_t *)a)
             : "rdx", "cc");
     r[0] = t0;

@@ -218,8 +218,8 @@ static void chunk_flush(struct chunk *c)
     fe_t all, inverse;
     fe_copy(all, fe_one);
     for (size_t i = 0; i < c->count; i++) {
-        c->kind[i] = (uint8_t)addition_classify(c->denominator[i], &c->list[c->add[i].to],
-                                                &c->list[c->add[i].from]);
+        c->kind[i] =
+            (uint8_t)addition_classify(c->denominator[i], &c->list[c->add[i].to], &c->list[c->add[i].from]);
         fe_copy(c->before[i], all);
         fe_mul(all, all, c->denominator[i]);
     }

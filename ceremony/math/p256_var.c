@@ -50,11 +50,10 @@ err_t p256_decompress_sum_var(struct p256_affine *out, const point_t *in)
 
 void p256_generator(struct p256_affine *out)
 {
-    static const struct p256_affine g = {
-        {UINT64_C(0x79e730d418a9143c), UINT64_C(0x75ba95fc5fedb601), UINT64_C(0x79fb732b77622510),
-         UINT64_C(0x18905f76a53755c6)},
-        {UINT64_C(0xddf25357ce95560a), UINT64_C(0x8b4ab8e4ba19e45c), UINT64_C(0xd2e88688dd21f325),
-         UINT64_C(0x8571ff1825885d85)}};
+    static const struct p256_affine g = {{UINT64_C(0x79e730d418a9143c), UINT64_C(0x75ba95fc5fedb601),
+                                          UINT64_C(0x79fb732b77622510), UINT64_C(0x18905f76a53755c6)},
+                                         {UINT64_C(0xddf25357ce95560a), UINT64_C(0x8b4ab8e4ba19e45c),
+                                          UINT64_C(0xd2e88688dd21f325), UINT64_C(0x8571ff1825885d85)}};
     *out = g;
 }
 

@@ -32,7 +32,7 @@ void p256_from_affine(struct p256_jacobian *out, const struct p256_affine *p);
 void p256_to_affine_var(struct p256_affine *out, const struct p256_jacobian *p);
 /* Many at once with one inversion; out and in do not overlap. ERR_MEMORY. */
 MUST err_t p256_to_affine_many_var(struct p256_affine *out, const struct p256_jacobian *in, size_t count);
-void p256_compress(point_t *out, const struct p256_affine *p);      /* identity: 33 zero bytes */
+void p256_compress(point_t *out, const struct p256_affine *p);       /* identity: 33 zero bytes */
 void p256_compress_var(point_t *out, const struct p256_jacobian *p); /* with an inversion */
 
 /* -P, P + Q, P + Q, 2 P; complete: any points, also equal ones and the identity. r may be an input. */
@@ -47,7 +47,7 @@ MUST int p256_equal_var(const struct p256_jacobian *a, const struct p256_jacobia
  * scalar (128 for batch weights, 256 otherwise). ERR_MEMORY; ERR_BUG if a scalar is longer than bits.
  * On error out is the identity. */
 MUST err_t p256_mul_var(struct p256_jacobian *out, const scalar_t *k, const struct p256_affine *p);
-MUST err_t p256_msm_var(struct p256_jacobian *out, const scalar_t *k, const struct p256_affine *p, size_t count,
-                        unsigned bits);
+MUST err_t p256_msm_var(struct p256_jacobian *out, const scalar_t *k, const struct p256_affine *p,
+                        size_t count, unsigned bits);
 
 #endif

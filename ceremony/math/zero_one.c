@@ -114,8 +114,8 @@ void exact_respond(struct exact *out, struct exact_state *state, const scalar_t 
 /* --- verifier, one by one, on OpenSSL alone: a second opinion on what a batch says --- */
 
 /* a = z P - c Q; P is G where NULL */
-static err_t equation(struct group *g, const point_t *a, const scalar_t *z, const point_t *P, const scalar_t *c,
-                      const point_t *Q)
+static err_t equation(struct group *g, const point_t *a, const scalar_t *z, const point_t *P,
+                      const scalar_t *c, const point_t *Q)
 {
     point_t t, base[2] = {P == NULL ? group_generator : *P, *Q};
     scalar_t k[2] = {*z, *c};
@@ -153,8 +153,8 @@ err_t zero_one_verify(struct group *g, const point_t *Y, const struct elgamal *c
     return equation(g, &p->b1, &p->z1, Y, &c1, &less);
 }
 
-err_t exact_verify(struct group *g, const point_t *Y, const struct elgamal *ct, uint32_t L, const struct exact *p,
-                   const scalar_t *c)
+err_t exact_verify(struct group *g, const point_t *Y, const struct elgamal *ct, uint32_t L,
+                   const struct exact *p, const scalar_t *c)
 {
     const point_t *const points[] = {Y, &ct->A, &ct->B, &p->a, &p->b};
     scalar_t limit;

@@ -1,4 +1,5 @@
-/* The keeper: a whole ceremony through it with real tokens, and callers that lie or say nothing meaningful. */
+/* The keeper: a whole ceremony through it with real tokens, and callers that lie or say nothing meaningful.
+ */
 #include "tests/hsm/tokens.h"
 
 #include <sys/socket.h>

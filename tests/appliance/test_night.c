@@ -17,7 +17,7 @@ static void test_rules_have_texts(void **state)
 #define X(id, err, sentence) id,
         PLAN_RULES(X)
 #undef X
-        "supersede-exchange"};
+            "supersede-exchange"};
     (void)state;
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
         enum message text = night_rule_text(rules[i]);
@@ -161,8 +161,11 @@ static void test_sheet_refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules_have_texts), cmocka_unit_test(test_checks_have_texts), cmocka_unit_test(test_tape),
-        cmocka_unit_test(test_tape_is_bounded),  cmocka_unit_test(test_sheet),
+        cmocka_unit_test(test_rules_have_texts),
+        cmocka_unit_test(test_checks_have_texts),
+        cmocka_unit_test(test_tape),
+        cmocka_unit_test(test_tape_is_bounded),
+        cmocka_unit_test(test_sheet),
         cmocka_unit_test(test_sheet_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

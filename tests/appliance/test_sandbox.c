@@ -28,7 +28,6 @@
 #include "ceremony/base/secret.h"
 #include "tests/support/ceremony.h"
 
-
 static char dir[512], open_dir[640], closed_dir[640];
 
 /* --- attempts: 1 if it worked, 0 if it was refused --- */
@@ -328,7 +327,8 @@ static void try_all(enum sandbox_profile profile)
     for (size_t i = 0; i < sizeof attempts / sizeof attempts[0]; i++) {
         const struct attempt *a = &attempts[i];
         if (missing(&have, a->needs)) {
-            print_message("skipped: %s (this kernel lacks %s)\n", a->what, a->needs == SECCOMP ? "seccomp" : "Landlock");
+            print_message("skipped: %s (this kernel lacks %s)\n", a->what,
+                          a->needs == SECCOMP ? "seccomp" : "Landlock");
             continue;
         }
         int want = a->may >> profile & 1, alone = in_profile(profile, a->run, 1);
@@ -369,7 +369,8 @@ static void test_token(void **state)
     try_all(SANDBOX_TOKEN);
 }
 
-/* execve does not come back: the program's own exit status, 0, would look like a refusal; so the other way round.
+/* execve does not come back: the program's own exit status, 0, would look like a refusal; so the other way
+ * round.
  * */
 static void test_programs(void **state)
 {

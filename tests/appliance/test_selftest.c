@@ -144,7 +144,7 @@ static void test_dead_token(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_pass),      cmocka_unit_test(test_each_known_answer_is_compared),
+        cmocka_unit_test(test_all_pass),        cmocka_unit_test(test_each_known_answer_is_compared),
         cmocka_unit_test(test_dead_generators), cmocka_unit_test(test_cutoffs),
         cmocka_unit_test(test_dead_token),
     };

@@ -11,7 +11,8 @@ static void start(struct cbor_in *in, const char *bytes, size_t len)
 static void test_uint_edges(void **state)
 {
     (void)state;
-    static const uint64_t v[] = {0, 1, 23, 24, 255, 256, 65535, 65536, UINT32_MAX, (uint64_t)UINT32_MAX + 1, UINT64_MAX};
+    static const uint64_t v[] = {
+        0, 1, 23, 24, 255, 256, 65535, 65536, UINT32_MAX, (uint64_t)UINT32_MAX + 1, UINT64_MAX};
     static const size_t len[] = {1, 1, 1, 2, 2, 3, 3, 5, 5, 9, 9};
     for (size_t i = 0; i < sizeof v / sizeof v[0]; i++) {
         struct cbor_out o = CBOR_OUT_INIT;
@@ -171,9 +172,12 @@ static void test_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_uint_edges),        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_strings),           cmocka_unit_test(test_first_error_stays),
-        cmocka_unit_test(test_trailing_and_kinds), cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_uint_edges),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_first_error_stays),
+        cmocka_unit_test(test_trailing_and_kinds),
+        cmocka_unit_test(test_depth),
         cmocka_unit_test(test_random),
     };
     return secret_init() == OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

@@ -91,7 +91,7 @@ static void test_every_byte(void **state)
 static void test_malleated(void **state)
 {
     struct world *w = *state;
-    static const uint8_t order[32] = {0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff,
+    static const uint8_t order[32] = {0xff, 0xff, 0xff, 0xff, 0,    0,    0,    0,    0xff, 0xff, 0xff,
                                       0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17,
                                       0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51};
     struct cbor_out o = CBOR_OUT_INIT;
@@ -110,7 +110,8 @@ static void test_malleated(void **state)
     assert_err(ecdsa_verify_var(&w->s.key, &digest, o.data + o.len - 64), OK); /* it is a signature ... */
     assert_err(cose_id(&id, &kid, "payload", 7), OK);
     struct cbor_out low = CBOR_OUT_INIT;
-    assert_err(cose_build(&low, &kid, "payload", 7, o.data + o.len - 64), OK); /* ... brought to the low form */
+    assert_err(cose_build(&low, &kid, "payload", 7, o.data + o.len - 64),
+               OK); /* ... brought to the low form */
     assert_err(cose_parse(&m, low.data, low.len, NULL), OK);
     again = m.id;
     assert_int_equal(hash_cmp(&id, &again), 0);

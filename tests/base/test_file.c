@@ -71,7 +71,8 @@ static void test_abandon_and_list(void **state)
     assert_err(file_writer_open(&w, in_dir("b"), NULL), OK);
     assert_err(file_writer_add(&w, "x", 1, NULL), OK);
     assert_err(file_list(dir, collect, names, NULL), OK);
-    assert_string_equal(names, "a fifo "); /* but no temporary file; the FIFO is refused by whoever reads it */
+    assert_string_equal(names,
+                        "a fifo "); /* but no temporary file; the FIFO is refused by whoever reads it */
     file_writer_abandon(&w);
     names[0] = '\0';
     assert_err(file_list(in_dir("absent"), collect, names, NULL), OK);
@@ -99,10 +100,25 @@ static void test_full_disk(void **state)
 static void test_text(void **state)
 {
     (void)state;
-    static const char *const good[] = {"", "Ada Lovelace", "Zo\xc3\xab", "\xe6\x9d\xb1\xe4\xba\xac", "50 % (a+b) = c"};
-    static const char *const bad[] = {"a\tb",           "a\nb",           "\x1b[31m",      "\xe2\x80\xae" "abc", "a\xe2\x80\x8b" "b",
-                                      "\xef\xbb\xbf" "a", "\xc2\xa0",       "e\xcc\x81",     "\xff",             "\xc0\x80",
-                                      "\xed\xa0\x80",   "\xee\x80\x80",   "\xe2\x81\xa6x", "\xc2\xad"};
+    static const char *const good[] = {"", "Ada Lovelace", "Zo\xc3\xab", "\xe6\x9d\xb1\xe4\xba\xac",
+                                       "50 % (a+b) = c"};
+    static const char *const bad[] = {"a\tb",
+                                      "a\nb",
+                                      "\x1b[31m",
+                                      "\xe2\x80\xae"
+                                      "abc",
+                                      "a\xe2\x80\x8b"
+                                      "b",
+                                      "\xef\xbb\xbf"
+                                      "a",
+                                      "\xc2\xa0",
+                                      "e\xcc\x81",
+                                      "\xff",
+                                      "\xc0\x80",
+                                      "\xed\xa0\x80",
+                                      "\xee\x80\x80",
+                                      "\xe2\x81\xa6x",
+                                      "\xc2\xad"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         assert_err(text_check(good[i], strlen(good[i])), OK);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -131,7 +147,8 @@ static void test_secret_memory(void **state)
     getrlimit(RLIMIT_CORE, &core);
     assert_int_equal(core.rlim_cur, 0);
 #ifndef __SANITIZE_ADDRESS__ /* its mlock does nothing and always succeeds */
-    /* Locking fails: an error, not silence. Root ignores the limit, so the capability is given up by becoming nobody. */
+    /* Locking fails: an error, not silence. Root ignores the limit, so the capability is given up by becoming
+     * nobody. */
     pid_t pid = fork();
     if (pid == 0) {
         struct rlimit none = {0, 0};
@@ -176,8 +193,9 @@ static void test_faults(void **state)
     assert_err(fault_file(&f, ERR_PROOF, "later.cexp"), ERR_PROOF);
     assert_err(fault_who(&f, ERR_PROOF, "precinct %d", 7), ERR_PROOF);
     fault_text(text, sizeof text, &f);
-    assert_string_equal(text, "x.cexp, byte 17: precinct 7: a zero-knowledge proof does not verify: option 3. "
-                              "To do: refuse it and name its author. [ERR_PROOF]");
+    assert_string_equal(text,
+                        "x.cexp, byte 17: precinct 7: a zero-knowledge proof does not verify: option 3. "
+                        "To do: refuse it and name its author. [ERR_PROOF]");
     strcpy(f.file, "Zürich");
     fault_text(text, sizeof text, &f);
     assert_memory_equal(text, "Zürich", strlen("Zürich"));
@@ -192,8 +210,9 @@ static void test_faults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_write_read), cmocka_unit_test(test_abandon_and_list), cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_text),       cmocka_unit_test(test_secret_memory),    cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_write_read),    cmocka_unit_test(test_abandon_and_list),
+        cmocka_unit_test(test_full_disk),     cmocka_unit_test(test_text),
+        cmocka_unit_test(test_secret_memory), cmocka_unit_test(test_faults),
     };
     return secret_init() == OK ? cmocka_run_group_tests(tests, setup, NULL) : 1;
 }

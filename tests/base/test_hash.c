@@ -37,10 +37,12 @@ static void test_hkdf(void **state)
         info[i] = (uint8_t)(0xf0 + i);
     assert_err(hkdf(okm, 42, salt, 13, ikm, 22, info, 10), OK);
     hex_put(hex, okm, 42);
-    assert_string_equal(hex, "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
+    assert_string_equal(
+        hex, "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
     assert_err(hkdf(okm, 42, NULL, 0, ikm, 22, NULL, 0), OK);
     hex_put(hex, okm, 42);
-    assert_string_equal(hex, "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8");
+    assert_string_equal(
+        hex, "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8");
     uint8_t *big = malloc(255 * 32 + 1);
     assert_err(hkdf(big, 255 * 32 + 1, NULL, 0, ikm, 22, NULL, 0), ERR_BUG);
     free(big);
@@ -81,7 +83,7 @@ static void test_merkle(void **state)
         merkle_root(&m, &root);
         mth(&want, leaf, n);
         assert_int_equal(hash_cmp(&root, &want), 0);
-        for (size_t i = 0; i < n; i += n > 40 ? 7 : 1) {
+        for (size_t i = 0; i<n; i += n> 40 ? 7 : 1) {
             merkle_path(path, &count, leaf, n, i);
             assert_err(merkle_path_check(&root, n, i, &leaf[i], path, count), OK);
             assert_err(merkle_path_check(&root, n, n, &leaf[i], path, count), ERR_HASH);

@@ -8,13 +8,13 @@
 
 #include "ceremony/base/err.h"
 
-#define CHECK(call)                                                \
-    do {                                                           \
-        err_t check_ = (call);                                     \
-        if (check_ != OK) {                                        \
-            fprintf(stderr, "%s: %s\n", #call, err_name(check_)); \
-            exit(1);                                               \
-        }                                                          \
+#define CHECK(call)                                                                                          \
+    do {                                                                                                     \
+        err_t check_ = (call);                                                                               \
+        if (check_ != OK) {                                                                                  \
+            fprintf(stderr, "%s: %s\n", #call, err_name(check_));                                            \
+            exit(1);                                                                                         \
+        }                                                                                                    \
     } while (0)
 
 /* CPU seconds of this process. */

@@ -85,8 +85,13 @@ int main(void)
             figure("partial/make-10000", cpu() - start, "s", 1);
             figure("partial/size-10000", (double)(st.len + ev.len), "bytes", 1);
         }
-        struct entry e = {.kind = ENTRY_PARTIAL, .author = r.seat[k].identity, .subject = plan, .statement = st.data,
-                          .statement_len = st.len, .evidence = ev.data, .evidence_len = ev.len};
+        struct entry e = {.kind = ENTRY_PARTIAL,
+                          .author = r.seat[k].identity,
+                          .subject = plan,
+                          .statement = st.data,
+                          .statement_len = st.len,
+                          .evidence = ev.data,
+                          .evidence_len = ev.len};
         CHECK(partial_parse(&p[k], &e, &r, &plan, x, TARGETS, NULL));
         start = cpu();
         CHECK(partial_verify_var(p[k], &r, x, TARGETS, NULL));

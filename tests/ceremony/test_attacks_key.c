@@ -43,8 +43,9 @@ static err_t released(struct world *w)
 static const struct entry *entry_of(struct world *w, uint32_t seat, enum entry_kind kind)
 {
     const struct entry *e;
-    assert_int_equal(board_find(world_seat(w, seat)->b, &e, NULL, kind, NULL, &w->roster->seat[seat - 1].identity, NULL),
-                     OK);
+    assert_int_equal(
+        board_find(world_seat(w, seat)->b, &e, NULL, kind, NULL, &w->roster->seat[seat - 1].identity, NULL),
+        OK);
     assert_non_null(e);
     return e;
 }
@@ -358,7 +359,8 @@ static void test_plan_split(void **state)
     struct target *x = targets_make(w, 1, 2, 3);
     struct plan_file one = plan_for(w, x, 1, NULL, 1), two = plan_for(w, x, 1, NULL, 2);
     struct plan_file three = plan_for(w, x, 1, NULL, 3);
-    struct plan_file two_after_one = plan_for(w, x, 1, &one.id, 2), two_after_three = plan_for(w, x, 1, &three.id, 2);
+    struct plan_file two_after_one = plan_for(w, x, 1, &one.id, 2),
+                     two_after_three = plan_for(w, x, 1, &three.id, 2);
     struct plan_file three_after_one = plan_for(w, x, 1, &one.id, 3);
     struct plan_file *all[] = {&one, &two, &three, &two_after_one, &two_after_three, &three_after_one};
     assert_int_equal(plan_sign(t, w->record, &one, NULL, 0, &f), OK);
@@ -456,8 +458,9 @@ static void test_bad_partials(void **state)
     /* Two statements of seat 1 by now: named, and the two others decrypt. */
     const struct entry *one, *two;
     world_reopen(w);
-    assert_int_equal(board_find(w->party[0].b, &one, &two, ENTRY_PARTIAL, NULL, &w->roster->seat[0].identity, &plan.id),
-                     ERR_EQUIVOCATION);
+    assert_int_equal(
+        board_find(w->party[0].b, &one, &two, ENTRY_PARTIAL, NULL, &w->roster->seat[0].identity, &plan.id),
+        ERR_EQUIVOCATION);
     assert_int_equal(decrypt_make(&world_seat(w, 1)->t, w->record, &plan, x, 1, &f), ERR_EQUIVOCATION);
     for (uint32_t j = 2; j <= 3; j++) {
         t = &world_seat(w, j)->t;
@@ -465,7 +468,8 @@ static void test_bad_partials(void **state)
     }
     t = &world_seat(w, 3)->t;
     assert_int_equal(decrypt_make(t, w->record, &plan, x, 1, &f), OK);
-    assert_int_equal(decrypt_make(&world_seat(w, 2)->t, w->record, &plan, x, 1, &f), ERR_PROOF); /* its own bad one */
+    assert_int_equal(decrypt_make(&world_seat(w, 2)->t, w->record, &plan, x, 1, &f),
+                     ERR_PROOF); /* its own bad one */
     partial_free(p);
     targets_free(x, 1);
     targets_free(y, 1);
@@ -505,7 +509,8 @@ int main(void)
         cmocka_unit_test(test_record_every_byte),
         cmocka_unit_test(test_record_without_own_confirmation),
         cmocka_unit_test(test_drill),
-        cmocka_unit_test(test_plan_split), cmocka_unit_test(test_rival_plan),
+        cmocka_unit_test(test_plan_split),
+        cmocka_unit_test(test_rival_plan),
         cmocka_unit_test(test_bad_partials),
         cmocka_unit_test(test_identity_is_not_decrypted),
     };

@@ -464,7 +464,8 @@ static void test_large_entry(void **state)
     assert_int_equal(parse_copy(&out, e->bytes, e->bytes_len, &x->election), OK);
     entry_free(out);
     entry_free(e);
-    assert_int_equal(entry_make(&e, ENTRY_DEAL, &x->election, NULL, NULL, &st, NULL, &x->signer, &f), ERR_LIMIT);
+    assert_int_equal(entry_make(&e, ENTRY_DEAL, &x->election, NULL, NULL, &st, NULL, &x->signer, &f),
+                     ERR_LIMIT);
     cbor_out_free(&st);
     free(much);
 }

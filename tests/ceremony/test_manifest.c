@@ -276,7 +276,8 @@ static void test_minimum_of_one(void **state)
     (void)state;
     struct manifest *m;
     struct fault f;
-    char *text = replaced(D_OLD, "\"decryption\": {\"levels\": [\"nation\"], \"minimum\": 1}"), rehearsal[4096];
+    char *text = replaced(D_OLD, "\"decryption\": {\"levels\": [\"nation\"], \"minimum\": 1}"),
+         rehearsal[4096];
     assert_int_equal(parse(&m, text, &f), ERR_LIMIT);
     const char *at = strstr(text, T_OLD);
     snprintf(rehearsal, sizeof rehearsal, "%.*s\"trustees\": {\"n\": 9, \"t\": 5, \"rehearsal\": true}%s",
@@ -359,14 +360,10 @@ static void test_warnings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),
-        cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_import),
-        cmocka_unit_test(test_defaults_can_be_set),
-        cmocka_unit_test(test_minimum_of_one),
-        cmocka_unit_test(test_every_prefix_fails),
-        cmocka_unit_test(test_write),
-        cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_good),           cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_import),         cmocka_unit_test(test_defaults_can_be_set),
+        cmocka_unit_test(test_minimum_of_one), cmocka_unit_test(test_every_prefix_fails),
+        cmocka_unit_test(test_write),          cmocka_unit_test(test_warnings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

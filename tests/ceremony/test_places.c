@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "ceremony/base/file.h"
-#include "ceremony/manifest.h"
 #include "ceremony/csv.h"
+#include "ceremony/manifest.h"
 
 /* The generator of P-256 (SEC 2, 2.4.2) and its double serve as public keys. */
 #define KEY_G "036b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"

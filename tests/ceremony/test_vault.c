@@ -121,7 +121,8 @@ static void test_other_roster_under_the_same_id(void **state)
     hash_t of_s;
     r = good;
     of_s = s.enrolment->id;
-    uint32_t at = hash_cmp(&of_s, &w->roster->seat[0].id) > 0 && hash_cmp(&of_s, &w->roster->seat[2].id) < 0 ? 1 : 3;
+    uint32_t at =
+        hash_cmp(&of_s, &w->roster->seat[0].id) > 0 && hash_cmp(&of_s, &w->roster->seat[2].id) < 0 ? 1 : 3;
     if (at == 1) {
         r.enrolment[1] = bytes_of(s.enrolment);
         assert_int_equal(V(t)->roster(C(t), &r, &f), ERR_MISMATCH);
@@ -247,8 +248,10 @@ static void lie_sealed(struct world *w, struct vault_shares *in)
     share_info(&info, w->roster, &d, 1);
     scalar_random(&share);
     scalar_random(&eph);
-    assert_int_equal(hpke_seal(w->g, in->dealer[1].share.enc, in->dealer[1].share.ct, &w->roster->seat[0].ceremony_key,
-                               &eph, info.data, info.len, share.b, SCALAR_LEN), OK);
+    assert_int_equal(hpke_seal(w->g, in->dealer[1].share.enc, in->dealer[1].share.ct,
+                               &w->roster->seat[0].ceremony_key, &eph, info.data, info.len, share.b,
+                               SCALAR_LEN),
+                     OK);
     cbor_out_free(&info);
 }
 
@@ -345,7 +348,8 @@ static void test_lies_about_shares(void **state)
         assert_int_not_equal(V(t)->drill(C(t), &out, lie, &confirmation, &w->record->id, &challenge, &f), OK);
         assert_int_equal(out.len, 0);
     }
-    /* True values that the own key did not confirm: fewer dealers, another cut, somebody else's confirmation. */
+    /* True values that the own key did not confirm: fewer dealers, another cut, somebody else's confirmation.
+     */
     for (int i = 0; i < 4; i++) {
         *lie = *in;
         struct bytes c = confirmation;
@@ -385,9 +389,9 @@ static void test_reveal_needs_a_complaint(void **state)
     cbor_put_hash(&st, &own.statement_id);
     evil_post_as(w, &s, ENTRY_COMPLAINT, &w->roster->ceremony, &own.statement_id, &st, NULL);
     world_reopen(w);
-    const struct entry *wrong[] = {only(t->b, ENTRY_COMPLAINT, &w->roster->seat[1].identity),
-                                   only(t->b, ENTRY_COMPLAINT, &t->identity), only(t->b, ENTRY_COMPLAINT, &s.key),
-                                   only(t->b, ENTRY_DEAL, &w->roster->seat[1].identity)};
+    const struct entry *wrong[] = {
+        only(t->b, ENTRY_COMPLAINT, &w->roster->seat[1].identity), only(t->b, ENTRY_COMPLAINT, &t->identity),
+        only(t->b, ENTRY_COMPLAINT, &s.key), only(t->b, ENTRY_DEAL, &w->roster->seat[1].identity)};
     assert_int_equal(trustee_ready(t, w->roster, 1, &f), OK);
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct bytes b = bytes_of(wrong[i]);

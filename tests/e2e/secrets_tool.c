@@ -15,8 +15,8 @@
 #include "ceremony/math/hpke.h"
 #include "ceremony/vault_local.h"
 #include "hsm/hsm.h"
-#include "tests/support/secrets.h"
 #include "tally/plan.h"
+#include "tests/support/secrets.h"
 
 struct dump {
     FILE *out;

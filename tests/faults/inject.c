@@ -68,7 +68,7 @@ static int fails(enum inject_kind kind)
 static struct live {
     void *p;
     void *caller[LIVE_CALLERS];
-} *live;
+} * live;
 static size_t live_used, live_now;
 static atomic_int tracking; /* 2: who asked for it, too */
 
@@ -163,17 +163,17 @@ static int spared_caller(const void *caller)
     return 0;
 }
 
-#define HEAP_CALL(real_call)                                                                   \
-    do {                                                                                       \
-        int spare_ = !plan.armed && !tracking ? 1 : spared_caller(__builtin_return_address(0)); \
-        if (!spare_ && fails(INJECT_HEAP)) {                                                   \
-            errno = ENOMEM;                                                                    \
-            return NULL;                                                                       \
-        }                                                                                      \
-        void *p_ = (real_call);                                                                \
-        if (!spare_)                                                                           \
-            live_add(p_);                                                                      \
-        return p_;                                                                             \
+#define HEAP_CALL(real_call)                                                                                 \
+    do {                                                                                                     \
+        int spare_ = !plan.armed && !tracking ? 1 : spared_caller(__builtin_return_address(0));              \
+        if (!spare_ && fails(INJECT_HEAP)) {                                                                 \
+            errno = ENOMEM;                                                                                  \
+            return NULL;                                                                                     \
+        }                                                                                                    \
+        void *p_ = (real_call);                                                                              \
+        if (!spare_)                                                                                         \
+            live_add(p_);                                                                                    \
+        return p_;                                                                                           \
     } while (0)
 
 void *malloc(size_t n)
@@ -309,14 +309,14 @@ static int disk_fails(int number)
     return 1;
 }
 
-#define DISK(type, name, params, args, bad, number) \
-    type __real_##name params;                      \
-    type __wrap_##name params;                      \
-    type __wrap_##name params                       \
-    {                                               \
-        if (disk_fails(number))                     \
-            return bad;                             \
-        return __real_##name args;                  \
+#define DISK(type, name, params, args, bad, number)                                                          \
+    type __real_##name params;                                                                               \
+    type __wrap_##name params;                                                                               \
+    type __wrap_##name params                                                                                \
+    {                                                                                                        \
+        if (disk_fails(number))                                                                              \
+            return bad;                                                                                      \
+        return __real_##name args;                                                                           \
     }
 
 DISK(ssize_t, read, (int fd, void *p, size_t n), (fd, p, n), -1, EIO)
@@ -514,7 +514,8 @@ static int look_temp(const char *path, const struct stat *st, int type, struct F
     return 0;
 }
 
-/* OpenSSL 3.0 loses a few blocks when memory runs out while it looks up an algorithm; that is not ours to mend. */
+/* OpenSSL 3.0 loses a few blocks when memory runs out while it looks up an algorithm; that is not ours to
+ * mend. */
 static int lost_by_openssl(const struct live *block)
 {
     Dl_info info;
@@ -560,7 +561,8 @@ static int copy_one(const char *path, const struct stat *st, int type, struct FT
     snprintf(to, sizeof to, "%s%s", copy_to, path + strlen(copy_from));
     if (type == FTW_D)
         return __real_mkdir(to, 0755) != 0 && errno != EEXIST;
-    int in = __real_open(path, O_RDONLY), out = __real_open(to, O_WRONLY | O_CREAT | O_EXCL, st->st_mode & 0777);
+    int in = __real_open(path, O_RDONLY),
+        out = __real_open(to, O_WRONLY | O_CREAT | O_EXCL, st->st_mode & 0777);
     while ((n = __real_read(in, block, sizeof block)) > 0)
         n = __real_write(out, block, (size_t)n) == n ? n : -1;
     close(in);

@@ -1,15 +1,16 @@
-/* Fault injection: an operation of the library is run again and again, and each time another request to the system
- * fails: the k-th allocation, the k-th piece of secret memory, the k-th lock, the k-th call that touches a disk; once,
- * and from there on. Linked by the programs of tests/faults only (Makefile), which wrap these calls.
+/* Fault injection: an operation of the library is run again and again, and each time another request to the
+ * system fails: the k-th allocation, the k-th piece of secret memory, the k-th lock, the k-th call that
+ * touches a disk; once, and from there on. Linked by the programs of tests/faults only (Makefile), which wrap
+ * these calls.
  *
- * After each run the operation must have succeeded with the right result, or have failed with an error of class
- * system; what it gave out must be zeroed, nothing may be left in memory, no file descriptor open, no temporary file
- * there; and the same again without a fault must succeed.
+ * After each run the operation must have succeeded with the right result, or have failed with an error of
+ * class system; what it gave out must be zeroed, nothing may be left in memory, no file descriptor open, no
+ * temporary file there; and the same again without a fault must succeed.
  *
  * Not made to fail: GMP and OpenMP, which end the program by design, the loader, and zbar, which
  * does not look at what malloc returns. In a plain build the
- * allocations of every library fail (the program defines malloc); under the sanitizers only those of our code and,
- * through the allocators of secret_init, of OpenSSL. */
+ * allocations of every library fail (the program defines malloc); under the sanitizers only those of our code
+ * and, through the allocators of secret_init, of OpenSSL. */
 #ifndef TESTS_FAULTS_INJECT_H
 #define TESTS_FAULTS_INJECT_H
 
@@ -20,8 +21,8 @@ enum inject_kind { INJECT_HEAP, INJECT_SECRET, INJECT_LOCK, INJECT_DISK, INJECT_
 struct inject_op {
     const char *name;
     void (*before)(void *ctx); /* makes the state to start from; may be NULL */
-    /* The operation, all of it: asserts nothing, for a failed assertion would leave it in the middle. Poisons its
-     * outputs first (INJECT_POISON). */
+    /* The operation, all of it: asserts nothing, for a failed assertion would leave it in the middle. Poisons
+     * its outputs first (INJECT_POISON). */
     err_t (*run)(void *ctx, struct fault *f);
     /* e OK: compares the results with what they must be. Else: inject_zero on each output. Frees. */
     void (*after)(void *ctx, err_t e);

@@ -1,5 +1,5 @@
-/* Every phase of a ceremony, with the i-th allocation, lock, write failing, and with a token that fails at its
- * i-th call. */
+/* Every phase of a ceremony, with the i-th allocation, lock, write failing, and with a token that fails at
+ * its i-th call. */
 #include "tests/faults/inject.h"
 
 #include "ceremony/base/file.h"
@@ -56,7 +56,8 @@ static err_t run(void *ctx, struct fault *f)
         return e;
     }
     e = on_board(s, b, f);
-    /* A file of another's medium that cannot be read is passed over and listed: whoever sees the list knows why. */
+    /* A file of another's medium that cannot be read is passed over and listed: whoever sees the list knows
+     * why. */
     for (size_t i = 0; i < b->refused_count; i++)
         if (b->refused[i].fault.err == ERR_IO)
             e = s->phase == do_merge ? ERR_IO : e;
@@ -107,19 +108,22 @@ static void failing_token(struct scene *s, const char *name)
         fault_clear(&f);
         err_t e = run(s, &f);
         if (e != ERR_TOKEN_REMOVED)
-            fail_msg("%s: call %zu of the token fails, the phase gives %s %s", name, k, err_name(e), f.detail);
+            fail_msg("%s: call %zu of the token fails, the phase gives %s %s", name, k, err_name(e),
+                     f.detail);
         after(s, e);
         softkeys_fail(s->p->token, SIZE_MAX / 2, OK);
         e = run(s, &f);
         if (e != OK)
-            fail_msg("%s: call %zu of the token failed, the repetition gives %s %s", name, k, err_name(e), f.detail);
+            fail_msg("%s: call %zu of the token failed, the repetition gives %s %s", name, k, err_name(e),
+                     f.detail);
         after(s, e);
     }
 }
 
 static void faults(struct scene *s, const char *name)
 {
-    struct inject_op op = {.name = name, .before = before, .run = run, .after = after, .ctx = s, .dir = s->dir};
+    struct inject_op op = {
+        .name = name, .before = before, .run = run, .after = after, .ctx = s, .dir = s->dir};
     failing_token(s, name);
     inject_all(&op);
 }
@@ -158,10 +162,10 @@ static void has_one(const struct scene *s, const struct board *b, enum entry_kin
                  "the entry is not on the board");
 }
 
-#define HAS_ONE(name, kind)                                \
-    static void name(struct scene *s, struct board *b)     \
-    {                                                      \
-        has_one(s, b, kind);                               \
+#define HAS_ONE(name, kind)                                                                                  \
+    static void name(struct scene *s, struct board *b)                                                       \
+    {                                                                                                        \
+        has_one(s, b, kind);                                                                                 \
     }
 HAS_ONE(has_roster, ENTRY_ROSTER)
 HAS_ONE(has_deal, ENTRY_DEAL)

@@ -1,4 +1,5 @@
-/* The parts: files, entries, manifest, places, words, QR texts and pictures, with the i-th allocation and disk call failing. */
+/* The parts: files, entries, manifest, places, words, QR texts and pictures, with the i-th allocation and
+ * disk call failing. */
 #include "tests/faults/inject.h"
 
 #include <unistd.h>
@@ -39,9 +40,11 @@ static const char message[] = "A message of some length, for a code that a perso
 
 static err_t run_read(void *ctx, struct fault *f);
 
-static void one(const char *name, err_t (*run)(void *, struct fault *), void (*after)(void *, err_t), void (*before)(void *))
+static void one(const char *name, err_t (*run)(void *, struct fault *), void (*after)(void *, err_t),
+                void (*before)(void *))
 {
-    struct inject_op op = {.name = name, .before = before, .run = run, .after = after, .ctx = &z, .dir = z.x->dir};
+    struct inject_op op = {
+        .name = name, .before = before, .run = run, .after = after, .ctx = &z, .dir = z.x->dir};
     op.forks = run == run_read;
     inject_all(&op);
 }
@@ -104,7 +107,8 @@ static void after_replace(void *ctx, err_t e)
     size_t len;
     struct fault f;
     assert_err(file_read(&now, &len, z.path, 1000, &f), OK);
-    inject_check(memcmp(now, message + sizeof message - len, len) == 0 && len >= sizeof message - 1, "neither old nor new");
+    inject_check(memcmp(now, message + sizeof message - len, len) == 0 && len >= sizeof message - 1,
+                 "neither old nor new");
     inject_check(e != OK || len == sizeof message, "not the new file");
     free(now);
 }
@@ -170,7 +174,8 @@ static err_t run_entry(void *ctx, struct fault *f)
     z.entry = INJECT_POISON;
     cbor_put_array(&st, 1);
     cbor_put_text(&st, "anything");
-    err_t e = entry_make(&z.entry, ENTRY_DRILL, &z.x->m->election, NULL, NULL, &st, &st, signkey_signer(z.x->east), f);
+    err_t e = entry_make(&z.entry, ENTRY_DRILL, &z.x->m->election, NULL, NULL, &st, &st,
+                         signkey_signer(z.x->east), f);
     cbor_out_free(&st);
     return e;
 }
@@ -303,8 +308,9 @@ static void elections(void **state)
     (void)state;
     struct fault f;
     struct manifest *small;
-    static const char rows[] = "place,level,parent,title,styles,group,key\nland,land,,Land,,,\neast,county,land,East,,,\n"
-                               "west,county,land,\"West, old\",,,\na,precinct,east,A,town rural,,\nb,precinct,west,B,small,,\n";
+    static const char rows[] =
+        "place,level,parent,title,styles,group,key\nland,land,,Land,,,\neast,county,land,East,,,\n"
+        "west,county,land,\"West, old\",,,\na,precinct,east,A,town rural,,\nb,precinct,west,B,small,,\n";
     one("manifest_write", run_write, after_write, NULL);
     assert_err(manifest_write(&z.data, &z.len, z.x->m, &f), OK);
     one("manifest_parse", run_manifest, after_manifest, NULL);
@@ -482,7 +488,8 @@ static int teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(files), cmocka_unit_test(points), cmocka_unit_test(entries),
-                                       cmocka_unit_test(elections), cmocka_unit_test(pictures)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(files), cmocka_unit_test(points),
+                                       cmocka_unit_test(entries), cmocka_unit_test(elections),
+                                       cmocka_unit_test(pictures)};
     return cmocka_run_group_tests_name("faults: parts", tests, setup, teardown);
 }

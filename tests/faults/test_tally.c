@@ -1,5 +1,6 @@
-/* Ballots, precincts, exports, aggregation, plan, result, publishing and verifying, with the i-th allocation and disk call
- * failing. A machine in need may stop; it may not call anybody's ballot, export or proof bad, nor lose what it acknowledged. */
+/* Ballots, precincts, exports, aggregation, plan, result, publishing and verifying, with the i-th allocation
+ * and disk call failing. A machine in need may stop; it may not call anybody's ballot, export or proof bad,
+ * nor lose what it acknowledged. */
 #include "tests/faults/inject.h"
 
 #include <sys/stat.h>
@@ -47,9 +48,11 @@ static struct tally_state {
     char dir[80]; /* watched */
 } z;
 
-static void one(const char *name, void (*before)(void *), err_t (*run)(void *, struct fault *), void (*after)(void *, err_t))
+static void one(const char *name, void (*before)(void *), err_t (*run)(void *, struct fault *),
+                void (*after)(void *, err_t))
 {
-    struct inject_op op = {.name = name, .before = before, .run = run, .after = after, .ctx = &z, .dir = z.w.dir};
+    struct inject_op op = {
+        .name = name, .before = before, .run = run, .after = after, .ctx = &z, .dir = z.w.dir};
     inject_all(&op);
 }
 
@@ -68,7 +71,8 @@ static uint8_t *slurp(const char *name, size_t *len)
 
 /* --- ballots --- */
 
-static err_t make_ballot(struct ballot_maker *mk, struct cbor_out *out, struct ballot_info *info, struct fault *f)
+static err_t make_ballot(struct ballot_maker *mk, struct cbor_out *out, struct ballot_info *info,
+                         struct fault *f)
 {
     static const char *const x[] = {"x"}, *const pq[] = {"p", "r"};
     const struct selection sel[] = {{"mayor", 1, x}, {"board", 2, pq}};
@@ -206,7 +210,8 @@ static void after_cast(void *ctx, err_t e)
     inject_check(s.ballots >= z.taken, "an acknowledged ballot is lost");
     inject_check(e != OK || s.ballots == 3, "another number of ballots");
     for (size_t i = 0; i < z.taken; i++)
-        inject_check(precinct_receipt(p, &r, &z.info[i].id, &f) == OK, "no receipt for an acknowledged ballot");
+        inject_check(precinct_receipt(p, &r, &z.info[i].id, &f) == OK,
+                     "no receipt for an acknowledged ballot");
     precinct_free(p);
 }
 
@@ -408,7 +413,8 @@ static void after_plan(void *ctx, err_t e)
     (void)ctx;
     inject_zero(z.plan);
     if (e == OK)
-        inject_check(z.bytes.len == z.plan_len && memcmp(z.bytes.data, z.plan_bytes, z.plan_len) == 0, "another plan");
+        inject_check(z.bytes.len == z.plan_len && memcmp(z.bytes.data, z.plan_bytes, z.plan_len) == 0,
+                     "another plan");
     cbor_out_free(&z.bytes);
 }
 
@@ -418,8 +424,8 @@ static err_t run_combine(void *ctx, struct fault *f)
 {
     (void)ctx;
     z.c = INJECT_POISON;
-    return combine_partials_var(&z.c, z.w.el->m, z.w.el->r, z.w.b, &z.w.plan->id, z.w.target, z.w.plan->unit_count, NULL,
-                                f);
+    return combine_partials_var(&z.c, z.w.el->m, z.w.el->r, z.w.b, &z.w.plan->id, z.w.target,
+                                z.w.plan->unit_count, NULL, f);
 }
 
 static void after_combine(void *ctx, err_t e)
@@ -472,8 +478,8 @@ static err_t run_resultqr(void *ctx, struct fault *f)
     struct resultqr *again = INJECT_POISON;
     const uint64_t *votes = z.c->result->row[0].votes;
     z.qr = INJECT_POISON;
-    err_t e = resultqr_make(&z.qr, z.w.el->m, z.w.el->r, &z.w.plan->id, &z.w.target[0], 0, "The land", votes, z.c->used,
-                            z.c->used_count, f);
+    err_t e = resultqr_make(&z.qr, z.w.el->m, z.w.el->r, &z.w.plan->id, &z.w.target[0], 0, "The land", votes,
+                            z.c->used, z.c->used_count, f);
     if (e != OK) {
         inject_zero(z.qr);
         return e;
@@ -516,7 +522,8 @@ static void after_message(void *ctx, err_t e)
         inject_zero(z.report);
         return;
     }
-    /* A file that cannot be read fails its check, and says why; the checks that lean on it may fail then too. */
+    /* A file that cannot be read fails its check, and says why; the checks that lean on it may fail then too.
+     */
     int unread = 0;
     for (size_t i = 0; i < z.report->count; i++)
         for (size_t k = 0; k < z.report->outcome[i].failure_kept; k++)
@@ -582,7 +589,8 @@ static void after_publish(void *ctx, err_t e)
     int there = lstat(at("again"), &st) == 0;
     inject_check(e != OK || there, "success, but no bundle");
     if (there)
-        inject_check(file_hash(&h, at("again/SHA256SUMS"), &f) == OK && hash_cmp(&h, &z.sums) == 0, "another bundle");
+        inject_check(file_hash(&h, at("again/SHA256SUMS"), &f) == OK && hash_cmp(&h, &z.sums) == 0,
+                     "another bundle");
 }
 
 static err_t run_bundle(void *ctx, struct fault *f)
@@ -650,9 +658,10 @@ static void bundles(void **state)
 
 /* --- import --- */
 
-static const char csv[] = "precinct,office,party_detailed,candidate,votes,county_name,county_fips,state_po,mode,dataverse\n"
-                          "P1,MAYOR,RED,ANN,12,KING,1,WA,TOTAL,LOCAL\nP1,MAYOR,BLUE,BOB,7,KING,1,WA,TOTAL,LOCAL\n"
-                          "P2,MAYOR,RED,ANN,3,KING,1,WA,TOTAL,LOCAL\n\"P, 3\",MAYOR,BLUE,BOB,1,PINE,3,WA,TOTAL,LOCAL\n";
+static const char csv[] =
+    "precinct,office,party_detailed,candidate,votes,county_name,county_fips,state_po,mode,dataverse\n"
+    "P1,MAYOR,RED,ANN,12,KING,1,WA,TOTAL,LOCAL\nP1,MAYOR,BLUE,BOB,7,KING,1,WA,TOTAL,LOCAL\n"
+    "P2,MAYOR,RED,ANN,3,KING,1,WA,TOTAL,LOCAL\n\"P, 3\",MAYOR,BLUE,BOB,1,PINE,3,WA,TOTAL,LOCAL\n";
 
 static err_t run_medsl(void *ctx, struct fault *f)
 {
@@ -681,7 +690,8 @@ static void remove_import(void *ctx)
 static err_t run_import(void *ctx, struct fault *f)
 {
     (void)ctx;
-    struct import_options o = {.n = 3, .t = 2, .rehearsal = 1, .date = "2024-11-05", .key = signkey_signer(z.key)->key};
+    struct import_options o = {
+        .n = 3, .t = 2, .rehearsal = 1, .date = "2024-11-05", .key = signkey_signer(z.key)->key};
     TRY(file_mkdir(at("import"), f));
     return import_prepare(NULL, at("votes.csv"), at("import"), &o, f);
 }
@@ -744,7 +754,8 @@ static int teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(ballots), cmocka_unit_test(precincts), cmocka_unit_test(to_the_result),
-                                       cmocka_unit_test(bundles), cmocka_unit_test(imports)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ballots), cmocka_unit_test(precincts),
+                                       cmocka_unit_test(to_the_result), cmocka_unit_test(bundles),
+                                       cmocka_unit_test(imports)};
     return cmocka_run_group_tests_name("faults: tally", tests, setup, teardown);
 }

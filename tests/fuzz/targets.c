@@ -61,7 +61,10 @@ static void run_cbor(struct fuzz_world *w, const uint8_t *data, size_t len)
 static void seed_cbor(struct fuzz_world *w, struct cbor_out *out)
 {
     (void)w;
-    put(out, "\x83\x18\x64\x63" "abc\x82\x41\x00\xf6", 11);
+    put(out,
+        "\x83\x18\x64\x63"
+        "abc\x82\x41\x00\xf6",
+        11);
 }
 
 static void run_cose(struct fuzz_world *w, const uint8_t *data, size_t len)
@@ -97,10 +100,14 @@ static void run_manifest(struct fuzz_world *w, const uint8_t *data, size_t len)
 static void seed_manifest(struct fuzz_world *w, struct cbor_out *out)
 {
     (void)w;
-    put_str(out, "{\"conclave\":1,\"scheme\":\"p256-elgamal\",\"kind\":\"ballots\",\"title\":\"T\",\"date\":\"2026-11-03\","
-                 "\"trustees\":{\"n\":3,\"t\":2},\"levels\":[\"a\",\"b\"],\"jurisdictions\":{\"file\":\"j.csv\",\"sha256\":\""
-                 "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\"},\"contests\":[{\"id\":\"c\",\"title\":"
-                 "\"C\",\"limit\":1,\"options\":[{\"id\":\"x\",\"title\":\"X\"},{\"id\":\"y\",\"title\":\"Y\"}]}],\"styles\":[{"
+    put_str(out, "{\"conclave\":1,\"scheme\":\"p256-elgamal\",\"kind\":\"ballots\",\"title\":\"T\",\"date\":"
+                 "\"2026-11-03\","
+                 "\"trustees\":{\"n\":3,\"t\":2},\"levels\":[\"a\",\"b\"],\"jurisdictions\":{\"file\":\"j."
+                 "csv\",\"sha256\":\""
+                 "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\"},\"contests\":[{\"id\":"
+                 "\"c\",\"title\":"
+                 "\"C\",\"limit\":1,\"options\":[{\"id\":\"x\",\"title\":\"X\"},{\"id\":\"y\",\"title\":"
+                 "\"Y\"}]}],\"styles\":[{"
                  "\"id\":\"s\",\"contests\":[\"c\"]}],\"decryption\":{\"levels\":[\"a\"],\"minimum\":5},"
                  "\"duplicate_ballots\":\"first\"}");
 }
@@ -253,7 +260,8 @@ static void run_count(struct fuzz_world *w, const uint8_t *data, size_t len)
 static void seed_count(struct fuzz_world *w, struct cbor_out *out)
 {
     uint64_t value[4] = {1, 2, 3, 0};
-    need(count_make(w->import->maker, out, w->import->e1, 0, value, w->import->m->contest[0].option_count, NULL) == OK);
+    need(count_make(w->import->maker, out, w->import->e1, 0, value, w->import->m->contest[0].option_count,
+                    NULL) == OK);
 }
 
 static void run_export(struct fuzz_world *w, const uint8_t *data, size_t len)
@@ -385,7 +393,8 @@ static void run_receipt(struct fuzz_world *w, const uint8_t *data, size_t len)
 
 static void seed_receipt(struct fuzz_world *w, struct cbor_out *out)
 {
-    struct receipt r = {.election = w->ballots->m->election, .record = w->ballots->r->id, .size = 1, .place = "e-1"};
+    struct receipt r = {
+        .election = w->ballots->m->election, .record = w->ballots->r->id, .size = 1, .place = "e-1"};
     need(receipt_make(out, &r) == OK);
 }
 
@@ -444,11 +453,14 @@ static void run_medsl(struct fuzz_world *w, const uint8_t *data, size_t len)
 static void seed_medsl(struct fuzz_world *w, struct cbor_out *out)
 {
     (void)w;
-    put_str(out, "precinct,office,party_detailed,party_simplified,mode,votes,county_name,county_fips,jurisdiction_name,"
-                 "jurisdiction_fips,candidate,district,dataverse,year,stage,state,special,writein,state_po,state_fips,"
-                 "state_cen,state_ic,date\n"
-                 "P1,GOVERNOR,DEMOCRAT,DEMOCRAT,TOTAL,12,KENT,10001,KENT,10001,ANN,STATEWIDE,STATE,2024,GEN,DELAWARE,"
-                 "FALSE,FALSE,DE,10,51,11,2024-11-05\n");
+    put_str(
+        out,
+        "precinct,office,party_detailed,party_simplified,mode,votes,county_name,county_fips,jurisdiction_"
+        "name,"
+        "jurisdiction_fips,candidate,district,dataverse,year,stage,state,special,writein,state_po,state_fips,"
+        "state_cen,state_ic,date\n"
+        "P1,GOVERNOR,DEMOCRAT,DEMOCRAT,TOTAL,12,KENT,10001,KENT,10001,ANN,STATEWIDE,STATE,2024,GEN,DELAWARE,"
+        "FALSE,FALSE,DE,10,51,11,2024-11-05\n");
 }
 
 /* --- ui --- */

@@ -1,7 +1,7 @@
 /* Every parser of bytes from outside, as a fuzz target with seeds made by the program itself.
  *
- * The same table serves `make check` (test_fuzz.c: seeds and random mutations of them, also under the sanitizers)
- * and `make fuzz` (libfuzzer.c: coverage-guided). */
+ * The same table serves `make check` (test_fuzz.c: seeds and random mutations of them, also under the
+ * sanitizers) and `make fuzz` (libfuzzer.c: coverage-guided). */
 #ifndef TESTS_FUZZ_TARGETS_H
 #define TESTS_FUZZ_TARGETS_H
 

@@ -1,5 +1,5 @@
-/* Each fuzz target with its seed, with every truncation of it, and with random mutations. A short lane for make check;
- * make fuzz goes on from the same seeds with libFuzzer. */
+/* Each fuzz target with its seed, with every truncation of it, and with random mutations. A short lane for
+ * make check; make fuzz goes on from the same seeds with libFuzzer. */
 #include <time.h>
 
 #include "ceremony/base/secret.h"
@@ -27,7 +27,8 @@ static uint32_t below(uint32_t n)
 /* Bytes changed, a piece cut out, doubled, or filled with something interesting. */
 static size_t mutate(uint8_t *buf, size_t len, size_t cap)
 {
-    static const uint8_t edge[] = {0, 1, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x40, 0x58, 0x7f, 0x80, 0x9f, 0xbf, 0xd2, 0xf6, 0xff};
+    static const uint8_t edge[] = {0,    1,    0x17, 0x18, 0x19, 0x1a, 0x1b, 0x40,
+                                   0x58, 0x7f, 0x80, 0x9f, 0xbf, 0xd2, 0xf6, 0xff};
     for (uint32_t k = 1 + below(4); k > 0 && len > 0; k--) {
         size_t at = below((uint32_t)len), n = 1 + below(8);
         n = n > len - at ? len - at : n;

@@ -332,9 +332,9 @@ static void many_names_exactly_the_bad_ones(void **state)
     m->p[5].D[4].b[0] ^= 1;
     m->p[6].st.seat++;
     m->p[17].proof.a = m->p[18].proof.a;
-    memset(&m->p[20].proof.z, 0xff, SCALAR_LEN);      /* not canonical */
-    memset(&m->p[21].D[0], 0, POINT_LEN);             /* the identity */
-    memset(m->p[36].proof.b.b + 1, 0xff, 32);         /* off the curve */
+    memset(&m->p[20].proof.z, 0xff, SCALAR_LEN); /* not canonical */
+    memset(&m->p[21].D[0], 0, POINT_LEN);        /* the identity */
+    memset(m->p[36].proof.b.b + 1, 0xff, 32);    /* off the curve */
     want[0] = want[5] = want[6] = want[17] = want[20] = want[21] = want[36] = 1;
     assert_int_equal(many_verify(m), ERR_PROOF);
     assert_memory_equal(m->bad, want, MANY);

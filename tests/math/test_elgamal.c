@@ -452,7 +452,8 @@ static void make_schnorr(struct fixture *f, point_t *X, point_t *R, scalar_t *z,
     scalar_add(z, z, &w);
 }
 
-static err_t add_schnorr(struct batch *b, const point_t *X, const point_t *R, const scalar_t *z, const scalar_t *c)
+static err_t add_schnorr(struct batch *b, const point_t *X, const point_t *R, const scalar_t *z,
+                         const scalar_t *c)
 {
     struct p256_affine x, r;
     assert_int_equal(p256_decompress_sum_var(&x, X), OK);

@@ -626,8 +626,7 @@ static void cocktail_dkg(void **state)
     size_t i;
     if (all == NULL)
         skip();
-    json_array_foreach(json_object_get(all, "vectors"), i, v)
-        cocktail_case(*state, v);
+    json_array_foreach(json_object_get(all, "vectors"), i, v) cocktail_case(*state, v);
     assert_true(i >= 3);
     json_decref(all);
 }

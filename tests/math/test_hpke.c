@@ -85,8 +85,8 @@ static void empty_and_long_messages(void **state)
     for (size_t len = 0; len <= sizeof pt; len += 1250) {
         /* the long text is the info as well: it has no limit */
         assert_int_equal(hpke_seal(s->g, enc, ct, &s->recipient, &s->eph, pt, len, pt, len), OK);
-        assert_int_equal(
-            hpke_open(s->g, back, enc, ct, len + HPKE_TAG_LEN, &s->recipient, s->dh_x, pt, len), OK);
+        assert_int_equal(hpke_open(s->g, back, enc, ct, len + HPKE_TAG_LEN, &s->recipient, s->dh_x, pt, len),
+                         OK);
         assert_memory_equal(pt, back, len);
         assert_int_equal(
             hpke_open(s->g, back, enc, ct, len + HPKE_TAG_LEN, &s->recipient, s->dh_x, info, sizeof info),

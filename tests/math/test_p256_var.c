@@ -70,8 +70,8 @@ static void pool_jacobian(struct p256_jacobian *out, const struct fixture *f, in
 static void test_field(void **state)
 {
     (void)state;
-    static const uint8_t p_bytes[32] = {0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1,    0,    0,    0,
-                                        0,    0,    0,    0,    0, 0, 0, 0,    0,    0xff, 0xff,
+    static const uint8_t p_bytes[32] = {0xff, 0xff, 0xff, 0xff, 0,    0,    0,    1,    0,    0,    0,
+                                        0,    0,    0,    0,    0,    0,    0,    0,    0,    0xff, 0xff,
                                         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     uint8_t b[32], back[32];
     fe_t x, y, z;
@@ -157,8 +157,8 @@ static void test_decompress_refused(void **state)
     memset(p.b, 0, sizeof p.b); /* x = 0 is a point; x = p is the same in other bytes */
     p.b[0] = 2;
     assert_int_equal(p256_decompress_var(&a, &p), OK);
-    static const uint8_t field_p[33] = {2,    0xff, 0xff, 0xff, 0xff, 0, 0,    0,    1,    0,    0,
-                                        0,    0,    0,    0,    0,    0, 0,    0,    0,    0,    0xff,
+    static const uint8_t field_p[33] = {2,    0xff, 0xff, 0xff, 0xff, 0,    0,    0,    1,    0,    0,
+                                        0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0xff,
                                         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     memcpy(p.b, field_p, sizeof p.b);
     assert_int_equal(p256_decompress_var(&a, &p), ERR_POINT);

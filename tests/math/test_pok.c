@@ -30,9 +30,8 @@ static int setup(void **state)
     random_bytes(&s.election, sizeof s.election);
     random_bytes(s.fresh, sizeof s.fresh);
     *state = &s;
-    return point_mul_base(s.g, &s.X, &s.x) == OK &&
-                   pok_prove(s.g, &s.p, &s.x, &s.X, s.fresh, LABEL, &s.election, context, sizeof context) ==
-                       OK
+    return point_mul_base(s.g, &s.X, &s.x) == OK && pok_prove(s.g, &s.p, &s.x, &s.X, s.fresh, LABEL,
+                                                              &s.election, context, sizeof context) == OK
                ? 0
                : -1;
 }

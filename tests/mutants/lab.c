@@ -87,14 +87,19 @@ static const char rows[] = "place,level,parent,title,styles,group,key\n"
                            "b1,precinct,b,B1,one,,\nb2,precinct,b,B2,one,,\n";
 
 static const char manifest[] =
-    "{\"conclave\": 1, \"scheme\": \"p256-elgamal\", \"kind\": \"%s\", \"title\": \"%s\", \"date\": \"2028-11-07\",\n"
+    "{\"conclave\": 1, \"scheme\": \"p256-elgamal\", \"kind\": \"%s\", \"title\": \"%s\", \"date\": "
+    "\"2028-11-07\",\n"
     " \"trustees\": {\"n\": 3, \"t\": 2}, \"levels\": [\"nation\", \"county\", \"precinct\"],\n"
     " \"jurisdictions\": {\"file\": \"jurisdictions.csv\", \"sha256\": \"%s\"},\n"
-    " \"contests\": [{\"id\": \"mayor\", \"title\": \"Mayor\", \"limit\": 1, \"options\": [{\"id\": \"x\", \"title\": \"X\"},"
-    " {\"id\": \"y\", \"title\": \"Y\"}]}, {\"id\": \"judge\", \"title\": \"Judge\", \"limit\": 1, \"options\": [{\"id\": "
+    " \"contests\": [{\"id\": \"mayor\", \"title\": \"Mayor\", \"limit\": 1, \"options\": [{\"id\": \"x\", "
+    "\"title\": \"X\"},"
+    " {\"id\": \"y\", \"title\": \"Y\"}]}, {\"id\": \"judge\", \"title\": \"Judge\", \"limit\": 1, "
+    "\"options\": [{\"id\": "
     "\"yes\", \"title\": \"Yes\"}, {\"id\": \"no\", \"title\": \"No\"}]}],\n"
-    " \"styles\": [{\"id\": \"one\", \"contests\": [\"mayor\"]}, {\"id\": \"both\", \"contests\": [\"mayor\", \"judge\"]}],\n"
-    " \"decryption\": {\"levels\": [\"nation\", \"county\", \"precinct\"], \"minimum\": %u, \"plan_quorum\": %u},\n"
+    " \"styles\": [{\"id\": \"one\", \"contests\": [\"mayor\"]}, {\"id\": \"both\", \"contests\": "
+    "[\"mayor\", \"judge\"]}],\n"
+    " \"decryption\": {\"levels\": [\"nation\", \"county\", \"precinct\"], \"minimum\": %u, \"plan_quorum\": "
+    "%u},\n"
     " \"duplicate_ballots\": \"first\"%s}\n";
 
 static void make_election(struct lab *l)
@@ -118,8 +123,8 @@ static void make_election(struct lab *l)
 
 static void make_dirs(struct lab *l)
 {
-    static const char *const dirs[] = {"", "entries", "exports", "records", "records/nation", "records/county",
-                                       "records/precinct"};
+    static const char *const dirs[] = {
+        "", "entries", "exports", "records", "records/nation", "records/county", "records/precinct"};
     char path[512];
     tree_rm(l->dir);
     for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) {

@@ -98,8 +98,8 @@ void lab_free(struct lab *l);
 uint32_t lab_place(const struct lab *l, const char *id);
 void lab_write(struct lab *l, const char *name, const void *data, size_t len);
 uint8_t *lab_read(const struct lab *l, const char *name, size_t *len); /* freed with free */
-void lab_forget(struct lab *l, const char *name); /* removes the file */
-void lab_sums(struct lab *l); /* writes SHA256SUMS again */
+void lab_forget(struct lab *l, const char *name);                      /* removes the file */
+void lab_sums(struct lab *l);                                          /* writes SHA256SUMS again */
 /* Signs an entry as the seat and files it. */
 const struct entry *lab_post(struct lab *l, uint32_t seat, enum entry_kind kind, const hash_t *ceremony,
                              const hash_t *subject, struct cbor_out *statement, struct cbor_out *evidence);

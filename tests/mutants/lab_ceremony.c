@@ -140,9 +140,8 @@ static void seal_one(struct lab *l, struct deal *d)
     share_of(l, &s, 1, 2);
     scalar_random(&l->ephemeral);
     share_info(&info, &l->roster, d, 2);
-    OK_OR_FAIL(hpke_seal(l->g, sealed.enc, sealed.ct, &l->roster.seat[1].ceremony_key, &l->ephemeral, info.data,
-                         info.len, s.b,
-                         SCALAR_LEN));
+    OK_OR_FAIL(hpke_seal(l->g, sealed.enc, sealed.ct, &l->roster.seat[1].ceremony_key, &l->ephemeral,
+                         info.data, info.len, s.b, SCALAR_LEN));
     sealed_put(&l->sealed, &sealed);
     hash_one(&d->share[1], l->sealed.data, l->sealed.len);
     cbor_out_free(&info);
@@ -165,8 +164,8 @@ static void deal(struct lab *l, uint32_t seat)
         seal_one(l, d);
     OK_OR_FAIL(deal_context(&context, &l->roster, d));
     fresh(rnd);
-    OK_OR_FAIL(pok_prove(l->g, &pok, &l->seat_poly[seat - 1][0], &d->C[0], rnd, "conclave/deal-pok", &l->m->election,
-                         context.data, context.len));
+    OK_OR_FAIL(pok_prove(l->g, &pok, &l->seat_poly[seat - 1][0], &d->C[0], rnd, "conclave/deal-pok",
+                         &l->m->election, context.data, context.len));
     if (l->bad_pok && seat == 2)
         pok.z.b[31] ^= 1;
     cbor_put_array(&st, 2);
@@ -248,11 +247,12 @@ static void confirm(struct lab *l, uint32_t seat)
     OK_OR_FAIL(point_mul(l->g, &D, s, &A));
     confirm_context(&context, &l->roster, &l->cut, oc, seat);
     fresh(rnd);
-    OK_OR_FAIL(pok_prove(l->g, &pok, s, &oc->S[seat - 1], rnd, "conclave/confirm-pok", &l->m->election, context.data,
-                         context.len));
+    OK_OR_FAIL(pok_prove(l->g, &pok, s, &oc->S[seat - 1], rnd, "conclave/confirm-pok", &l->m->election,
+                         context.data, context.len));
     if (l->bad_confirm && seat == 3)
         pok.z.b[31] ^= 1;
-    struct dleq_statement ds = {&l->m->election, &l->cut.hash, &none, "test", "test", seat, &oc->S[seat - 1], 1, &A, &D};
+    struct dleq_statement ds = {
+        &l->m->election, &l->cut.hash, &none, "test", "test", seat, &oc->S[seat - 1], 1, &A, &D};
     fresh(rnd);
     OK_OR_FAIL(dleq_prove(l->g, &dleq, &ds, s, rnd));
     confirm_statement(&st, &l->roster, &l->cut, oc, &D);

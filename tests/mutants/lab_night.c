@@ -14,7 +14,10 @@ static void add_unit(struct lab *l, uint32_t place, const struct tally *t)
     struct place x;
     struct elgamal ct[2];
     places_get(l->places, place, &x);
-    *u = (struct plan_unit){.level = x.level, .contest = t->contest, .ballots = t->ballots, .member_count = 1,
+    *u = (struct plan_unit){.level = x.level,
+                            .contest = t->contest,
+                            .ballots = t->ballots,
+                            .member_count = 1,
                             .option_count = t->option_count};
     snprintf(u->place, sizeof u->place, "%s", x.id);
     u->member = calloc(1, sizeof *u->member);
@@ -141,12 +144,17 @@ static void decrypt(struct lab *l, uint32_t seat)
     lab_partial(l, seat, &l->plan->id);
     l->seat = seat;
     struct target *t = decryptable(l);
-    struct entry good = {.kind = ENTRY_PARTIAL, .ceremony = l->roster.ceremony, .subject = l->plan->id,
-                         .author = l->roster.seat[seat - 1].identity, .statement = l->statement.data,
-                         .statement_len = l->statement.len, .evidence = l->evidence.data,
+    struct entry good = {.kind = ENTRY_PARTIAL,
+                         .ceremony = l->roster.ceremony,
+                         .subject = l->plan->id,
+                         .author = l->roster.seat[seat - 1].identity,
+                         .statement = l->statement.data,
+                         .statement_len = l->statement.len,
+                         .evidence = l->evidence.data,
                          .evidence_len = l->evidence.len};
     /* The result is decrypted from what is said below, if it can be read; from the truth otherwise. */
-    OK_OR_FAIL(partial_parse(&l->partial[seat - 1], &good, l->r, &l->plan->id, t, l->plan->unit_count, &fault_));
+    OK_OR_FAIL(
+        partial_parse(&l->partial[seat - 1], &good, l->r, &l->plan->id, t, l->plan->unit_count, &fault_));
     l->hook(l, LAB_PARTIAL);
     struct partial *said = NULL;
     good.statement = l->statement.data;
@@ -158,7 +166,8 @@ static void decrypt(struct lab *l, uint32_t seat)
         l->partial[seat - 1] = said;
     }
     l->partial[seat - 1]->statement_id =
-        lab_post(l, seat, ENTRY_PARTIAL, &l->roster.ceremony, &l->plan->id, &l->statement, &l->evidence)->statement_id;
+        lab_post(l, seat, ENTRY_PARTIAL, &l->roster.ceremony, &l->plan->id, &l->statement, &l->evidence)
+            ->statement_id;
     plan_targets_free(t, l->plan->unit_count);
     (void)fault_;
 }

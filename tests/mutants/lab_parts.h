@@ -4,12 +4,12 @@
 
 #include "tests/mutants/lab.h"
 
-#define OK_OR_FAIL(call)                                                                   \
-    do {                                                                                   \
-        fault_clear(&fault_);                                                              \
-        err_t e_ = (call);                                                                 \
-        if (e_ != OK)                                                                      \
-            fail_msg("%s: %s: %s: %s", #call, err_name(e_), fault_.who, fault_.detail);    \
+#define OK_OR_FAIL(call)                                                                                     \
+    do {                                                                                                     \
+        fault_clear(&fault_);                                                                                \
+        err_t e_ = (call);                                                                                   \
+        if (e_ != OK)                                                                                        \
+            fail_msg("%s: %s: %s: %s", #call, err_name(e_), fault_.who, fault_.detail);                      \
     } while (0)
 
 void lab_ceremony(struct lab *l); /* entries and record */

@@ -143,8 +143,8 @@ static void write_export(struct lab *l, hash_t *id)
     struct export_content content = {l->place, b->count, b->root, b->tallies};
     memset(older.b, 0x5a, HASH_LEN);
     places_get(l->places, l->place, &p);
-    OK_OR_FAIL(export_header_make(&o, id, &l->ctx, &content, b->revision, b->revision ? &older : NULL, 500000, &s,
-                                  &fault_));
+    OK_OR_FAIL(export_header_make(&o, id, &l->ctx, &content, b->revision, b->revision ? &older : NULL, 500000,
+                                  &s, &fault_));
     for (size_t i = 0; i < b->count; i++)
         cbor_put_bytes(&o, b->ballot[i].data, b->ballot[i].len);
     snprintf(name, sizeof name, "exports/%s.cexp", p.id);
@@ -236,7 +236,8 @@ static void build(struct lab *l, uint32_t place)
     struct place p;
     OK_OR_FAIL(node_new(&n, &l->ctx, place));
     places_get(l->places, place, &p);
-    for (int64_t c = places_first_child(l->places, place); c >= 0; c = places_next_sibling(l->places, (uint32_t)c)) {
+    for (int64_t c = places_first_child(l->places, place); c >= 0;
+         c = places_next_sibling(l->places, (uint32_t)c)) {
         build(l, (uint32_t)c);
         OK_OR_FAIL(node_add(n, &l->ctx, l->node[c], &l->node_hash[c]));
     }

@@ -214,11 +214,11 @@ static void exception_escapes(struct lab *l, enum lab_stage s)
 
 /* --- ceremony --- */
 
-#define KNOB(name, field, value)                      \
-    static void name(struct lab *l, enum lab_stage s) \
-    {                                                 \
-        if (s == LAB_START)                           \
-            l->field = value;                         \
+#define KNOB(name, field, value)                                                                             \
+    static void name(struct lab *l, enum lab_stage s)                                                        \
+    {                                                                                                        \
+        if (s == LAB_START)                                                                                  \
+            l->field = value;                                                                                \
     }
 
 KNOB(two_rosters, bad_roster, 1)
@@ -651,11 +651,13 @@ static void forged_batch(struct lab *l, enum lab_stage s)
     add_point(l, &p->D[0][0], &minus);
     add_point(l, &p->D[0][1], &delta);
     put_statement(l, p);
-    /* The proof of seat 2 over these values, as well as it can be made: honest responses, statement that is not. */
+    /* The proof of seat 2 over these values, as well as it can be made: honest responses, statement that is
+     * not. */
     for (size_t i = 0; i < 1; i++) {
         const struct plan_unit *u = &l->plan->unit[i];
-        struct dleq_statement st = {&l->m->election, &l->r->id, &l->plan->id, u->place,
-                                    l->m->contest[u->contest].id, 2, &l->r->seat[1].S, u->option_count, u->A, p->D[i]};
+        struct dleq_statement st = {
+            &l->m->election,  &l->r->id,       &l->plan->id, u->place, l->m->contest[u->contest].id, 2,
+            &l->r->seat[1].S, u->option_count, u->A,         p->D[i]};
         uint8_t rnd[32];
         random_bytes(rnd, sizeof rnd);
         OK_OR_FAIL(dleq_prove(l->g, &p->proof[i], &st, &l->share[1], rnd));
@@ -696,9 +698,14 @@ static void equivocation(struct lab *l, enum lab_stage s)
         return;
     lab_partial(l, 2, &l->plan->id);
     struct fault fault_;
-    struct entry e = {.kind = ENTRY_PARTIAL, .ceremony = l->roster.ceremony, .subject = l->plan->id,
-                      .author = l->roster.seat[1].identity, .statement = l->statement.data,
-                      .statement_len = l->statement.len, .evidence = l->evidence.data, .evidence_len = l->evidence.len};
+    struct entry e = {.kind = ENTRY_PARTIAL,
+                      .ceremony = l->roster.ceremony,
+                      .subject = l->plan->id,
+                      .author = l->roster.seat[1].identity,
+                      .statement = l->statement.data,
+                      .statement_len = l->statement.len,
+                      .evidence = l->evidence.data,
+                      .evidence_len = l->evidence.len};
     struct target *t;
     struct partial *p;
     OK_OR_FAIL(plan_targets(&t, &l->ctx, l->plan));

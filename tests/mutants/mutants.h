@@ -7,8 +7,9 @@
 
 struct mutant {
     const char *name;
-    const char *target;   /* id of the check that it is there for */
-    const char *expected; /* ids of all checks that must fail, separated by spaces, in the order of the table */
+    const char *target; /* id of the check that it is there for */
+    const char
+        *expected; /* ids of all checks that must fail, separated by spaces, in the order of the table */
     void (*hook)(struct lab *l, enum lab_stage s);
     int other_anchor; /* verified against the anchor of another election */
 };

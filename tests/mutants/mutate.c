@@ -50,8 +50,8 @@ static void put_messages(const char *dir, const struct lab *l)
     const struct partial *two[] = {l->partial[0], l->partial[1]};
     anchor_write(&o, &l->m->election, &l->r->id);
     put_message(dir, "anchor", QRTEXT_CEREMONY, &o);
-    assert_int_equal(resultqr_make(&q, l->m, l->r, &l->plan->id, l->target, 0, "Whole", l->result->row[0].votes, two, 2,
-                                   &f),
+    assert_int_equal(resultqr_make(&q, l->m, l->r, &l->plan->id, l->target, 0, "Whole",
+                                   l->result->row[0].votes, two, 2, &f),
                      OK);
     resultqr_write(&o, q);
     put_message(dir, "result", QRTEXT_RESULT, &o);

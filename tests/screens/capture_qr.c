@@ -1,5 +1,6 @@
-/* Reads a screen as "tmux capture-pane -p -e" gives it, paints its cells as pixels, and prints the QR codes that
- * are in the picture, one a line. Exit status 1 if there are none. usage: capture_qr [PNG], to keep the picture. */
+/* Reads a screen as "tmux capture-pane -p -e" gives it, paints its cells as pixels, and prints the QR codes
+ * that are in the picture, one a line. Exit status 1 if there are none. usage: capture_qr [PNG], to keep the
+ * picture. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

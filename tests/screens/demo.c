@@ -1,6 +1,6 @@
 /* Every block, field and kind of page on the screen, for tests/screens/run.sh.
- * usage: demo [--lines] [--es] [--rehearsal] [--ascii] PAGE...   (pages one after the other; the last line printed
- * says how it ended) */
+ * usage: demo [--lines] [--es] [--rehearsal] [--ascii] PAGE...   (pages one after the other; the last line
+ * printed says how it ended) */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +23,8 @@ static err_t blocks(struct ui *ui, int *action, struct fault *f)
 {
     static const enum table_kind kinds[] = {TABLE_LEFT, TABLE_RIGHT, TABLE_BAR};
     static const enum message heads[] = {MSG_DEMO_TOKEN, MSG_BYTE, MSG_LINE};
-    const char *rows[][3] = {{"Ana Pérez", "12", "12"}, {"Jürgen \x1b[31mroot", "7", "7"}, {"O'Neil", "3", "3"}};
+    const char *rows[][3] = {
+        {"Ana Pérez", "12", "12"}, {"Jürgen \x1b[31mroot", "7", "7"}, {"O'Neil", "3", "3"}};
     struct page_event event;
     struct page *p = page_new(ui, MSG_DEMO_CEREMONY);
     page_help(p, MSG_HELP_BACK);
@@ -175,7 +176,7 @@ static err_t slice(void *ctx, struct job_report *r)
     snprintf(r->what, sizeof r->what, "slices");
     usleep(20000);
     r->total = 150;
-    r->done = (uint64_t)++*n;
+    r->done = (uint64_t)++ * n;
     r->ended = *n == 150;
     return OK;
 }

@@ -13,7 +13,6 @@
 #include "ceremony/base/file.h"
 #include "ceremony/base/secret.h"
 #include "ceremony/math/hpke.h"
-#include "ceremony/base/secret.h"
 
 #define TMP "build/tests/tmp"
 

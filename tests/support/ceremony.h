@@ -1,8 +1,9 @@
 /* Whole ceremonies for tests, with tokens in memory (softkeys.h) and boards in build/tests/tmp.
  *
- * A world has n parties. Each has a token and either a board directory of its own, which world_exchange merges
- * like couriers do, or one directory for all (shared). Phases run for all seats, or for a mask; between phases a test
- * misbehaves with the evil_ functions, which sign with a party's own token. Everything asserts by cmocka. */
+ * A world has n parties. Each has a token and either a board directory of its own, which world_exchange
+ * merges like couriers do, or one directory for all (shared). Phases run for all seats, or for a mask;
+ * between phases a test misbehaves with the evil_ functions, which sign with a party's own token. Everything
+ * asserts by cmocka. */
 #ifndef TESTS_SUPPORT_CEREMONY_H
 #define TESTS_SUPPORT_CEREMONY_H
 
@@ -26,9 +27,9 @@ struct world {
     uint32_t n, t;
     char dir[256];
     struct party party[PARTIES_MAX];
-    struct roster *roster; /* after world_roster */
+    struct roster *roster;          /* after world_roster */
     uint32_t party_of[PARTIES_MAX]; /* [seat - 1]: index of the party */
-    struct cut cut;        /* after world_cut */
+    struct cut cut;                 /* after world_cut */
     struct outcome *outcome;
     struct record *record; /* after world_record */
 };
@@ -47,8 +48,8 @@ void board_inject(struct board *b, const char *from);
 /* Everything that anybody has reaches everybody; boards are reopened. */
 void world_exchange(struct world *w);
 
-void world_enroll(struct world *w);              /* all parties, then exchange */
-void world_roster(struct world *w);              /* made and signed by all */
+void world_enroll(struct world *w);               /* all parties, then exchange */
+void world_roster(struct world *w);               /* made and signed by all */
 void world_deal(struct world *w, uint32_t seats); /* seats: bits */
 /* Made by the lowest seat not absent and signed by it. */
 void world_cut(struct world *w, uint32_t absent);
@@ -66,9 +67,16 @@ const struct entry *evil_post_as(struct world *w, const struct signer *s, enum e
                                  const hash_t *ceremony, const hash_t *subject, struct cbor_out *statement,
                                  struct cbor_out *evidence);
 
-enum bad_share { SHARE_OFF, SHARE_GARBAGE, SHARE_NOT_CANONICAL, SHARE_OTHER_SEAT, SHARE_BAD_POINT, SHARE_SEED };
+enum bad_share {
+    SHARE_OFF,
+    SHARE_GARBAGE,
+    SHARE_NOT_CANONICAL,
+    SHARE_OTHER_SEAT,
+    SHARE_BAD_POINT,
+    SHARE_SEED
+};
 struct evil_deal {
-    uint32_t victims;      /* whose shares are bad, and how */
+    uint32_t victims; /* whose shares are bad, and how */
     enum bad_share how;
     const scalar_t *twist; /* added to a_1: another polynomial with the same C_0; NULL: nothing */
     const point_t *C0;     /* a first point of somebody else, or NULL */

@@ -9,8 +9,8 @@ err_t trustee_seed(struct trustee *t, uint8_t **secret_seed, struct fault *f)
     return vault_secret_seed(t->vault.ctx, secret_seed, f);
 }
 
-err_t trustee_share_of(struct trustee *t, scalar_t *secret_share, const struct roster *r, const struct deal *d,
-                       uint32_t seat, struct fault *f)
+err_t trustee_share_of(struct trustee *t, scalar_t *secret_share, const struct roster *r,
+                       const struct deal *d, uint32_t seat, struct fault *f)
 {
     struct sealed s;
     TRY(trustee_ready(t, r, 0, f));
@@ -18,7 +18,8 @@ err_t trustee_share_of(struct trustee *t, scalar_t *secret_share, const struct r
     return vault_secret_share_of(t->vault.ctx, secret_share, d, &s, f);
 }
 
-err_t share_rebuild(struct trustee *t, const struct record *r, scalar_t **secret, uint32_t *seat, struct fault *f)
+err_t share_rebuild(struct trustee *t, const struct record *r, scalar_t **secret, uint32_t *seat,
+                    struct fault *f)
 {
     struct vault_shares *in;
     struct bytes confirmation;

@@ -147,7 +147,8 @@ static err_t soft_bind(void *ctx, const struct key_label *label, enum binding wh
     return OK;
 }
 
-static err_t soft_bound(void *ctx, hash_t *value, const struct key_label *label, enum binding what, struct fault *f)
+static err_t soft_bound(void *ctx, hash_t *value, const struct key_label *label, enum binding what,
+                        struct fault *f)
 {
     struct softkeys *k = ctx;
     memset(value, 0, sizeof *value);
@@ -172,7 +173,8 @@ static err_t soft_rebind(void *ctx, const struct key_label *label, enum binding 
         e->is_torn = 0;
         return OK;
     }
-    if (e == NULL || what != BIND_PLAN || e->is_torn || !e->is_bound[what] || hash_cmp(&e->bound[what], from) != 0)
+    if (e == NULL || what != BIND_PLAN || e->is_torn || !e->is_bound[what] ||
+        hash_cmp(&e->bound[what], from) != 0)
         return fault_set(f, ERR_TOKEN_BOUND, "bound to another value");
     e->bound[what] = *to;
     return OK;
@@ -216,7 +218,7 @@ static void soft_close(void *ctx)
 }
 
 static const struct keystore_ops soft_ops = {
-    soft_info, soft_random, soft_keys_make, soft_keys_find, soft_sign,   soft_ecdh,  soft_bind,
+    soft_info,  soft_random, soft_keys_make, soft_keys_find, soft_sign,   soft_ecdh,  soft_bind,
     soft_bound, soft_rebind, soft_retire,    soft_forget,    soft_labels, soft_close,
 };
 

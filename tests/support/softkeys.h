@@ -1,5 +1,5 @@
-/* A token in memory for tests: P-256 keys, bindings, and everything that can go wrong on cue. Its keys are open to the
- * test, so that an attack can sign with them. One session: keystore close() does nothing. */
+/* A token in memory for tests: P-256 keys, bindings, and everything that can go wrong on cue. Its keys are
+ * open to the test, so that an attack can sign with them. One session: keystore close() does nothing. */
 #ifndef TESTS_SUPPORT_SOFTKEYS_H
 #define TESTS_SUPPORT_SOFTKEYS_H
 

@@ -16,16 +16,16 @@
 #include "ceremony/base/secret.h"
 #include "tally/ballot_form.h"
 
-#define OK_OR_FAIL(call)                                                                   \
-    do {                                                                                   \
-        struct fault fault_, *fp_ = &fault_;                                               \
-        fault_clear(fp_);                                                                  \
-        err_t e_ = (call);                                                                 \
-        if (e_ != OK) {                                                                    \
-            char text_[1200];                                                              \
-            fault_text(text_, sizeof text_, fp_);                                          \
-            fail_msg("%s: %s: %s", #call, err_name(e_), text_);                            \
-        }                                                                                  \
+#define OK_OR_FAIL(call)                                                                                     \
+    do {                                                                                                     \
+        struct fault fault_, *fp_ = &fault_;                                                                 \
+        fault_clear(fp_);                                                                                    \
+        err_t e_ = (call);                                                                                   \
+        if (e_ != OK) {                                                                                      \
+            char text_[1200];                                                                                \
+            fault_text(text_, sizeof text_, fp_);                                                            \
+            fail_msg("%s: %s: %s", #call, err_name(e_), text_);                                              \
+        }                                                                                                    \
     } while (0)
 
 static const char rows_default[] = "whole,nation,,Whole,,\n"
@@ -202,7 +202,8 @@ static void order_of(size_t *order, const struct tree_box *box)
     for (size_t i = 0; i < box->count; i++) {
         size_t at = i;
         for (; at > i / BALLOT_BATCH * BALLOT_BATCH &&
-               hash_cmp(&box->info[order[at - 1]].id, &box->info[i].id) > 0; at--)
+               hash_cmp(&box->info[order[at - 1]].id, &box->info[i].id) > 0;
+             at--)
             order[at] = order[at - 1];
         order[at] = i;
     }
@@ -219,8 +220,8 @@ static void export_box(struct tree *t, const char *name, const char *place, cons
     OK_OR_FAIL(export_writer_open(&w, &t->ctx, tree_place(t, place), path, &fault_));
     for (size_t i = 0; i < box->count; i++)
         OK_OR_FAIL(export_writer_item(w, box->ballot[order[i]].data, box->ballot[order[i]].len, &fault_));
-    OK_OR_FAIL(export_writer_finish(w, id, tallies, revision, replaces, 500000, signkey_signer(t->key),
-                                    &fault_));
+    OK_OR_FAIL(
+        export_writer_finish(w, id, tallies, revision, replaces, 500000, signkey_signer(t->key), &fault_));
 }
 
 void tree_export(struct tree *t, const char *name, const char *place, const struct tree_box *box,

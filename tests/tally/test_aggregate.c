@@ -1,9 +1,9 @@
 /* Aggregation: what is refused and named, what counts, interruption, the same bytes from the same set. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@
 
 struct log {
     size_t verified, known, refused, replaced, dropped, missing, nodes, few;
-    err_t last; /* error of the last refusal */
+    err_t last;                             /* error of the last refusal */
     char place[TEXT_ID_MAX + 1], file[256]; /* of it */
     char dropped_from[TEXT_ID_MAX + 1];
     size_t stop_after; /* verified exports; 0: never */
@@ -62,9 +62,9 @@ static err_t run(struct tree *t, const char *work, const struct aggregate_option
     l->stop_after = stop;
     struct aggregate_report report = {l, listen};
     snprintf(name, sizeof name, "%s-records", work);
-    err_t e = aggregate(r, &t->ctx, tree_path(t, exports, "exports", NULL),
-                        tree_path(t, work_dir, work, NULL), tree_path(t, records, name, NULL), options,
-                        &report, &f);
+    err_t e =
+        aggregate(r, &t->ctx, tree_path(t, exports, "exports", NULL), tree_path(t, work_dir, work, NULL),
+                  tree_path(t, records, name, NULL), options, &report, &f);
     assert_int_equal(e, f.err);
     return e;
 }
@@ -168,8 +168,8 @@ static void remove_file(struct tree *t, const char *name)
 
 static void many_rows(char *rows, size_t size, size_t n)
 {
-    size_t at = (size_t)snprintf(rows, size,
-                                 "whole,nation,,Whole,,\na,county,whole,A,,\nb,county,whole,B,,\n");
+    size_t at =
+        (size_t)snprintf(rows, size, "whole,nation,,Whole,,\na,county,whole,A,,\nb,county,whole,B,,\n");
     for (size_t i = 0; i < n; i++)
         at += (size_t)snprintf(rows + at, size - at, "p%zu,precinct,%s,P,one,\n", i, i < n / 2 ? "a" : "b");
 }
@@ -359,15 +359,27 @@ static void test_refused(void **state)
     write_file(&t, "bad", data, len);
     expect_refused(&t, "bad", ERR_PROOF, "a2");
     data[len - 1] ^= 1;
-    uint8_t *root = memmem(data, len, "\x62""a2", 3);
+    uint8_t *root = memmem(data, len,
+                           "\x62"
+                           "a2",
+                           3);
     assert_non_null(root);
-    memcpy(root, "\x62""zz", 3); /* unknown place */
+    memcpy(root,
+           "\x62"
+           "zz",
+           3); /* unknown place */
     write_file(&t, "bad", data, len);
     expect_refused(&t, "bad", ERR_UNKNOWN, "");
-    memcpy(root, "\x62""a1", 3); /* known, but not signed so */
+    memcpy(root,
+           "\x62"
+           "a1",
+           3); /* known, but not signed so */
     write_file(&t, "bad", data, len);
     expect_refused(&t, "bad", ERR_SIGNATURE, "");
-    memcpy(root, "\x62""a2", 3);
+    memcpy(root,
+           "\x62"
+           "a2",
+           3);
     hash_t election = t.m->election;
     uint8_t *e = memmem(data, len, election.b, HASH_LEN);
     e[0] ^= 1;
@@ -711,8 +723,8 @@ static err_t trustee(struct tree *t, const struct plan *p, struct plan *older, s
     struct plan_set set = {&older, older != NULL};
     struct aggregate_report report = {l, listen};
     memset(l, 0, sizeof *l);
-    return aggregate_verified(r, &t->ctx, tree_path(t, exports, "exports", NULL), tree_path(t, work, "mine", NULL), p,
-                              &set, NULL, &report, f);
+    return aggregate_verified(r, &t->ctx, tree_path(t, exports, "exports", NULL),
+                              tree_path(t, work, "mine", NULL), p, &set, NULL, &report, f);
 }
 
 /* Six ballots become ten, and one of the six is not among them: numbers tell nothing, ballots do. */
@@ -738,7 +750,8 @@ static void test_exchange(void **state)
     assert_int_equal(l.few, 1);
     assert_int_equal(trustee(&t, second, NULL, &r, &l, &f), ERR_MINIMUM);
 
-    /* No plan was signed before the correction: worth a note. Later plans that show the same of a1 are good. */
+    /* No plan was signed before the correction: worth a note. Later plans that show the same of a1 are good.
+     */
     assert_int_equal(trustee(&t, fresh, NULL, &r, &l, &f), OK);
     assert_int_equal(r.few, 1);
     assert_int_equal(l.few, 1);
@@ -806,14 +819,22 @@ static void test_exchange_of_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kill),        cmocka_unit_test(test_good),
-        cmocka_unit_test(test_empty),       cmocka_unit_test(test_import),
-        cmocka_unit_test(test_refused),     cmocka_unit_test(test_false_counts),
-        cmocka_unit_test(test_other_place), cmocka_unit_test(test_conflict),
-        cmocka_unit_test(test_copy),        cmocka_unit_test(test_correction),
-        cmocka_unit_test(test_ballot_twice), cmocka_unit_test(test_work),
-        cmocka_unit_test(test_verified),    cmocka_unit_test(test_exchange),
-        cmocka_unit_test(test_exchange_by_steps), cmocka_unit_test(test_exchange_of_many),
+        cmocka_unit_test(test_kill),
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_import),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_false_counts),
+        cmocka_unit_test(test_other_place),
+        cmocka_unit_test(test_conflict),
+        cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_correction),
+        cmocka_unit_test(test_ballot_twice),
+        cmocka_unit_test(test_work),
+        cmocka_unit_test(test_verified),
+        cmocka_unit_test(test_exchange),
+        cmocka_unit_test(test_exchange_by_steps),
+        cmocka_unit_test(test_exchange_of_many),
     };
     return cmocka_run_group_tests_name("tally/aggregate", tests, NULL, NULL);
 }

@@ -436,7 +436,8 @@ static void test_import(void **state)
         cbor_put_raw(&changed, item[1].data, (size_t)(at - item[1].data) + 6);
         cbor_put_raw(&changed, claim, sizeof claim);
         cbor_put_raw(&changed, at + sizeof is, item[1].len - (size_t)(at - item[1].data) - sizeof is);
-        assert_int_equal(count_parse_var(&c, &x->ctx, changed.data, changed.len, &f), last == 0xfe ? OK : ERR_LIMIT);
+        assert_int_equal(count_parse_var(&c, &x->ctx, changed.data, changed.len, &f),
+                         last == 0xfe ? OK : ERR_LIMIT);
         count_free(c);
         cbor_out_free(&changed);
     }

@@ -102,19 +102,19 @@ static int has(const struct plan *p, const char *place, uint32_t contest)
 }
 
 /* What a check must say: exactly this rule, and the error. */
-#define ASSERT_BROKEN(t, p, name, err, rule)                 \
-    do {                                                     \
-        struct seen s_;                                      \
-        assert_int_equal(check(t, p, name, &s_), err);       \
-        assert_string_equal(s_.rules, rule " ");             \
+#define ASSERT_BROKEN(t, p, name, err, rule)                                                                 \
+    do {                                                                                                     \
+        struct seen s_;                                                                                      \
+        assert_int_equal(check(t, p, name, &s_), err);                                                       \
+        assert_string_equal(s_.rules, rule " ");                                                             \
     } while (0)
 
-#define ASSERT_GOOD(t, p, name)                              \
-    do {                                                     \
-        struct seen s_;                                      \
-        err_t e_ = check(t, p, name, &s_);                   \
-        if (e_ != OK)                                        \
-            fail_msg("%s: %s", err_name(e_), s_.rules);      \
+#define ASSERT_GOOD(t, p, name)                                                                              \
+    do {                                                                                                     \
+        struct seen s_;                                                                                      \
+        err_t e_ = check(t, p, name, &s_);                                                                   \
+        if (e_ != OK)                                                                                        \
+            fail_msg("%s: %s", err_name(e_), s_.rules);                                                      \
     } while (0)
 
 static const struct tree_votes plenty[] = {{"a1", 500, 400, 0, 0}, {"a2", 40, 40, 0, 0}, {"a3", 30, 0, 0, 0},
@@ -224,11 +224,11 @@ static void test_leave_out_subtree(void **state)
     (void)state;
     struct tree t;
     tree_new(&t, &(struct tree_shape){.levels = deep_levels, .decrypt = deep_levels, .rows = deep_rows});
-    tree_records(&t, "records",
-                 (struct tree_votes[]){
-                     {"sa1", 30, 0, 0, 0}, {"sa2", 30, 0, 0, 0}, {"sb1", 4, 0, 0, 0}, {"ua1", 900, 0, 0, 0},
-                     {0}},
-                 NULL);
+    tree_records(
+        &t, "records",
+        (struct tree_votes[]){
+            {"sa1", 30, 0, 0, 0}, {"sa2", 30, 0, 0, 0}, {"sb1", 4, 0, 0, 0}, {"ua1", 900, 0, 0, 0}, {0}},
+        NULL);
     struct plan *p = make(&t, "records");
     assert_true(has(p, "w", 0) && has(p, "s", 0) && has(p, "u", 0) && has(p, "ua", 0) && has(p, "ua1", 0));
     assert_false(has(p, "sa", 0) || has(p, "sa1", 0) || has(p, "sa2", 0));
@@ -270,8 +270,12 @@ static void test_groups(void **state)
     struct tree t;
     tree_new(&t, &(struct tree_shape){.rows = group_rows});
     tree_records(&t, "records",
-                 (struct tree_votes[]){{"a1", 6, 6, 0, 0}, {"a2", 50, 0, 0, 0}, {"a3", 7, 0, 0, 0},
-                                       {"a4", 0, 0, 1, 0}, {"b1", 80, 80, 0, 0}, {0}},
+                 (struct tree_votes[]){{"a1", 6, 6, 0, 0},
+                                       {"a2", 50, 0, 0, 0},
+                                       {"a3", 7, 0, 0, 0},
+                                       {"a4", 0, 0, 1, 0},
+                                       {"b1", 80, 80, 0, 0},
+                                       {0}},
                  NULL);
     struct plan *p = make(&t, "records");
     size_t i = 0;
@@ -280,7 +284,7 @@ static void test_groups(void **state)
     assert_true(i < p->unit_count);
     assert_int_equal(p->unit[i].is_group, 1);
     assert_int_equal(p->unit[i].ballots, 13);
-    assert_int_equal(p->unit[i].member_count, 2); /* a4 is missing */
+    assert_int_equal(p->unit[i].member_count, 2);                         /* a4 is missing */
     assert_false(has(p, "small", 1) || has(p, "a", 1) || has(p, "b", 1)); /* judge: 6 ballots in a */
     assert_true(has(p, "whole", 1));
     ASSERT_GOOD(&t, p, "records");
@@ -544,8 +548,8 @@ static void test_undecryptable(void **state)
 static void move_ballots(const struct tree *t, struct node *n, void *arg)
 {
     (void)t;
-    n->ballots += (uint64_t)*(int64_t *)arg;
-    n->tallies->tally[0].ballots += (uint64_t)*(int64_t *)arg;
+    n->ballots += (uint64_t) * (int64_t *)arg;
+    n->tallies->tally[0].ballots += (uint64_t) * (int64_t *)arg;
 }
 
 static void move_sum(const struct tree *t, struct node *n, void *arg)
@@ -705,7 +709,8 @@ static void test_supersede(void **state)
     tree_free(&t);
 }
 
-/* 10 more ballots, then 11 fewer: each step is large enough, but the third plan minus the first is one ballot. */
+/* 10 more ballots, then 11 fewer: each step is large enough, but the third plan minus the first is one
+ * ballot. */
 static void test_supersede_chain(void **state)
 {
     (void)state;
@@ -879,7 +884,8 @@ static struct plan *try_after(struct tree *t, const char *name, struct plan *old
     return p;
 }
 
-/* If the rules accept a plan after another, no combination of both is about fewer ballots than the minimum. */
+/* If the rules accept a plan after another, no combination of both is about fewer ballots than the minimum.
+ */
 static void test_supersede_random(void **state)
 {
     (void)state;
@@ -982,7 +988,8 @@ static void test_parse_node(void **state)
     tree_new(&t, &(struct tree_shape){0});
     struct tree_votes v[] = {{"a1", 500, 400, 0, 0}, {"a2", 0, 0, 1, 0}, {0}};
     tree_records(&t, "records", v, NULL);
-    assert_int_equal(file_read(&data, &len, tree_path(&t, path, "records", "county/a.cbor"), 1 << 20, &f), OK);
+    assert_int_equal(file_read(&data, &len, tree_path(&t, path, "records", "county/a.cbor"), 1 << 20, &f),
+                     OK);
     uint32_t a = tree_place(&t, "a");
     for (size_t i = 0; i < len; i++) {
         assert_int_not_equal(node_parse_var(&n, &t.ctx, a, data, i, &f), OK);

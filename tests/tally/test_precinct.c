@@ -773,11 +773,13 @@ static void test_kill(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cast),          cmocka_unit_test(test_refused), cmocka_unit_test(test_used_id),
-        cmocka_unit_test(test_cast_batch), cmocka_unit_test(test_rolled_back),
-         cmocka_unit_test(test_bound),   cmocka_unit_test(test_changed),
-        cmocka_unit_test(test_receipts),      cmocka_unit_test(test_close),   cmocka_unit_test(test_correct),
-        cmocka_unit_test(test_order_is_gone), cmocka_unit_test(test_budget),  cmocka_unit_test(test_kill),
+        cmocka_unit_test(test_cast),          cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_used_id),       cmocka_unit_test(test_cast_batch),
+        cmocka_unit_test(test_rolled_back),   cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_changed),       cmocka_unit_test(test_receipts),
+        cmocka_unit_test(test_close),         cmocka_unit_test(test_correct),
+        cmocka_unit_test(test_order_is_gone), cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_kill),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

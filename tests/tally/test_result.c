@@ -171,7 +171,8 @@ static void a_stranger_is_no_seat(void **state)
     struct fault f;
     const struct entry *e;
     shares_post(s, 1, &s->plan, 0);
-    assert_int_equal(board_find(s->b, &e, NULL, ENTRY_PARTIAL, &r->ceremony, &r->seat[0].identity, &s->plan), OK);
+    assert_int_equal(board_find(s->b, &e, NULL, ENTRY_PARTIAL, &r->ceremony, &r->seat[0].identity, &s->plan),
+                     OK);
     struct entry copy = *e;
     copy.author = r->Y;
     fault_clear(&f);

@@ -69,7 +69,8 @@ static void show_failures(const struct verify_report *r)
     for (size_t i = 0; i < r->count; i++)
         for (size_t k = 0; k < r->outcome[i].failure_kept; k++) {
             const struct verify_failure *x = &r->outcome[i].failure[k];
-            print_message("    %s: %s %s %s [%s]\n", r->outcome[i].id, x->file, x->who, x->detail, err_name(x->err));
+            print_message("    %s: %s %s %s [%s]\n", r->outcome[i].id, x->file, x->who, x->detail,
+                          err_name(x->err));
         }
 }
 
@@ -163,14 +164,16 @@ static void by_a_stranger(struct lab *l, enum lab_stage s)
         return;
     struct signer official = softkeys_signer(l->official, 0);
     lab_partial(l, 3, &l->plan->id);
-    assert_int_equal(entry_make(&e, ENTRY_PARTIAL, &l->m->election, &l->roster.ceremony, &l->plan->id, &l->statement,
-                                &l->evidence, &official, &f), OK);
+    assert_int_equal(entry_make(&e, ENTRY_PARTIAL, &l->m->election, &l->roster.ceremony, &l->plan->id,
+                                &l->statement, &l->evidence, &official, &f),
+                     OK);
     assert_int_equal(bundle_entry_name(name, sizeof name, e), OK);
     lab_write(l, name, e->bytes, e->bytes_len);
     entry_free(e);
 }
 
-/* The seat that was not needed repeats itself with bad proofs: each costs whoever checks it as much as a good one. */
+/* The seat that was not needed repeats itself with bad proofs: each costs whoever checks it as much as a good
+ * one. */
 static void bad_and_again(struct lab *l, enum lab_stage s)
 {
     if (s == LAB_PARTIAL && l->seat == 3)
@@ -228,8 +231,8 @@ static void third_plan(struct lab *l, enum lab_stage s)
         cbor_out_free(&st);
 }
 
-/* Who decrypted the first of three plans, each signed as the successor of the one before, did nothing wrong. Seat 3
- * alone, whose part is not used, opens nothing else: without the chain that is a note. */
+/* Who decrypted the first of three plans, each signed as the successor of the one before, did nothing wrong.
+ * Seat 3 alone, whose part is not used, opens nothing else: without the chain that is a note. */
 static void test_third_plan(void **state)
 {
     struct fixture *x = *state;
@@ -341,7 +344,8 @@ static void expect_failure(const struct fixture *x, const char *name, size_t at,
 {
     struct verify_report *r = run(x->good, x->anchor, 1);
     if (verify_exit_status(r) != 1)
-        fail_msg("%s: byte %zu can be changed%s", name, at, by_more_than_sums ? " if SHA256SUMS is changed with it" : "");
+        fail_msg("%s: byte %zu can be changed%s", name, at,
+                 by_more_than_sums ? " if SHA256SUMS is changed with it" : "");
     verify_report_free(r);
 }
 
@@ -421,7 +425,8 @@ static void test_holes(void **state)
     struct fixture *x = *state;
     char path[512], entry[256];
     lab_entry_name(x->l, ENTRY_PARTIAL, 1, entry);
-    const char *name[] = {"manifest.json", "plan.cbor", "result.cbor", "index.html", "exports/a1.cexp", entry};
+    const char *name[] = {"manifest.json", "plan.cbor",       "result.cbor",
+                          "index.html",    "exports/a1.cexp", entry};
     for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
         size_t len;
         uint8_t *data = lab_read(x->l, name[i], &len);
@@ -470,8 +475,8 @@ static struct verify_report *run_message(char kind, const struct cbor_out *o, co
     return r;
 }
 
-static void expect_message(char kind, const struct cbor_out *o, const char *bundle, const struct verify_options *opt,
-                           int exit_status, const char *ids)
+static void expect_message(char kind, const struct cbor_out *o, const char *bundle,
+                           const struct verify_options *opt, int exit_status, const char *ids)
 {
     char got[512];
     struct verify_report *r = run_message(kind, o, bundle, opt);
@@ -499,7 +504,8 @@ static void test_result_message(void **state)
     struct cbor_out o = CBOR_OUT_INIT;
     hash_t key;
     char words[WORDS_TEXT_SIZE];
-    struct verify_options none = {0}, anchor = {.anchor = x->anchor}, keyed = {.anchor = x->anchor, .key = words},
+    struct verify_options none = {0}, anchor = {.anchor = x->anchor},
+                          keyed = {.anchor = x->anchor, .key = words},
                           other = {.anchor = x->anchor, .key = x->anchor}, wrong = {.anchor = words};
     assert_int_equal(resultqr_key_hash(&key, &q->election, &q->record, &q->Y), OK);
     assert_int_equal(words_put(words, &words_en, &key), OK);
@@ -552,8 +558,13 @@ static void test_receipt_message(void **state)
 {
     struct fixture *x = *state;
     const struct lab_box *b = &x->l->box[lab_place(x->l, "a1")];
-    struct receipt r = {.election = x->l->m->election, .record = x->l->r->id, .ballot = b->info[2].id, .root = b->root,
-                        .place = "a1", .size = b->count, .index = 2};
+    struct receipt r = {.election = x->l->m->election,
+                        .record = x->l->r->id,
+                        .ballot = b->info[2].id,
+                        .root = b->root,
+                        .place = "a1",
+                        .size = b->count,
+                        .index = 2};
     hash_t leaves[LAB_BALLOTS_MAX];
     struct cbor_out o = CBOR_OUT_INIT;
     struct verify_options none = {0}, anchor = {.anchor = x->anchor};
@@ -580,24 +591,15 @@ static void test_receipt_message(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),
-        cmocka_unit_test(test_words),
-        cmocka_unit_test(test_no_anchor),
-        cmocka_unit_test(test_print),
-        cmocka_unit_test(test_good_import),
-        cmocka_unit_test(test_added_entries),
-        cmocka_unit_test(test_third_plan),
-        cmocka_unit_test(test_other_plan_opened),
-        cmocka_unit_test(test_mutants),
-        cmocka_unit_test(test_every_check_has_a_mutant),
-        cmocka_unit_test(test_any_byte),
-        cmocka_unit_test(test_any_byte_with_sums),
-        cmocka_unit_test(test_cut_off),
-        cmocka_unit_test(test_holes),
-        cmocka_unit_test(test_not_a_bundle),
-        cmocka_unit_test(test_result_message),
-        cmocka_unit_test(test_anchor_message),
-        cmocka_unit_test(test_receipt_message),
+        cmocka_unit_test(test_good),           cmocka_unit_test(test_words),
+        cmocka_unit_test(test_no_anchor),      cmocka_unit_test(test_print),
+        cmocka_unit_test(test_good_import),    cmocka_unit_test(test_added_entries),
+        cmocka_unit_test(test_third_plan),     cmocka_unit_test(test_other_plan_opened),
+        cmocka_unit_test(test_mutants),        cmocka_unit_test(test_every_check_has_a_mutant),
+        cmocka_unit_test(test_any_byte),       cmocka_unit_test(test_any_byte_with_sums),
+        cmocka_unit_test(test_cut_off),        cmocka_unit_test(test_holes),
+        cmocka_unit_test(test_not_a_bundle),   cmocka_unit_test(test_result_message),
+        cmocka_unit_test(test_anchor_message), cmocka_unit_test(test_receipt_message),
     };
     return cmocka_run_group_tests_name("tally/verify", tests, setup, teardown);
 }

@@ -66,11 +66,11 @@ static void test_printable(void **state)
 static void test_errors(void **state)
 {
     (void)state;
-#define X(id, class, what, todo)                                                                       \
-    assert_string_equal(message_error_meaning(LANGUAGE_EN, id), err_meaning(id));                      \
-    assert_string_equal(message_error_advice(LANGUAGE_EN, id), err_advice(id));                        \
-    assert_non_null(message_error_meaning(LANGUAGE_ES, id));                                           \
-    assert_int_equal(message_error_advice(LANGUAGE_ES, id)[0] == '\0', err_advice(id)[0] == '\0');     \
+#define X(id, class, what, todo)                                                                             \
+    assert_string_equal(message_error_meaning(LANGUAGE_EN, id), err_meaning(id));                            \
+    assert_string_equal(message_error_advice(LANGUAGE_EN, id), err_advice(id));                              \
+    assert_non_null(message_error_meaning(LANGUAGE_ES, id));                                                 \
+    assert_int_equal(message_error_advice(LANGUAGE_ES, id)[0] == '\0', err_advice(id)[0] == '\0');           \
     assert_string_not_equal(message_error_meaning(LANGUAGE_ES, id), err_meaning(id));
     ERR_LIST(X)
 #undef X

@@ -41,12 +41,28 @@ static void test_keys(void **state)
         const char *bytes;
         int key;
     } known[] = {
-        {"a", 'a'},           {"\xc3\xb1", 0xf1},     {"\r", KEY_ENTER_},    {"\n", KEY_ENTER_},
-        {"\x7f", KEY_ERASE},  {"\x08", KEY_ERASE},    {"\x03", KEY_ESC},     {"\x15", KEY_ERASE_LINE},
-        {"\x1b[A", KEY_UP_},  {"\x1bOA", KEY_UP_},    {"\x1b[5~", KEY_PGUP}, {"\x1b[6~", KEY_PGDN},
-        {"\x1b[Z", KEY_BACKTAB}, {"\x1bOP", KEY_HELP_}, {"\x1b[11~", KEY_HELP_}, {"\x1b[[A", KEY_HELP_},
-        {"\x1b[1;5C", KEY_RIGHT_}, {"\x1b[H", KEY_HOME_}, {"\x1b[4~", KEY_END_}, {"\x1b[99~", KEY_OTHER},
-        {"\xff", KEY_OTHER},  {"\x1b[200\x01", KEY_OTHER},
+        {"a", 'a'},
+        {"\xc3\xb1", 0xf1},
+        {"\r", KEY_ENTER_},
+        {"\n", KEY_ENTER_},
+        {"\x7f", KEY_ERASE},
+        {"\x08", KEY_ERASE},
+        {"\x03", KEY_ESC},
+        {"\x15", KEY_ERASE_LINE},
+        {"\x1b[A", KEY_UP_},
+        {"\x1bOA", KEY_UP_},
+        {"\x1b[5~", KEY_PGUP},
+        {"\x1b[6~", KEY_PGDN},
+        {"\x1b[Z", KEY_BACKTAB},
+        {"\x1bOP", KEY_HELP_},
+        {"\x1b[11~", KEY_HELP_},
+        {"\x1b[[A", KEY_HELP_},
+        {"\x1b[1;5C", KEY_RIGHT_},
+        {"\x1b[H", KEY_HOME_},
+        {"\x1b[4~", KEY_END_},
+        {"\x1b[99~", KEY_OTHER},
+        {"\xff", KEY_OTHER},
+        {"\x1b[200\x01", KEY_OTHER},
     };
     (void)state;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
@@ -96,7 +112,8 @@ static struct page *whole_page(struct ui *ui, size_t *index)
     struct page *p = page_new(ui, MSG_HELP_TITLE, "\x1b[31mtitle");
     page_text(p, MSG_HELP_OTHER);
     page_head(p, MSG_BACK);
-    page_raw(p, "line one\nline two, \xe2\x80\xae reversed and a-word-that-is-longer-than-any-row-could-ever-be-here");
+    page_raw(p, "line one\nline two, \xe2\x80\xae reversed and "
+                "a-word-that-is-longer-than-any-row-could-ever-be-here");
     page_warn(p, MSG_TOO_SMALL);
     page_value(p, "v", MSG_LINE);
     page_value(p, "", MSG_HELP_KEYS);
@@ -254,7 +271,8 @@ static struct page *compare_page(struct ui *ui, uint8_t first)
     return p;
 }
 
-/* Ticks and words come back with the page, but not for another fingerprint, and not once the gate was passed. */
+/* Ticks and words come back with the page, but not for another fingerprint, and not once the gate was passed.
+ */
 static void test_kept(void **state)
 {
     struct ui ui = make_ui(LANGUAGE_EN);

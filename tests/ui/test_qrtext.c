@@ -321,11 +321,12 @@ static void test_mutations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_base45_rfc), cmocka_unit_test(test_base45_exhaustive),
-        cmocka_unit_test(test_base45_bad), cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_order),      cmocka_unit_test(test_missing),
-        cmocka_unit_test(test_conflict),   cmocka_unit_test(test_bad_texts), cmocka_unit_test(test_small_parts),
-        cmocka_unit_test(test_mutations),  cmocka_unit_test(test_vector),
+        cmocka_unit_test(test_base45_rfc),  cmocka_unit_test(test_base45_exhaustive),
+        cmocka_unit_test(test_base45_bad),  cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_order),       cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_conflict),    cmocka_unit_test(test_bad_texts),
+        cmocka_unit_test(test_small_parts), cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_vector),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

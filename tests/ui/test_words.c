@@ -269,11 +269,15 @@ static void test_random_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_list),        cmocka_unit_test(test_list_is_frozen),
+        cmocka_unit_test(test_list),
+        cmocka_unit_test(test_list_is_frozen),
         cmocka_unit_test(test_languages_agree),
-        cmocka_unit_test(test_known),       cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_forms),       cmocka_unit_test(test_wrong),
-        cmocka_unit_test(test_check_word),  cmocka_unit_test(test_anchor),
+        cmocka_unit_test(test_known),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_check_word),
+        cmocka_unit_test(test_anchor),
         cmocka_unit_test(test_random_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
