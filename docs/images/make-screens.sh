@@ -343,6 +343,8 @@ type_in "$line"
 keys Enter
 shot decrypt-confirm "Press y to do it"
 keys y
+shot keeper "as read by the process that holds the token"
+keys Enter
 pin "Your part is done"
 shot decrypted "Your part is done"
 others_type 3 decrypt --plan "$G/tally/plan.cbor" --exports "$G/exports" --work "$G/three"
