@@ -223,6 +223,7 @@ err_t face_language(struct face *face, struct fault *f)
     if (e != OK || ev.action != 1)
         return e;
     face->language = (enum language)at;
+    face->c.language = face->language;
     ui_set_language(face->ui, face->language);
     return OK;
 }
@@ -256,6 +257,7 @@ static err_t take_options(struct face *face, const struct appliance_options *o, 
         snprintf(face->token_filter, sizeof face->token_filter, "%s", o->token);
     face->rehearsal = o->rehearsal;
     face->c.pin = face_pin;
+    face->c.language = face->language;
     face->c.keep_rights = 1;
     face->c.terminal = lend_terminal;
     face->c.terminal_ctx = face;

@@ -554,11 +554,12 @@ err_t keeper_open(struct vault *out, struct sandbox_state *state, const char *ur
     k->opt = *opt;
     err_t e;
     GO(start(k, f));
-    begin(k, &o, KEEPER_OPEN, 4);
+    begin(k, &o, KEEPER_OPEN, 5);
     cbor_put_bytes(&o, uri, strlen(uri));
     cbor_put_uint(&o, opt->last_try != 0);
     cbor_put_uint(&o, opt->terminal != NULL);
     cbor_put_uint(&o, opt->pin != NULL);
+    cbor_put_uint(&o, (unsigned)opt->language);
     GO(call(k, &o, &in, 3, f));
     state->seccomp = (int)cbor_get_uint(&in, 1);
     state->landlock = (int)cbor_get_uint(&in, 1000);

@@ -16,12 +16,14 @@
 #include "appliance/sandbox.h"
 #include "ceremony/vault.h"
 #include "hsm/hsm.h"
+#include "ui/messages.h"
 
 #define KEEPER_FD 3
 
 struct keeper_options {
-    const char *program; /* "/proc/self/exe" */
-    int last_try;        /* as in hsm.h */
+    const char *program;    /* "/proc/self/exe" */
+    int last_try;           /* as in hsm.h */
+    enum language language; /* of what the keeper writes on the terminal */
     /* The door for who draws on the terminal: called with lend = 1 before the keeper writes to it and reads
      * from it, with 0 afterwards. With it the keeper waits for a key after it has shown a plan. NULL: the
      * terminal is free at any time. */

@@ -25,6 +25,7 @@ struct process {
     size_t input_len, input_cap;
     struct vault vault;
     int open, tty, waits, asks;
+    enum language language;
 };
 
 typedef err_t op_fn(struct process *p, struct fault *f);
@@ -102,17 +103,34 @@ static err_t ask_caller(struct process *p, char *secret_out, size_t max, const s
     return e;
 }
 
+/* What stands before the PIN. */
+static err_t pin_question(char *out, size_t out_len, const struct process *p, const struct hsm_pin_info *info)
+{
+    const char *const about[] = {info->label, info->serial};
+    char question[200];
+    TRY(message_format(question, sizeof question, p->language,
+                       info->keypad ? MSG_KEEPER_KEYPAD : MSG_KEEPER_PIN, about, 2));
+    const char *warning = info->final_try   ? message_text(p->language, MSG_KEEPER_FINAL)
+                          : info->tries_low ? message_text(p->language, MSG_KEEPER_LOW)
+                                            : "";
+    snprintf(out, out_len, "%s%s%s%s", warning, warning[0] != '\0' ? "\n" : "", question,
+             info->keypad ? "\n" : ": ");
+    return OK;
+}
+
 static err_t ask_pin(void *ctx, char *secret_out, size_t max, const struct hsm_pin_info *info,
                      struct fault *f)
 {
     struct process *p = ctx;
     struct fault given_back;
+    char question[400];
     if (p->asks)
         return ask_caller(p, secret_out, max, info, f);
     if (p->tty < 0)
         return fault_set(f, ERR_IO, "there is no terminal to ask for the PIN");
+    TRY(pin_question(question, sizeof question, p, info));
     TRY(borrow(p, 1, f));
-    err_t e = hsm_pin_prompt_on(p->tty, secret_out, max, info, f);
+    err_t e = hsm_pin_prompt_on(p->tty, secret_out, max, info, question, f);
     if (borrow(p, 0, &given_back) != OK && e == OK)
         e = fault_set(f, ERR_STOPPED, "%s", given_back.detail);
     return e;
@@ -142,14 +160,16 @@ static err_t wait_for_enter(int tty, struct fault *f)
 
 static err_t show_words(struct process *p, const struct vault_plan *plan, struct fault *f)
 {
-    char text[2000];
+    char text[2000], title[200], number[24];
+    const char *const count = message_number(number, plan->count);
+    TRY(message_format(title, sizeof title, p->language, MSG_KEEPER_PLAN, &count, 1));
     FILE *out = fmemopen(text, sizeof text, "w");
     if (out == NULL)
         return fault_set(f, ERR_MEMORY, "the plan's words");
-    fprintf(out, "\nDecryption plan of %zu sums, as read by the process that holds the token:\n\n",
-            plan->count);
-    err_t e = print_fingerprint(out, "Decryption plan", &plan->id);
-    fprintf(out, "\nGo on only if these are the words you compared.\n");
+    fprintf(out, "\n%s\n\n", title);
+    err_t e = print_fingerprint_from(out, message_text(p->language, MSG_KEEPER_PLAN_NAME), &plan->id,
+                                     language_words(p->language));
+    fprintf(out, "\n%s\n", message_text(p->language, MSG_KEEPER_COMPARED));
     if (fclose(out) != 0 && e == OK)
         e = ERR_MEMORY;
     if (e != OK)
@@ -157,7 +177,8 @@ static err_t show_words(struct process *p, const struct vault_plan *plan, struct
     say(p->tty, text);
     if (!p->waits)
         return OK;
-    say(p->tty, "Enter goes on, Esc stops.\n");
+    say(p->tty, message_text(p->language, MSG_KEEPER_ENTER));
+    say(p->tty, "\n");
     return wait_for_enter(p->tty, f);
 }
 
@@ -186,6 +207,7 @@ static err_t op_open(struct process *p, struct fault *f)
     int last_try = (int)cbor_get_uint(&p->in, 1);
     p->waits = (int)cbor_get_uint(&p->in, 1);
     p->asks = (int)cbor_get_uint(&p->in, 1);
+    p->language = (enum language)cbor_get_uint(&p->in, LANGUAGE_COUNT - 1);
     TRY(cbor_in_end(&p->in, f));
     memcpy(uri, text, len);
     uri[len] = '\0';
@@ -525,7 +547,7 @@ static const struct {
     op_fn *fn;
     size_t args;
 } ops[] = {
-    [KEEPER_OPEN] = {op_open, 4},
+    [KEEPER_OPEN] = {op_open, 5},
     [KEEPER_PUT] = {op_put, 1},
     [KEEPER_GET] = {op_get, 1},
     [KEEPER_KEYS] = {op_keys, 0},

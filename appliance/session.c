@@ -57,6 +57,7 @@ err_t session_open_token(struct session *s, const struct common *c, int need_rec
 {
     struct keeper_options opt = {.program = "/proc/self/exe",
                                  .last_try = c->last_try,
+                                 .language = c->language,
                                  .terminal = c->terminal,
                                  .terminal_ctx = c->terminal_ctx,
                                  .pin = c->pin,
@@ -113,8 +114,13 @@ err_t session_roster(struct session *s, struct roster *out, struct fault *f)
 
 err_t print_fingerprint(FILE *out, const char *title, const hash_t *h)
 {
+    return print_fingerprint_from(out, title, h, &words_en);
+}
+
+err_t print_fingerprint_from(FILE *out, const char *title, const hash_t *h, const struct word_list *list)
+{
     char words[WORDS_TEXT_SIZE], hex[2 * HASH_LEN + 1];
-    TRY(words_put(words, &words_en, h));
+    TRY(words_put(words, list, h));
     hex_put(hex, h->b, HASH_LEN);
     fprintf(out, "%s\n  %s\n", title, hex);
     size_t n = 0;

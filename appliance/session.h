@@ -9,6 +9,7 @@
 #include "ceremony/trustee.h"
 #include "hsm/hsm.h"
 #include "tally/bundle.h"
+#include "ui/messages.h"
 #include "ui/verb.h"
 #include "ui/words.h"
 
@@ -18,7 +19,8 @@
 struct common {
     const char *board, *token;
     int last_try;
-    hsm_pin_fn *pin; /* NULL: the keeper asks on the terminal */
+    enum language language; /* of the keeper's own lines on the terminal */
+    hsm_pin_fn *pin;        /* NULL: the keeper asks on the terminal */
     void *pin_ctx;
     /* What the verb needs besides the board, once it reads files of strangers. */
     const struct sandbox_path *path;
@@ -59,8 +61,10 @@ void session_close(struct session *s);
  * the enrolments on the board make. */
 MUST err_t session_roster(struct session *s, struct roster *out, struct fault *f);
 
-/* A fingerprint: title, hex in groups, words. */
+/* A fingerprint: title, hex in groups, words; in English, or from a list. */
 MUST err_t print_fingerprint(FILE *out, const char *title, const hash_t *h);
+MUST err_t print_fingerprint_from(FILE *out, const char *title, const hash_t *h,
+                                  const struct word_list *list);
 /* "1, 4, 7" for bits. */
 void seats_text(char out[128], uint32_t seats);
 /* "1,4" to bits; ERR_USAGE. */

@@ -59,9 +59,10 @@ MUST err_t hsm_open(struct keystore *out, const char *uri, const struct hsm_opti
 err_t hsm_pin_prompt(void *ctx, char *secret_out, size_t max, const struct hsm_pin_info *info,
                      struct fault *f);
 
-/* The same on a terminal that is open for reading and writing. */
+/* The same on a terminal that is open for reading and writing. question: in the person's language, NULL: in
+ * English. */
 err_t hsm_pin_prompt_on(int tty, char *secret_out, size_t max, const struct hsm_pin_info *info,
-                        struct fault *f);
+                        const char *question, struct fault *f);
 
 /* The token process: serves fd until its other end closes. Returns the exit status. */
 int hsm_server_main(int fd);

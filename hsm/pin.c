@@ -215,12 +215,15 @@ static void tty_prompt(int tty, const struct hsm_pin_info *info)
 }
 
 err_t hsm_pin_prompt_on(int tty, char *secret_out, size_t max, const struct hsm_pin_info *info,
-                        struct fault *f)
+                        const char *question, struct fault *f)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
     sigset_t wait_for, saved;
     err_t e;
-    tty_prompt(tty, info);
+    if (question != NULL)
+        tty_say(tty, question);
+    else
+        tty_prompt(tty, info);
     if (info->keypad)
         return OK;
     memset(secret_out, 0, max);
@@ -248,7 +251,7 @@ err_t hsm_pin_prompt(void *ctx, char *secret_out, size_t max, const struct hsm_p
     int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
     if (tty < 0)
         return fault_set(f, ERR_IO, "there is no terminal to ask for the PIN");
-    err_t e = hsm_pin_prompt_on(tty, secret_out, max, info, f);
+    err_t e = hsm_pin_prompt_on(tty, secret_out, max, info, NULL, f);
     close(tty);
     return e;
 }
