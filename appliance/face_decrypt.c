@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "appliance/night.h"
+#include "ceremony/base/file.h"
 
 #define OLDER_MAX 16 /* plans before this one */
 
@@ -129,10 +130,19 @@ static void take_totals(struct night *n)
 static err_t verify(struct decrypting *d, struct fault *f)
 {
     struct night *n = &d->n;
+    struct night_rights may = {.temp = n->face->work};
     free(n->found);
+    n->found = NULL;
+    n->found_count = 0;
     plan_reach_free(&n->reach);
-    TRY(night_job(n->face, MSG_DECRYPT_VERIFYING, MSG_DECRYPT_VERIFYING_TEXT, verify_work, d, &n->found,
-                  &n->found_count, f));
+    TRY(file_mkdir(n->face->work, f)); /* only what is there can be named */
+    night_allow(&may, n->face->c.board, 0);
+    night_allow(&may, n->face->exports, 0);
+    night_allow(&may, n->face->plan, 0);
+    for (size_t i = 0; i < d->older_count; i++)
+        night_allow(&may, d->older[i], 0);
+    TRY(night_job_confined(n->face, MSG_DECRYPT_VERIFYING, MSG_DECRYPT_VERIFYING_TEXT, verify_work, d, &may,
+                           &n->found, &n->found_count, f));
     take_totals(n);
     return work_plan_reach(&n->reach, &n->s.el->ctx, n->w.p, n->face->work, f);
 }

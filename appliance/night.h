@@ -4,6 +4,7 @@
 #define APPLIANCE_NIGHT_H
 
 #include "appliance/face.h"
+#include "appliance/sandbox.h"
 #include "appliance/tape.h"
 #include "appliance/work_plan.h"
 
@@ -20,6 +21,21 @@ struct night_child {
 typedef err_t night_work(struct night_child *child, void *ctx, struct fault *f);
 MUST err_t night_job(struct face *face, enum message title, enum message text, night_work *work, void *ctx,
                      struct tape_item **found, size_t *count, struct fault *f);
+/* The same for work that reads files of strangers: before it the child keeps only these rights (the checker's
+ * profile of sandbox.h), as far as the kernel knows how; conclave status says what it lacks. */
+#define NIGHT_PATHS_MAX 24
+struct night_rights {
+    struct sandbox_path path[NIGHT_PATHS_MAX];
+    size_t count;
+    const char *temp; /* for SQLite's temporary files: a folder, writable; NULL: none */
+};
+MUST err_t night_job_confined(struct face *face, enum message title, enum message text, night_work *work,
+                              void *ctx, const struct night_rights *may, struct tape_item **found,
+                              size_t *count, struct fault *f);
+/* One more path; more than NIGHT_PATHS_MAX are passed over. */
+void night_allow(struct night_rights *may, const char *path, int writable);
+/* In the child, before its threads: there is no way back. */
+MUST err_t night_confine(struct sandbox_state *out, const struct night_rights *may, struct fault *f);
 /* A progress_fn for work; ctx: the child. */
 MUST err_t night_progress(void *child, const char *what, uint64_t done, uint64_t total);
 

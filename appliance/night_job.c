@@ -13,9 +13,47 @@ struct whole_job {
     struct night_child child;
     night_work *work;
     void *ctx;
+    const struct night_rights *may; /* NULL: all of them */
     struct fault *f;
     err_t e;
 };
+
+void night_allow(struct night_rights *may, const char *path, int writable)
+{
+    if (may->count < NIGHT_PATHS_MAX)
+        may->path[may->count++] = (struct sandbox_path){path, writable};
+}
+
+static void *end_thread(void *ctx)
+{
+    pthread_exit(ctx);
+}
+
+/* libc opens the library that ends threads only when the first one ends so, as OpenMP's do. */
+static err_t load_thread_end(struct fault *f)
+{
+    pthread_t thread;
+    return pthread_create(&thread, NULL, end_thread, NULL) == 0 && pthread_join(thread, NULL) == 0
+               ? OK
+               : fault_set(f, ERR_MEMORY, "a thread");
+}
+
+err_t night_confine(struct sandbox_state *out, const struct night_rights *may, struct fault *f)
+{
+    struct sandbox_path path[NIGHT_PATHS_MAX + 2];
+    size_t n = 0;
+    TRY(load_thread_end(f));
+    path[n++] = (struct sandbox_path){"/sys/devices/system/cpu", 0};
+    if (may->temp != NULL) {
+        path[n++] = (struct sandbox_path){may->temp, 1};
+        if (setenv("SQLITE_TMPDIR", may->temp, 1) != 0)
+            return fault_set(f, ERR_MEMORY, "a process");
+    }
+    for (size_t i = 0; i < may->count && i < NIGHT_PATHS_MAX; i++)
+        path[n++] = may->path[i];
+    sandbox_enter(out, SANDBOX_CHECKER, path, n);
+    return OK;
+}
 
 /* A thread of its own: OpenMP's threads of the parent are not in the child, and those of a new thread are. */
 static void *run_thread(void *ctx)
@@ -33,6 +71,10 @@ static err_t in_child(void *ctx, progress_fn progress, void *progress_ctx, int o
     j->child.progress = progress;
     j->child.progress_ctx = progress_ctx;
     j->f = f;
+    if (j->may != NULL) {
+        struct sandbox_state state;
+        TRY(night_confine(&state, j->may, f));
+    }
     if (pthread_create(&thread, NULL, run_thread, j) != 0 || pthread_join(thread, NULL) != 0)
         return fault_set(f, ERR_MEMORY, "a thread");
     return j->e;
@@ -41,8 +83,15 @@ static err_t in_child(void *ctx, progress_fn progress, void *progress_ctx, int o
 err_t night_job(struct face *face, enum message title, enum message text, night_work *work, void *ctx,
                 struct tape_item **found, size_t *count, struct fault *f)
 {
+    return night_job_confined(face, title, text, work, ctx, NULL, found, count, f);
+}
+
+err_t night_job_confined(struct face *face, enum message title, enum message text, night_work *work,
+                         void *ctx, const struct night_rights *may, struct tape_item **found, size_t *count,
+                         struct fault *f)
+{
     struct whole_job j = {
-        .work = work, .ctx = ctx, .child = {.tape = {.fd = -1}, .language = face->language}};
+        .work = work, .ctx = ctx, .may = may, .child = {.tape = {.fd = -1}, .language = face->language}};
     struct page_job job;
     struct page *p = NULL;
     struct fault reading;

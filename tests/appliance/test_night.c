@@ -1,15 +1,21 @@
 /* Texts of rules and checks, what comes back from a child process, and sheets to print. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "appliance/night.h"
 #include "appliance/sheet.h"
+#include "ceremony/base/file.h"
 #include "tally/verify_state.h"
+#include "tests/support/ceremony.h"
 
 static void test_rules_have_texts(void **state)
 {
@@ -93,6 +99,72 @@ static void test_tape_is_bounded(void **state)
     tape_close(&t);
 }
 
+/* --- what the child that verifies may still do --- */
+
+enum { READS_OTHERS = 1, READS_NAMED = 2, WRITES_NAMED = 4, WRITES_WORK = 8, SOCKET = 16 };
+
+static int opens(const char *dir, const char *name, int flags)
+{
+    char path[700];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    int fd = open(path, flags | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+static int try_rights(const char *exports, const char *work)
+{
+    struct sandbox_state s;
+    struct night_rights may = {.temp = work};
+    char *argv[] = {(char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c", (char *)(uintptr_t) "exit 64", NULL};
+    night_allow(&may, exports, 0);
+    if (night_confine(&s, &may, NULL) != OK)
+        return 128;
+    int can = opens("/etc", "passwd", O_RDONLY) ? READS_OTHERS : 0;
+    can |= opens(exports, "one.cexp", O_RDONLY) ? READS_NAMED : 0;
+    can |= opens(exports, "new", O_WRONLY | O_CREAT) ? WRITES_NAMED : 0;
+    can |= opens(work, "new", O_WRONLY | O_CREAT) ? WRITES_WORK : 0;
+    can |= socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0 ? SOCKET : 0;
+    execv("/bin/sh", argv); /* exit status 64 if it works */
+    return can;
+}
+
+static void test_child_is_confined(void **state)
+{
+    char dir[512], exports[640], work[640], path[700];
+    struct sandbox_state have;
+    struct fault f;
+    int status;
+    (void)state;
+    sandbox_probe(&have);
+    if (have.landlock == 0 && !have.seccomp) {
+        print_message("skipped: this kernel or build has neither seccomp nor Landlock\n");
+        skip();
+    }
+    temp_dir(dir, sizeof dir);
+    snprintf(exports, sizeof exports, "%s/exports", dir);
+    snprintf(work, sizeof work, "%s/work", dir);
+    assert_int_equal(mkdir(exports, 0700), 0);
+    assert_int_equal(mkdir(work, 0700), 0);
+    snprintf(path, sizeof path, "%s/one.cexp", exports);
+    assert_int_equal(file_write(path, "x", 1, FILE_NEW, &f), OK);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(try_rights(exports, work));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    int can = WEXITSTATUS(status);
+    remove_tree(dir);
+    assert_int_equal(can & (READS_NAMED | WRITES_WORK), READS_NAMED | WRITES_WORK);
+    if (have.seccomp)
+        assert_int_equal(can & ~(READS_OTHERS | WRITES_NAMED), READS_NAMED | WRITES_WORK);
+    if (have.landlock > 0)
+        assert_int_equal(can & (READS_OTHERS | WRITES_NAMED), 0);
+    else
+        print_message("skipped: reading other files (this kernel lacks Landlock)\n");
+}
+
 static struct sheet *some_sheet(void)
 {
     struct sheet *s = sheet_new(LANGUAGE_EN, "Minutes: <b>\x1b[31m");
@@ -165,6 +237,7 @@ int main(void)
         cmocka_unit_test(test_checks_have_texts),
         cmocka_unit_test(test_tape),
         cmocka_unit_test(test_tape_is_bounded),
+        cmocka_unit_test(test_child_is_confined),
         cmocka_unit_test(test_sheet),
         cmocka_unit_test(test_sheet_refuses),
     };
