@@ -132,6 +132,7 @@ check: all tests $(E2E_TOOLS) $(MOCK_P11)
 # Keys in, expected screen out.
 screens: all $(E2E_TOOLS) $(MOCK_P11)
 	@OUT=$(OUT) bash tests/screens/run.sh
+	@OUT=$(OUT) bash tests/e2e/nine.sh
 
 check-quick: all tests
 	@OUT=$(OUT) tests/run.sh $(LINTS) $(TESTS)
