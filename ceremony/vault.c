@@ -297,9 +297,9 @@ static err_t person_check(const struct vault_person *who, struct fault *f)
     const char *text[] = {who->name, who->organisation};
     for (size_t i = 0; i < 2; i++) {
         size_t len = strnlen(text[i], TEXT_TITLE_MAX + 1);
-        if (len > TEXT_TITLE_MAX || (i == 0 && len == 0) || text_check(text[i], len) != OK)
-            return fault_set(f, ERR_TEXT, "name and organisation: 1 to %d printable characters",
-                             TEXT_TITLE_MAX);
+        err_t e = len > TEXT_TITLE_MAX || (i == 0 && len == 0) ? ERR_TEXT : text_check(text[i], len);
+        if (e != OK)
+            return fault_set(f, e, "name and organisation: 1 to %d printable characters", TEXT_TITLE_MAX);
     }
     return who->t >= 2 && who->t <= who->n && who->n <= TRUSTEES_MAX ? OK
                                                                      : fault_set(f, ERR_LIMIT, "n and t");

@@ -254,17 +254,21 @@ static void none_taken(struct cast_item *item, size_t count, err_t e)
 err_t precinct_cast_batch(struct precinct *p, struct cast_item *item, size_t count, struct fault *f)
 {
     struct precinct_mark mark;
-    TRY(precinct_usable(p, f));
-    if (p->status.state == PRECINCT_CLOSED)
-        return fault_set(f, ERR_DONE, "%s is closed", p->place.id);
-    struct cast *c = calloc(1, sizeof *c);
-    if (!c)
-        return fault_set(f, ERR_MEMORY, "casting");
+    struct cast *c = NULL;
+    err_t e = precinct_usable(p, f);
+    if (e == OK && p->status.state == PRECINCT_CLOSED)
+        e = fault_set(f, ERR_DONE, "%s is closed", p->place.id);
+    if (e == OK && (c = calloc(1, sizeof *c)) == NULL)
+        e = fault_set(f, ERR_MEMORY, "casting");
+    if (e != OK) {
+        none_taken(item, count, e);
+        return e;
+    }
     c->p = p;
     c->item = item;
     c->f = f;
     c->first_refused = count;
-    err_t e = precinct_begin(p, &mark, f);
+    e = precinct_begin(p, &mark, f);
     if (e != OK) {
         none_taken(item, count, e);
         goto out;
