@@ -648,6 +648,9 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* How many calls fail in turn, by default: not by the clock, so that every machine tries the same ones. */
+#define SAMPLE 12
+
 static void one_kind(const struct inject_op *op, enum inject_kind kind, double seconds)
 {
     size_t leak;
@@ -657,7 +660,9 @@ static void one_kind(const struct inject_op *op, enum inject_kind kind, double s
     double each = now() - start;
     unsigned long total = plan.count, tried = 0;
     /* Two modes, and about one repetition for each. */
-    unsigned long most = seconds <= 0 ? total : (unsigned long)(seconds / (each * 3 + 1e-9)) + 8;
+    unsigned long most = seconds < 0    ? SAMPLE
+                         : seconds == 0 ? total
+                                        : (unsigned long)(seconds / (each * 3 + 1e-9)) + 8;
     unsigned long step = total > most ? (total + most - 1) / most : 1;
     start = now();
     for (unsigned long k = 1; k <= total; k += step) {
@@ -673,7 +678,7 @@ static void one_kind(const struct inject_op *op, enum inject_kind kind, double s
 void inject_all(const struct inject_op *op)
 {
     const char *text = getenv("FAULTS_SECONDS"), *only = getenv("FAULTS_KIND");
-    double seconds = text != NULL ? atof(text) : 0.5;
+    double seconds = text != NULL ? atof(text) : -1;
     running = op;
     for (int kind = 0; kind < INJECT_KINDS; kind++)
         if (only == NULL || atoi(only) == kind)

@@ -31,7 +31,8 @@ struct inject_op {
     const char *dir; /* holds no temporary file afterwards; may be NULL */
 };
 
-/* All kinds, as many k as fit the time (FAULTS_SECONDS for each kind, default 0.5; 0: every k). */
+/* All kinds; a dozen k of each, the same on every machine. FAULTS_SECONDS: as many as fit this time for each
+ * kind; 0: every k. */
 void inject_all(const struct inject_op *op);
 /* At the end of a test: fails it if there were problems in any operation. */
 void inject_end(void);
