@@ -11,7 +11,7 @@
 PACKAGES := gcc clang make git pkg-config p11-kit libp11-kit-dev libssl-dev libgmp-dev libsodium-dev \
 	libncurses-dev libqrencode-dev libcmocka-dev libcbor-dev libjansson-dev libsqlite3-dev libzstd-dev \
 	libunistring-dev libcsv-dev libzbar-dev libpng-dev libjpeg62-turbo-dev softhsm2 libnss3 libnss3-tools \
-	libclang-rt-14-dev tmux
+	libclang-rt-14-dev tmux xxd
 
 CC := gcc
 OUT := build
