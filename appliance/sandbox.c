@@ -407,7 +407,7 @@ void sandbox_probe(struct sandbox_state *out)
 
 void sandbox_text(char *out, size_t out_len, const struct sandbox_state *s)
 {
-    const char *why = CONFINES ? "this kernel does not allow it" : "left out under AddressSanitizer";
+    const char *why = CONFINES ? "this kernel does not allow it" : "not with AddressSanitizer";
     const char *what = !s->seccomp && s->landlock == 0 ? "seccomp and Landlock"
                        : !s->seccomp                   ? "seccomp"
                        : s->landlock == 0              ? "Landlock"
