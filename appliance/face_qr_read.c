@@ -179,7 +179,7 @@ static err_t show_entry(struct face *face, struct session *s, struct entry *x, s
     err_t e = page_run(p, &ev, f);
     page_free(p);
     if (e == OK && ev.action == 1)
-        e = board_add(s->b, x, &taken, f);
+        e = board_admit(s->b, x, &taken, f);
     if (!taken)
         entry_free(x);
     return e == OK && taken ? ui_show(face->ui, MSG_QR_READ_TITLE, f, MSG_QR_ENTRY_TAKEN) : e;

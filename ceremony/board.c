@@ -239,6 +239,19 @@ err_t board_add(struct board *b, struct entry *e, int *taken, struct fault *f)
     return OK;
 }
 
+err_t board_admit(struct board *b, struct entry *e, int *taken, struct fault *f)
+{
+    struct admit admit;
+    *taken = 0;
+    if (board_entry(b, &e->id) != NULL)
+        return OK;
+    err_t err = admit_open(&admit, b, NULL, f);
+    if (err == OK)
+        err = admit_entry(&admit, e, f);
+    admit_free(&admit);
+    return err == OK ? board_add(b, e, taken, f) : err;
+}
+
 static err_t merge_detached(void *ctx, const char *name, struct fault *f)
 {
     struct reading *r = ctx;

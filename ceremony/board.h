@@ -100,6 +100,10 @@ void board_free(struct board *b);
  * NAME.damaged first. */
 MUST err_t board_add(struct board *b, struct entry *e, int *taken, struct fault *f);
 
+/* The same for an entry that came by itself from elsewhere (a QR code): taken under the rules and limits of
+ * board_merge. ERR_UNKNOWN: its author has no seat; ERR_LIMIT: there are too many of such entries. */
+MUST err_t board_admit(struct board *b, struct entry *e, int *taken, struct fault *f);
+
 /* This key signed the roster for this board: DIR/own/KEY. From then on merges take entries of that roster's
  * authors. */
 MUST err_t board_own(const struct board *b, const point_t *author, struct fault *f);

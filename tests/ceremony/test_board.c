@@ -408,6 +408,45 @@ static void test_strangers_after_the_roster(void **state)
     world_free(w);
 }
 
+/* The same rules for an entry that comes by itself, as from a QR code. */
+static struct entry *made(struct fixture *x, enum entry_kind kind, const char *text)
+{
+    struct cbor_out st = CBOR_OUT_INIT;
+    struct entry *e;
+    cbor_put_text(&st, text);
+    assert_int_equal(entry_make(&e, kind, &x->election, NULL, NULL, &st, NULL, &x->signer, &f), OK);
+    cbor_out_free(&st);
+    return e;
+}
+
+static void test_admit_one(void **state)
+{
+    struct fixture *x = *state;
+    struct world *w = world_new(3, 2, 0, 1);
+    int taken;
+    world_enroll(w);
+    world_exchange(w);
+    x->election = w->m.election;
+    struct board *b = w->party[0].b;
+    struct entry *before = made(x, ENTRY_DEAL, "before the roster");
+    assert_int_equal(board_admit(b, before, &taken, &f), OK);
+    assert_int_equal(taken, 1);
+    world_roster(w);
+    struct entry *e = made(x, ENTRY_DEAL, "before the roster"); /* known: no question of admission */
+    assert_int_equal(board_admit(b, e, &taken, &f), OK);
+    assert_int_equal(taken, 0);
+    entry_free(e);
+    e = made(x, ENTRY_PARTIAL, "after it");
+    assert_int_equal(board_admit(b, e, &taken, &f), ERR_UNKNOWN);
+    assert_int_equal(taken, 0);
+    assert_null(board_entry(b, &e->id));
+    entry_free(e);
+    e = made(x, ENTRY_ENROLL, "a new token");
+    assert_int_equal(board_admit(b, e, &taken, &f), OK);
+    assert_int_equal(taken, 1);
+    world_free(w);
+}
+
 static void test_too_many_strangers(void **state)
 {
     struct fixture *x = *state;
@@ -431,6 +470,11 @@ static void test_too_many_strangers(void **state)
     assert_int_equal(board_merge(x->board[0], x->dir[1], &report, &f), OK);
     assert_int_equal(report.added, 1);
     assert_int_equal(refused_with(x->board[0], ERR_LIMIT), 2);
+    int taken;
+    struct entry *e = made(x, ENTRY_DEAL, "one more");
+    assert_int_equal(board_admit(x->board[0], e, &taken, &f), ERR_LIMIT);
+    assert_int_equal(taken, 0);
+    entry_free(e);
 }
 
 /* Few entries, but of many bytes. */
@@ -485,6 +529,7 @@ int main(void)
         T(test_damaged_own_file),
         T(test_many_bad_files),
         T(test_strangers_after_the_roster),
+        T(test_admit_one),
         T(test_too_many_strangers),
         T(test_too_much_of_strangers),
         T(test_large_entry),
