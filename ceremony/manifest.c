@@ -6,6 +6,7 @@
 #include "ceremony/base/cbor.h"
 #include "ceremony/base/file.h"
 #include "ceremony/json.h"
+#include "ceremony/manifest_chains.h"
 #include "ceremony/names.h"
 
 #define MINIMUM_MAX 1000000
@@ -311,7 +312,7 @@ static err_t read_all(struct load *l, const json_t *doc)
     static const char *const keys[] = {"conclave", "scheme",   "kind",       "title",
                                        "date",     "trustees", "levels",     "jurisdictions",
                                        "contests", "styles",   "decryption", "duplicate_ballots",
-                                       "?import",  NULL};
+                                       "?import",  "?chains",  NULL};
     /* The version first: another version may have other keys. */
     if (json_is_object(doc) && json_object_get(doc, "conclave") != NULL)
         TRY(read_head(l, doc));
@@ -321,7 +322,8 @@ static err_t read_all(struct load *l, const json_t *doc)
     TRY(read_jurisdictions(l, doc));
     TRY(read_contests(l, doc));
     TRY(read_styles(l, doc));
-    return read_rules(l, doc);
+    TRY(read_rules(l, doc));
+    return chains_read(l->m, doc, l->f);
 }
 
 static int contest_order(const void *a, const void *b, void *ctx)
@@ -419,6 +421,7 @@ void manifest_free(struct manifest *m)
         free(m->style[i].contest);
     free(m->contest);
     free(m->style);
+    chains_free(m);
     free(m->contest_by_id);
     free(m->style_by_id);
     free(m);
@@ -454,4 +457,10 @@ int manifest_style(const struct manifest *m, const char *id)
 {
     _Static_assert(offsetof(struct style, id) == 0, "find_id needs the identifier first");
     return find_id((const char *)m->style, sizeof *m->style, m->style_count, m->style_by_id, id);
+}
+
+int manifest_chain(const struct manifest *m, const char *id)
+{
+    _Static_assert(offsetof(struct chain, id) == 0, "find_id needs the identifier first");
+    return find_id((const char *)m->chain, sizeof *m->chain, m->chain_count, NULL, id);
 }

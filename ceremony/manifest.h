@@ -19,6 +19,9 @@
 #define CONTESTS_MAX 1000
 #define OPTIONS_MAX 200
 #define STYLES_MAX 10000
+#define CHAINS_MAX 64
+#define CHAIN_PLACES_MAX 10000
+#define VALIDATORS_MAX 64
 #define MANIFEST_MAX ((size_t)16 << 20)       /* bytes of manifest.json */
 #define JURISDICTIONS_MAX ((size_t)256 << 20) /* bytes of jurisdictions.csv */
 
@@ -43,6 +46,16 @@ struct style {
     uint32_t *contest; /* indexes into manifest.contest, ascending */
 };
 
+/* A voting chain (docs/spec/chain.md): all ballots of its places come from it. */
+struct chain {
+    char id[TEXT_ID_MAX + 1], title[TEXT_TITLE_MAX + 1];
+    size_t place_count;
+    char (*place)[TEXT_ID_MAX + 1];   /* in order of rows; places_of_chain has their indexes */
+    pubkey_t key, envelope;           /* signs block headers; opens envelopes */
+    uint32_t validator_count, quorum; /* validator_count / 2 < quorum <= validator_count */
+    pubkey_t *validator;
+};
+
 struct manifest {
     hash_t election; /* SHA-256(CBOR ["conclave/election", bytes of manifest.json]) */
     uint32_t scheme;
@@ -58,6 +71,8 @@ struct manifest {
     size_t contest_count, style_count;
     struct contest *contest;
     struct style *style;
+    size_t chain_count; /* 0 without the key `chains`, and in imports */
+    struct chain *chain;
     uint32_t decrypt_levels; /* bit i: level i is decrypted */
     uint32_t minimum;        /* ballots, at least 2; 1 in imports and rehearsals */
     uint32_t plan_quorum;    /* signatures a plan needs before the first partial: 0 or t..n */
@@ -83,6 +98,7 @@ MUST err_t manifest_write(uint8_t **out, size_t *len, const struct manifest *m, 
 /* Index, or -1. */
 MUST int manifest_contest(const struct manifest *m, const char *id);
 MUST int manifest_style(const struct manifest *m, const char *id);
+MUST int manifest_chain(const struct manifest *m, const char *id);
 
 /* Warnings for `election check`: what is allowed but unwise, one sentence each (fewer than t faults can stop
  * it, minimum below 10, rehearsal, ...). fn is called for each. */
@@ -128,5 +144,9 @@ MUST int64_t places_first_child(const struct places *p, uint32_t index);
 MUST int64_t places_next_sibling(const struct places *p, uint32_t index);
 /* 1 if contest (index) is on a style of this lowest-level place, or of a place below it. */
 MUST int places_has_contest(const struct places *p, uint32_t index, uint32_t contest);
+/* The chain (index in the manifest) that takes a place's ballots, or -1: a precinct does. */
+MUST int places_chain(const struct places *p, uint32_t index);
+/* The places of a chain, chain.place_count of them, ascending; p's. */
+const uint32_t *places_of_chain(const struct places *p, uint32_t chain);
 
 #endif

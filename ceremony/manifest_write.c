@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "ceremony/json.h"
-#include "ceremony/manifest.h"
+#include "ceremony/manifest_chains.h"
 
 /* Both take the value over, NULL too; what could not be added is remembered: jansson leaves it out without a
  * word. */
@@ -84,6 +84,8 @@ static json_t *put_manifest(int *bad, const struct manifest *m)
                           "duplicate_ballots", m->duplicates == DUPLICATE_NONE ? "none" : "first");
     if (m->kind == KIND_IMPORT)
         set(bad, v, "import", json_pack("{s:I}", "bits", (json_int_t)m->import_bits));
+    if (m->chain_count > 0)
+        set(bad, v, "chains", chains_write(m));
     return v;
 }
 

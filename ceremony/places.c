@@ -4,7 +4,7 @@
 
 #include "ceremony/base/file.h"
 #include "ceremony/csv.h"
-#include "ceremony/manifest.h"
+#include "ceremony/manifest_chains.h"
 #include "ceremony/math/p256_var.h"
 #include "ceremony/names.h"
 
@@ -23,6 +23,7 @@ struct row {
     uint32_t style;      /* first one in styles (lowest level); number of the set (above) */
     uint16_t style_count;
     uint8_t level;
+    uint8_t chain; /* 1 + index, 0: none */
 };
 
 struct places {
@@ -38,7 +39,10 @@ struct places {
     size_t key_count, key_cap;
     uint64_t *set; /* contests below each place above the lowest level: set_words words each */
     size_t set_words;
+    uint32_t **chain_place; /* for each chain of the manifest the rows of its places */
 };
+
+_Static_assert(CHAINS_MAX < 256, "a row keeps its chain in a byte");
 
 struct load {
     struct places *p;
@@ -341,6 +345,27 @@ static err_t make_sets(struct places *p)
     return OK;
 }
 
+/* The places that the manifest names for its chains. */
+static err_t mark_chains(struct places *p, struct fault *f)
+{
+    if (p->m->chain_count == 0)
+        return OK;
+    p->chain_place = calloc(p->m->chain_count, sizeof *p->chain_place);
+    if (p->chain_place == NULL)
+        return fault_set(f, ERR_MEMORY, "places");
+    for (uint32_t i = 0; i < p->m->chain_count; i++) {
+        TRY(chain_places_read(&p->chain_place[i], p, p->m, i, f));
+        for (size_t k = 0; k < p->m->chain[i].place_count; k++) {
+            struct row *row = &p->row[p->chain_place[i][k]];
+            if (row->chain != 0)
+                return fault_set(f, ERR_CONFLICT, "the place %s is in the chains %s and %s",
+                                 p->m->chain[i].place[k], p->m->chain[row->chain - 1].id, p->m->chain[i].id);
+            row->chain = (uint8_t)(i + 1);
+        }
+    }
+    return OK;
+}
+
 err_t places_parse(struct places **out, const struct manifest *m, const uint8_t *data, size_t len,
                    struct fault *f)
 {
@@ -357,6 +382,7 @@ err_t places_parse(struct places **out, const struct manifest *m, const uint8_t 
     GO(check_tree(l.p, f));
     if (make_sets(l.p) != OK)
         GO(fault_set(f, ERR_MEMORY, "places"));
+    GO(mark_chains(l.p, f));
     *out = l.p;
     l.p = NULL;
 out:
@@ -393,6 +419,9 @@ void places_free(struct places *p)
     free(p->styles);
     free(p->key);
     free(p->set);
+    for (size_t i = 0; p->chain_place != NULL && i < p->m->chain_count; i++)
+        free(p->chain_place[i]);
+    free(p->chain_place);
     free(p);
 }
 
@@ -443,4 +472,14 @@ int places_has_contest(const struct places *p, uint32_t index, uint32_t contest)
         if (style_has(&p->m->style[p->styles[row->style + k]], contest))
             return 1;
     return 0;
+}
+
+int places_chain(const struct places *p, uint32_t index)
+{
+    return p->row[index].chain - 1;
+}
+
+const uint32_t *places_of_chain(const struct places *p, uint32_t chain)
+{
+    return p->chain_place[chain];
 }
