@@ -36,6 +36,10 @@ static const struct verb verbs[] = {
      "Uses any t good ones, names those that are missing or bad, and is run again when more arrive.",
      verb_combine},
     {"publish", "", "make the bundle that anyone can verify", NULL, verb_publish},
+    {"chain serve-metrics", "", "serve the numbers of all shards to Prometheus",
+     "GET /metrics over HTTP on this machine's loopback address only, until it is interrupted.\n"
+     "docs/monitoring/ lists the numbers and has alert rules and a dashboard.",
+     verb_chain_serve_metrics},
     {"show", "FILE...", "print any file of an election for people",
      "Manifests, entries, records, exports, plans, results, ballots, receipts, key files, QR texts and "
      "pictures of\n"
