@@ -24,11 +24,6 @@
 /* A scalar, and room for a carry out of 256 bits. */
 typedef uint64_t wide_t[5];
 
-static int affine_is_zero(const struct p256_affine *p)
-{
-    return fe_is_zero(p->x) && fe_is_zero(p->y);
-}
-
 static void wide_load(wide_t w, const scalar_t *k)
 {
     for (int i = 0; i < 4; i++) {
@@ -165,9 +160,9 @@ static enum addition_kind addition_classify(fe_t denominator, const struct p256_
         return KIND_ADD;
     /* x = 0 is also the identity's, so it is looked at more closely; curve points with x = 0 exist. */
     enum addition_kind kind = KIND_ADD;
-    if (affine_is_zero(b))
+    if (p256_affine_is_zero_var(b))
         kind = KIND_KEEP;
-    else if (affine_is_zero(a))
+    else if (p256_affine_is_zero_var(a))
         kind = KIND_COPY;
     else if (fe_is_zero(denominator))
         kind = fe_equal(a->y, b->y) ? KIND_DOUBLE : KIND_CANCEL;

@@ -7,9 +7,29 @@
 
 #include "ceremony/math/p256_field.h"
 
-static int affine_is_zero(const struct p256_affine *p)
+int p256_affine_is_zero_var(const struct p256_affine *p)
 {
     return fe_is_zero(p->x) && fe_is_zero(p->y);
+}
+
+/* x^3 - 3x + b */
+static void curve_y2(fe_t y2, const fe_t x)
+{
+    fe_t t;
+    fe_sqr(y2, x);
+    fe_mul(y2, y2, x);
+    fe_add(t, x, x);
+    fe_add(t, t, x);
+    fe_sub(y2, y2, t);
+    fe_add(y2, y2, fe_curve_b);
+}
+
+int p256_on_curve_var(const struct p256_affine *p)
+{
+    fe_t y2, t;
+    curve_y2(y2, p->x);
+    fe_sqr(t, p->y);
+    return fe_equal(t, y2);
 }
 
 err_t p256_decompress_var(struct p256_affine *out, const point_t *in)
@@ -20,13 +40,7 @@ err_t p256_decompress_var(struct p256_affine *out, const point_t *in)
     struct p256_affine p;
     if ((in->b[0] != 2 && in->b[0] != 3) || !fe_load(p.x, in->b + 1))
         return ERR_POINT;
-    /* y^2 = x^3 - 3x + b */
-    fe_sqr(y2, p.x);
-    fe_mul(y2, y2, p.x);
-    fe_add(t, p.x, p.x);
-    fe_add(t, t, p.x);
-    fe_sub(y2, y2, t);
-    fe_add(y2, y2, fe_curve_b);
+    curve_y2(y2, p.x);
     fe_sqrt(y, y2);
     fe_sqr(t, y);
     if (!fe_equal(t, y2))
@@ -69,7 +83,7 @@ int p256_is_zero_var(const struct p256_jacobian *p)
 
 void p256_from_affine(struct p256_jacobian *out, const struct p256_affine *p)
 {
-    if (affine_is_zero(p)) {
+    if (p256_affine_is_zero_var(p)) {
         p256_zero(out);
         return;
     }
@@ -129,7 +143,7 @@ void p256_compress(point_t *out, const struct p256_affine *p)
 {
     uint8_t y[32];
     memset(out, 0, sizeof *out);
-    if (affine_is_zero(p))
+    if (p256_affine_is_zero_var(p))
         return;
     fe_store(y, p->y);
     out->b[0] = 2 | (y[31] & 1);
@@ -238,7 +252,7 @@ void p256_add_var(struct p256_jacobian *r, const struct p256_jacobian *a, const 
 
 void p256_add_affine_var(struct p256_jacobian *r, const struct p256_jacobian *a, const struct p256_affine *b)
 {
-    if (affine_is_zero(b)) {
+    if (p256_affine_is_zero_var(b)) {
         *r = *a;
         return;
     }

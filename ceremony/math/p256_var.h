@@ -23,6 +23,21 @@ struct p256_jacobian {
 MUST err_t p256_decompress_var(struct p256_affine *out, const point_t *in);
 /* The same; 33 zero bytes give the identity (for sums). */
 MUST err_t p256_decompress_sum_var(struct p256_affine *out, const point_t *in);
+int p256_affine_is_zero_var(const struct p256_affine *p);
+/* Whether coordinates below p are a point's; the identity's (0, 0) are not. */
+MUST int p256_on_curve_var(const struct p256_affine *p);
+
+/* Many at once, which is faster for a dozen and more: out[i] is what p256_decompress_var, for sums
+ * p256_decompress_sum_var, makes of in[i]. Every point is looked at, also behind a bad one: a bad one is the
+ * identity in out (a point that decompress_many accepts never is), and ERR_POINT comes back with the index of
+ * the first of them in *bad, else count. out and in do not overlap. */
+MUST err_t p256_decompress_many_var(struct p256_affine *out, const point_t *in, size_t count, size_t *bad);
+MUST err_t p256_decompress_sums_var(struct p256_affine *out, const point_t *in, size_t count, size_t *bad);
+/* The same with hints: y[i] is claimed to be the y coordinate of in[i], big-endian. That is checked (below p,
+ * on the curve with this x, of the parity that in[i] says), which costs a few per cent of a square root. A
+ * wrong hint is a bad point. */
+MUST err_t p256_lift_many_var(struct p256_affine *out, const point_t *in, const uint8_t (*y)[32],
+                              size_t count, size_t *bad);
 
 /* G, the identity, and between the two forms; to_affine takes an inversion. */
 void p256_generator(struct p256_affine *out);

@@ -10,7 +10,7 @@
 
 #include "ceremony/base/secret.h"
 #include "ceremony/math/p256_field.h"
-#include "ceremony/math/p256_var.h"
+#include "ceremony/math/p256_path.h"
 
 #define POOL 64
 
@@ -157,11 +157,188 @@ static void test_decompress_refused(void **state)
     memset(p.b, 0, sizeof p.b); /* x = 0 is a point; x = p is the same in other bytes */
     p.b[0] = 2;
     assert_int_equal(p256_decompress_var(&a, &p), OK);
-    static const uint8_t field_p[33] = {2,    0xff, 0xff, 0xff, 0xff, 0,    0,    0,    1,    0,    0,
+    static const uint8_t p_point[33] = {2,    0xff, 0xff, 0xff, 0xff, 0,    0,    0,    1,    0,    0,
                                         0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0xff,
                                         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-    memcpy(p.b, field_p, sizeof p.b);
+    memcpy(p.b, p_point, sizeof p.b);
     assert_int_equal(p256_decompress_var(&a, &p), ERR_POINT);
+}
+
+static const enum p256_path paths[] = {P256_PORTABLE, P256_IFMA};
+#define PATHS (sizeof paths / sizeof paths[0])
+
+/* What one at a time makes of them: the reference for many. Returns the index of the first bad one. */
+static size_t one_by_one(struct p256_affine *out, const point_t *in, size_t count, int sums)
+{
+    size_t bad = count;
+    for (size_t i = count; i-- > 0;)
+        if ((sums ? p256_decompress_sum_var(&out[i], &in[i]) : p256_decompress_var(&out[i], &in[i])) != OK)
+            bad = i;
+    return bad;
+}
+
+static const uint8_t field_p[32] = {0xff, 0xff, 0xff, 0xff, 0,    0,    0,    1,    0,    0,    0,
+                                    0,    0,    0,    0,    0,    0,    0,    0,    0,    0xff, 0xff,
+                                    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+/* Good points, and with mischief > 0 about one in so many bad in one of eight ways. */
+static void make_compressed(const struct fixture *f, point_t *in, size_t count, unsigned mischief)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint8_t r[2];
+        random_bytes(r, sizeof r);
+        in[i] = f->p[1 + i * 5 % (POOL - 1)];
+        if (i % 11 == 3)
+            memset(in[i].b + 1, 0, 32); /* x = 0 */
+        if (mischief == 0 || r[0] % mischief != 0)
+            continue;
+        switch (r[1] % 8) {
+        case 0:
+            memset(&in[i], 0, sizeof in[i]);
+            break;
+        case 1:
+            memset(in[i].b + 1, 0xff, 32);
+            break;
+        case 2:
+            memcpy(in[i].b + 1, field_p, 32);
+            break;
+        case 3:
+            in[i].b[0] = 4;
+            break;
+        case 4:
+            in[i].b[0] = 0;
+            break;
+        case 5:
+            random_bytes(in[i].b + 1, 32);
+            break; /* half of these are right */
+        case 6:
+            memcpy(in[i].b + 1, field_p, 32), in[i].b[32]--;
+            break; /* x = -1 */
+        default:
+            in[i].b[r[0] % 32 + 1] ^= 1;
+        }
+    }
+}
+
+static void test_decompress_many(void **state)
+{
+    struct fixture *f = *state;
+    enum { MOST = 600 };
+    static point_t in[MOST];
+    static struct p256_affine out[MOST], want[MOST];
+    for (size_t n = 0; n < 60; n++) {
+        size_t count = n < 40 ? n : 8 * n, bad;
+        make_compressed(f, in, count, n % 3 == 0 ? 0 : (unsigned)(n % 3 == 1 ? 2 : 40));
+        for (size_t k = 0; k < PATHS; k++) {
+            if (!p256_path_available(paths[k])) {
+                assert_int_equal(p256_decompress_many_on_var(paths[k], out, in, count, &bad), ERR_BUG);
+                continue;
+            }
+            for (int sums = 0; sums < 2; sums++) {
+                size_t first = one_by_one(want, in, count, sums);
+                memset(out, 0xa5, sizeof out);
+                err_t e = sums ? p256_decompress_sums_on_var(paths[k], out, in, count, &bad)
+                               : p256_decompress_many_on_var(paths[k], out, in, count, &bad);
+                assert_int_equal(e, first == count ? OK : ERR_POINT);
+                assert_int_equal(bad, first);
+                assert_memory_equal(out, want, count * sizeof *out);
+            }
+        }
+        if (n % 3 == 0)
+            assert_int_equal(p256_decompress_many_var(out, in, count, &bad), OK);
+    }
+}
+
+/* Hints of good points, and with mischief bad ones. what[i]: whether the hint should be taken. */
+static void make_hints(const struct fixture *f, point_t *in, uint8_t (*y)[32], uint8_t *what, size_t count,
+                       unsigned mischief)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint8_t full[65], r[2];
+        random_bytes(r, sizeof r);
+        in[i] = f->p[1 + i * 5 % (POOL - 1)];
+        assert_int_equal(point_uncompress(f->g, full, &in[i]), OK);
+        memcpy(y[i], full + 33, 32);
+        what[i] = mischief == 0 || r[0] % mischief != 0;
+        if (what[i])
+            continue;
+        switch (r[1] % 7) {
+        case 0:
+            in[i].b[0] ^= 1;
+            break; /* the other parity */
+        case 1:
+            y[i][r[0] % 32] ^= 2;
+            break;
+        case 2:
+            memset(y[i], 0xff, 32);
+            break;
+        case 3:
+            memset(y[i], 0, 32);
+            break;
+        case 4:
+            memset(&in[i], 0, sizeof in[i]);
+            break;
+        case 5:
+            memset(in[i].b + 1, 0xff, 32);
+            break;
+        default:
+            memcpy(y[i], in[i].b + 1, 32);
+        }
+    }
+}
+
+static void test_lift_many(void **state)
+{
+    struct fixture *f = *state;
+    enum { MOST = 600 };
+    static point_t in[MOST];
+    static uint8_t y[MOST][32], what[MOST];
+    static struct p256_affine out[MOST], want[MOST];
+    for (size_t n = 0; n < 60; n++) {
+        size_t count = n < 40 ? n : 8 * n, bad, first = count, ignore;
+        make_hints(f, in, y, what, count, n % 3 == 0 ? 0 : (unsigned)(n % 3 == 1 ? 2 : 40));
+        for (size_t i = count; i-- > 0;)
+            if (!what[i])
+                first = i;
+        (void)!p256_decompress_many_on_var(P256_PORTABLE, want, in, count, &ignore);
+        for (size_t i = 0; i < count; i++)
+            if (!what[i])
+                memset(&want[i], 0, sizeof want[i]);
+        for (size_t k = 0; k < PATHS; k++) {
+            if (!p256_path_available(paths[k]))
+                continue;
+            memset(out, 0xa5, sizeof out);
+            err_t e = p256_lift_many_on_var(paths[k], out, in, (const uint8_t(*)[32])y, count, &bad);
+            assert_int_equal(e, first == count ? OK : ERR_POINT);
+            assert_int_equal(bad, first);
+            assert_memory_equal(out, want, count * sizeof *out);
+        }
+    }
+}
+
+/* The other root, and y = p, which is 0 in other bytes. */
+static void test_lift_refused(void **state)
+{
+    (void)state;
+    uint8_t y[1][32];
+    struct p256_affine p, out;
+    point_t in;
+    fe_t t;
+    size_t bad;
+    memset(&in, 0, sizeof in); /* x = 0 */
+    in.b[0] = 2;
+    assert_int_equal(p256_decompress_var(&p, &in), OK);
+    fe_store(y[0], p.y);
+    assert_int_equal(p256_lift_many_var(&out, &in, (const uint8_t(*)[32])y, 1, &bad), OK);
+    assert_memory_equal(&out, &p, sizeof p);
+    fe_neg(t, p.y);
+    fe_store(y[0], t);
+    assert_int_equal(p256_lift_many_var(&out, &in, (const uint8_t(*)[32])y, 1, &bad), ERR_POINT);
+    assert_int_equal(bad, 0);
+    assert_true(p256_affine_is_zero_var(&out));
+    memcpy(y[0], field_p, 32);
+    in.b[0] = 3;
+    assert_int_equal(p256_lift_many_var(&out, &in, (const uint8_t(*)[32])y, 1, &bad), ERR_POINT);
 }
 
 static void test_generator(void **state)
@@ -391,6 +568,9 @@ int main(void)
         cmocka_unit_test(test_field),
         cmocka_unit_test(test_decompress),
         cmocka_unit_test(test_decompress_refused),
+        cmocka_unit_test(test_decompress_many),
+        cmocka_unit_test(test_lift_many),
+        cmocka_unit_test(test_lift_refused),
         cmocka_unit_test(test_generator),
         cmocka_unit_test(test_add),
         cmocka_unit_test(test_double_and_equal),

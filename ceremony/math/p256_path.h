@@ -1,0 +1,23 @@
+/* Which machine code the kernel runs: portable C (with MULX and ADX where the compiler and the processor have
+ * them), or eight points side by side in AVX-512 IFMA. The functions of p256_var.h choose by themselves;
+ * tests and figures name one here. Results are the same to the byte. */
+#ifndef CEREMONY_MATH_P256_PATH_H
+#define CEREMONY_MATH_P256_PATH_H
+
+#include "ceremony/math/p256_var.h"
+
+enum p256_path { P256_PORTABLE, P256_IFMA };
+
+/* Whether this processor has it. To name a path that it has not is ERR_BUG in the functions below. */
+int p256_path_available(enum p256_path path);
+/* The fastest there is. */
+enum p256_path p256_path_best(void);
+
+MUST err_t p256_decompress_many_on_var(enum p256_path path, struct p256_affine *out, const point_t *in,
+                                       size_t count, size_t *bad);
+MUST err_t p256_decompress_sums_on_var(enum p256_path path, struct p256_affine *out, const point_t *in,
+                                       size_t count, size_t *bad);
+MUST err_t p256_lift_many_on_var(enum p256_path path, struct p256_affine *out, const point_t *in,
+                                 const uint8_t (*y)[32], size_t count, size_t *bad);
+
+#endif
