@@ -108,12 +108,14 @@ static err_t derive(struct schedule *s, const uint8_t dh_x[32], const uint8_t en
 }
 
 /* ct: pt_len bytes and the tag. */
-static err_t aead_seal(const struct schedule *s, uint8_t *ct, const uint8_t *pt, size_t pt_len)
+static err_t aead_seal(const struct schedule *s, uint8_t *ct, const uint8_t *aad, size_t aad_len,
+                       const uint8_t *pt, size_t pt_len)
 {
     int n;
     uint8_t none[16];
     EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
     int good = c != NULL && EVP_EncryptInit_ex(c, EVP_aes_256_gcm(), NULL, s->key, s->nonce) == 1 &&
+               (aad_len == 0 || EVP_EncryptUpdate(c, NULL, &n, aad, (int)aad_len) == 1) &&
                (pt_len == 0 || EVP_EncryptUpdate(c, ct, &n, pt, (int)pt_len) == 1) &&
                EVP_EncryptFinal_ex(c, none, &n) == 1 &&
                EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, HPKE_TAG_LEN, ct + pt_len) == 1;
@@ -122,13 +124,15 @@ static err_t aead_seal(const struct schedule *s, uint8_t *ct, const uint8_t *pt,
     return good ? OK : ERR_MEMORY;
 }
 
-static err_t aead_open(const struct schedule *s, uint8_t *pt, const uint8_t *ct, size_t pt_len)
+static err_t aead_open(const struct schedule *s, uint8_t *pt, const uint8_t *aad, size_t aad_len,
+                       const uint8_t *ct, size_t pt_len)
 {
     int n;
     uint8_t none[16], tag[HPKE_TAG_LEN];
     memcpy(tag, ct + pt_len, sizeof tag);
     EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
     int ready = c != NULL && EVP_DecryptInit_ex(c, EVP_aes_256_gcm(), NULL, s->key, s->nonce) == 1 &&
+                (aad_len == 0 || EVP_DecryptUpdate(c, NULL, &n, aad, (int)aad_len) == 1) &&
                 (pt_len == 0 || EVP_DecryptUpdate(c, pt, &n, ct, (int)pt_len) == 1) &&
                 EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, HPKE_TAG_LEN, tag) == 1;
     int good = ready && EVP_DecryptFinal_ex(c, none, &n) == 1;
@@ -140,11 +144,18 @@ static err_t aead_open(const struct schedule *s, uint8_t *pt, const uint8_t *ct,
 err_t hpke_seal(struct group *g, uint8_t enc[HPKE_ENC_LEN], uint8_t *ct, const point_t *recipient,
                 const scalar_t *secret_eph, const void *info, size_t info_len, const void *pt, size_t pt_len)
 {
+    return hpke_seal_aad(g, enc, ct, recipient, secret_eph, info, info_len, NULL, 0, pt, pt_len);
+}
+
+err_t hpke_seal_aad(struct group *g, uint8_t enc[HPKE_ENC_LEN], uint8_t *ct, const point_t *recipient,
+                    const scalar_t *secret_eph, const void *info, size_t info_len, const void *aad,
+                    size_t aad_len, const void *pt, size_t pt_len)
+{
     err_t e;
     void *mem = NULL;
     point_t eph;
     uint8_t key[HPKE_ENC_LEN];
-    if (pt_len > INT32_MAX)
+    if (pt_len > INT32_MAX || aad_len > INT32_MAX)
         return ERR_BUG;
     GO(secret_alloc(&mem, sizeof(struct schedule)));
     struct schedule *s = mem;
@@ -154,7 +165,7 @@ err_t hpke_seal(struct group *g, uint8_t enc[HPKE_ENC_LEN], uint8_t *ct, const p
     GO(point_uncompress(g, enc, &eph)); /* ERR_POINT when secret_eph is 0 */
     GO(point_mul(g, &s->dh, secret_eph, recipient));
     GO(derive(s, s->dh.b + 1, enc, key, info, info_len));
-    GO(aead_seal(s, ct, pt, pt_len));
+    GO(aead_seal(s, ct, aad, aad_len, pt, pt_len));
 out:
     if (e != OK) {
         memset(enc, 0, HPKE_ENC_LEN);
@@ -169,6 +180,13 @@ err_t hpke_open(struct group *g, uint8_t *pt, const uint8_t enc[HPKE_ENC_LEN], c
                 size_t ct_len, const point_t *recipient, const uint8_t dh_x[32], const void *info,
                 size_t info_len)
 {
+    return hpke_open_aad(g, pt, enc, ct, ct_len, recipient, dh_x, info, info_len, NULL, 0);
+}
+
+err_t hpke_open_aad(struct group *g, uint8_t *pt, const uint8_t enc[HPKE_ENC_LEN], const uint8_t *ct,
+                    size_t ct_len, const point_t *recipient, const uint8_t dh_x[32], const void *info,
+                    size_t info_len, const void *aad, size_t aad_len)
+{
     err_t e;
     void *mem = NULL;
     point_t eph;
@@ -176,7 +194,7 @@ err_t hpke_open(struct group *g, uint8_t *pt, const uint8_t enc[HPKE_ENC_LEN], c
     if (ct_len < HPKE_TAG_LEN)
         return ERR_LIMIT;
     size_t pt_len = ct_len - HPKE_TAG_LEN;
-    if (pt_len > INT32_MAX) {
+    if (pt_len > INT32_MAX || aad_len > INT32_MAX) {
         e = ERR_LIMIT;
         goto out;
     }
@@ -185,7 +203,7 @@ err_t hpke_open(struct group *g, uint8_t *pt, const uint8_t enc[HPKE_ENC_LEN], c
     GO(point_compress(g, &eph, enc));
     GO(point_uncompress(g, key, recipient));
     GO(derive(s, dh_x, enc, key, info, info_len));
-    GO(aead_open(s, pt, ct, pt_len));
+    GO(aead_open(s, pt, aad, aad_len, ct, pt_len));
 out:
     if (e != OK)
         secret_wipe(pt, pt_len);

@@ -1,5 +1,5 @@
 /* HPKE (RFC 9180), base mode, single message, one suite: DHKEM(P-256, HKDF-SHA256) (0x0010),
- * HKDF-SHA256 (0x0001), AES-256-GCM (0x0002); aad empty, sequence number 0.
+ * HKDF-SHA256 (0x0001), AES-256-GCM (0x0002); sequence number 0, aad empty where it is not given.
  *
  * Sealing takes the ephemeral private key from the caller (derived from the dealer's seed, so that
  * a repetition gives the same bytes, and so that a reveal can show it). Opening takes the x-coordinate
@@ -22,6 +22,14 @@ MUST err_t hpke_seal(struct group *g, uint8_t enc[HPKE_ENC_LEN], uint8_t *ct, co
 MUST err_t hpke_open(struct group *g, uint8_t *pt, const uint8_t enc[HPKE_ENC_LEN], const uint8_t *ct,
                      size_t ct_len, const point_t *recipient, const uint8_t dh_x[32], const void *info,
                      size_t info_len);
+
+/* The same with associated data. */
+MUST err_t hpke_seal_aad(struct group *g, uint8_t enc[HPKE_ENC_LEN], uint8_t *ct, const point_t *recipient,
+                         const scalar_t *secret_eph, const void *info, size_t info_len, const void *aad,
+                         size_t aad_len, const void *pt, size_t pt_len);
+MUST err_t hpke_open_aad(struct group *g, uint8_t *pt, const uint8_t enc[HPKE_ENC_LEN], const uint8_t *ct,
+                         size_t ct_len, const point_t *recipient, const uint8_t dh_x[32], const void *info,
+                         size_t info_len, const void *aad, size_t aad_len);
 
 /* x-coordinate of secret * P, for holders of a private key in memory: who has the ephemeral key (a
  * reveal: P the recipient's key), or a test keystore. ERR_POINT for the identity. */
