@@ -11,7 +11,7 @@
 PACKAGES := gcc clang make git pkg-config p11-kit libp11-kit-dev libssl-dev libgmp-dev libsodium-dev \
 	libncurses-dev libqrencode-dev libcmocka-dev libcbor-dev libjansson-dev libsqlite3-dev libzstd-dev \
 	libunistring-dev libcsv-dev libzbar-dev libpng-dev libjpeg62-turbo-dev softhsm2 libnss3 libnss3-tools \
-	libclang-rt-14-dev tmux xxd
+	libclang-rt-14-dev tmux xxd jq valgrind
 
 CC := gcc
 OUT := build
@@ -65,6 +65,16 @@ $(OUT)/conclave-tally: $(OUT)/obj/tally/main.o $(call libs,tally ui ceremony cer
 $(OUT)/conclave-verify: $(OUT)/obj/tally/verify_main.o $(call libs,tally ui ceremony ceremony/math ceremony/base)
 	$(CC) $(LDFLAGS) -Wl,--gc-sections -o $@ $^ $(UI_LIBS) $(TALLY_LIBS) $(BASE_LIBS)
 
+# promtool is in Debian's package prometheus, which would start a server on every address of this machine: only the
+# one program is taken out of it. Without it, that part of tests/e2e/monitoring.sh is skipped.
+define GET_PROMTOOL
+if ! command -v promtool >/dev/null && [ ! -x build/promtool/usr/bin/promtool ]; then \
+  echo "fetching promtool"; mkdir -p build/promtool && cd build/promtool && \
+  { apt-get download -q prometheus 2>/dev/null || echo "no package prometheus here"; } && \
+  for p in prometheus_*.deb; do [ ! -f "$$p" ] || dpkg-deb --fsys-tarfile "$$p" | tar -x ./usr/bin/promtool; rm -f "$$p"; done; \
+fi
+endef
+
 # --- packages: only asked for when one is missing ---
 
 $(OUT)/.deps: Makefile
@@ -76,6 +86,7 @@ $(OUT)/.deps: Makefile
 	  $$sudo apt-get update -q && \
 	  $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
 	fi
+	@$(GET_PROMTOOL)
 	@touch $@
 
 # --- tests ---
