@@ -3,14 +3,17 @@
 
 #include "ceremony/math/elgamal.h"
 
+#define PARTS 16
+
 struct search {
     const point_t *Y;
     batch_add_fn *add;
     const void *items;
 };
 
-/* One equation for the range; if it does not hold, each half again, with new weights. Errors other than of
- * the proofs end it. */
+/* One equation for the range; if it does not hold, each sixteenth again, with new weights: one bad item costs
+ * about as much as the range once more, and if all are bad it is a few times that. Errors other than of the
+ * proofs end it. */
 static err_t check_range(struct batch *b, const struct search *s, size_t from, size_t to, uint8_t *bad)
 {
     err_t e = OK;
@@ -25,9 +28,10 @@ static err_t check_range(struct batch *b, const struct search *s, size_t from, s
         bad[from] = 1;
         return OK;
     }
-    size_t middle = from + (to - from) / 2;
-    TRY(check_range(b, s, from, middle, bad));
-    return check_range(b, s, middle, to, bad);
+    size_t count = to - from, parts = count < PARTS ? count : PARTS;
+    for (size_t i = 0; i < parts; i++)
+        TRY(check_range(b, s, from + count * i / parts, from + count * (i + 1) / parts, bad));
+    return OK;
 }
 
 static err_t check_part(const struct search *s, size_t from, size_t to, uint8_t *bad)

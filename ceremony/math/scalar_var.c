@@ -1,5 +1,6 @@
 #include "ceremony/math/scalar_var.h"
 
+#include <endian.h>
 #include <string.h>
 
 typedef unsigned __int128 wide;
@@ -73,9 +74,8 @@ err_t scalar_var_load(scalar_var_t *out, const scalar_t *in)
 {
     uint64_t t[4];
     for (int i = 0; i < 4; i++) {
-        out->w[i] = 0;
-        for (int j = 0; j < 8; j++)
-            out->w[i] = out->w[i] << 8 | in->b[8 * (3 - i) + j];
+        memcpy(&out->w[i], in->b + 8 * (3 - i), 8);
+        out->w[i] = be64toh(out->w[i]);
     }
     if (sub4(t, out->w, order))
         return OK;
@@ -85,9 +85,10 @@ err_t scalar_var_load(scalar_var_t *out, const scalar_t *in)
 
 void scalar_var_store(scalar_t *out, const scalar_var_t *in)
 {
-    for (int i = 0; i < 4; i++)
-        for (int j = 0; j < 8; j++)
-            out->b[8 * (3 - i) + j] = (uint8_t)(in->w[i] >> (56 - 8 * j));
+    for (int i = 0; i < 4; i++) {
+        uint64_t w = htobe64(in->w[i]);
+        memcpy(out->b + 8 * (3 - i), &w, 8);
+    }
 }
 
 void scalar_var_set(scalar_var_t *out, uint64_t v)
@@ -123,4 +124,47 @@ void scalar_var_mul_add(scalar_var_t *out, const scalar_factor_t *a, const scala
     scalar_var_t t;
     scalar_var_mul(&t, a, b);
     scalar_var_add(out, out, &t);
+}
+
+/* sum += a b, from limb at on */
+static void row_add(scalar_wide_t *sum, int at, uint64_t a, const uint64_t b[4])
+{
+    wide s = 0;
+    for (int j = 0; j < 4; j++) {
+        s += (wide)a * b[j] + sum->w[at + j];
+        sum->w[at + j] = (uint64_t)s;
+        s >>= 64;
+    }
+    for (int j = at + 4; j < 7; j++) {
+        s += sum->w[j];
+        sum->w[j] = (uint64_t)s;
+        s >>= 64;
+    }
+}
+
+void scalar_wide_mul_add(scalar_wide_t *sum, const uint64_t a[2], const scalar_var_t *b)
+{
+    row_add(sum, 0, a[0], b->w);
+    row_add(sum, 1, a[1], b->w);
+}
+
+void scalar_wide_add(scalar_wide_t *sum, const scalar_wide_t *other)
+{
+    wide s = 0;
+    for (int i = 0; i < 7; i++) {
+        s += (wide)sum->w[i] + other->w[i];
+        sum->w[i] = (uint64_t)s;
+        s >>= 64;
+    }
+}
+
+/* 2^256 high + low: high 2^256 is one Montgomery product with 2^512. */
+void scalar_wide_reduce(scalar_var_t *out, const scalar_wide_t *sum)
+{
+    uint64_t high[4] = {sum->w[4], sum->w[5], sum->w[6], 0}, low[4];
+    scalar_var_t h, l;
+    mont_mul(h.w, high, order_rr);
+    memcpy(low, sum->w, sizeof low);
+    reduce_once(l.w, low, 0);
+    scalar_var_add(out, &h, &l);
 }

@@ -62,6 +62,40 @@ static void test_arithmetic(void **state)
     }
 }
 
+/* Sums of products of 128 by 256 bits, reduced once: the same as reduced each time. */
+static void test_wide(void **state)
+{
+    (void)state;
+    for (int rounds = 0; rounds < 20; rounds++) {
+        scalar_wide_t sum = {{0}}, half = {{0}};
+        scalar_t want, a, b;
+        scalar_var_t r, y;
+        scalar_set(&want, 0);
+        for (int i = 0; i < 200; i++) {
+            uint64_t w[2];
+            random_bytes(w, sizeof w);
+            if (i < 20)
+                w[0] = w[1] = UINT64_MAX;
+            pick(&b, i % 30);
+            assert_int_equal(scalar_var_load(&y, &b), OK);
+            scalar_var_store(&a, &(scalar_var_t){{w[0], w[1], 0, 0}});
+            scalar_mul(&a, &a, &b);
+            scalar_add(&want, &want, &a);
+            scalar_wide_mul_add(i % 2 ? &sum : &half, w, &y);
+        }
+        scalar_wide_add(&sum, &half);
+        scalar_wide_reduce(&r, &sum);
+        assert_scalar(&r, &want);
+    }
+    scalar_wide_t top;
+    scalar_t want;
+    scalar_var_t r;
+    memset(&top, 0xff, sizeof top); /* 2^448 - 1 */
+    scalar_reduce(&want, (const uint8_t *)&top, sizeof top);
+    scalar_wide_reduce(&r, &top);
+    assert_scalar(&r, &want);
+}
+
 static void test_load(void **state)
 {
     (void)state;
@@ -84,6 +118,7 @@ int main(void)
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_arithmetic),
+        cmocka_unit_test(test_wide),
         cmocka_unit_test(test_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,329 @@
+#include "tally/ballot_batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BYTES_PER_POINT 52 /* the least a ballot has for each of its points */
+#define CHUNK_POINTS 2048  /* decompressed at a time, while they are in the cache */
+#define PARTS 16           /* of a range that does not hold */
+
+struct slot {
+    struct ballot_item item;
+    size_t offset; /* of its bytes */
+    struct ballot_at at;
+    size_t point, count; /* its points; none if it could not be read */
+    scalar_var_t c;
+};
+
+struct ballot_batch {
+    const struct ballot_layout *layout;
+    struct ballot_scan *scan;
+    const struct election_context *ctx;
+    struct p256_affine G, Y;
+    size_t bytes_max;
+    int done; /* ballot_batch_run was called */
+
+    uint8_t *data;
+    size_t len, cap;
+    struct slot *slot;
+    size_t count, slot_cap;
+
+    size_t points, point_cap; /* and two more for G and Y */
+    struct p256_affine *p;
+    scalar_t *k;
+    point_t *packed; /* a chunk */
+    size_t packed_cap;
+};
+
+err_t ballot_batch_new(struct ballot_batch **out, const struct ballot_layout *layout,
+                       const struct election_context *ctx, size_t points)
+{
+    err_t e;
+    *out = NULL;
+    struct ballot_batch *b = calloc(1, sizeof *b);
+    if (!b)
+        return ERR_MEMORY;
+    b->layout = layout;
+    b->ctx = ctx;
+    b->bytes_max = points * BYTES_PER_POINT;
+    p256_generator(&b->G);
+    GO(p256_decompress_var(&b->Y, &ctx->r->Y));
+    GO(ballot_scan_new(&b->scan, layout));
+    *out = b;
+    b = NULL;
+out:
+    ballot_batch_free(b);
+    return e;
+}
+
+void ballot_batch_free(struct ballot_batch *b)
+{
+    if (!b)
+        return;
+    ballot_scan_free(b->scan);
+    free(b->data);
+    free(b->slot);
+    free(b->p);
+    free(b->k);
+    free(b->packed);
+    free(b);
+}
+
+void ballot_batch_clear(struct ballot_batch *b)
+{
+    b->len = b->count = b->points = 0;
+    b->done = 0;
+}
+
+/* --- putting --- */
+
+/* *p has room for count items of size, at the least. */
+static err_t make_room(void *p, size_t *cap, size_t count, size_t size)
+{
+    void *old, *more;
+    if (count <= *cap)
+        return OK;
+    size_t want = *cap ? *cap : 64;
+    while (want < count) {
+        if (want > SIZE_MAX / size / 4)
+            return ERR_MEMORY;
+        want += want / 2;
+    }
+    memcpy(&old, p, sizeof old);
+    more = realloc(old, want * size);
+    if (!more)
+        return ERR_MEMORY;
+    memcpy(p, &more, sizeof more);
+    *cap = want;
+    return OK;
+}
+
+int ballot_batch_has_room(const struct ballot_batch *b, size_t len)
+{
+    return b->count == 0 || (b->len < b->bytes_max && len <= b->bytes_max - b->len);
+}
+
+err_t ballot_batch_put(struct ballot_batch *b, const uint8_t *data, size_t len, uint64_t tag)
+{
+    if (b->done)
+        return ERR_BUG;
+    TRY(make_room(&b->data, &b->cap, b->len + len, 1));
+    TRY(make_room(&b->slot, &b->slot_cap, b->count + 1, sizeof *b->slot));
+    struct slot *s = &b->slot[b->count++];
+    *s = (struct slot){.item = {.tag = tag, .len = len}, .offset = b->len};
+    if (len)
+        memcpy(b->data + b->len, data, len);
+    b->len += len;
+    return OK;
+}
+
+/* --- reading --- */
+
+static err_t points_room(struct ballot_batch *b, size_t more)
+{
+    size_t need = b->points + more + 2, cap = b->point_cap;
+    TRY(make_room(&b->p, &cap, need, sizeof *b->p));
+    return make_room(&b->k, &b->point_cap, need, sizeof *b->k);
+}
+
+/* Points of ballots from to to - 1: off the curve, and sums that are the identity. */
+static err_t lift_chunk(struct ballot_batch *b, size_t from, size_t to, size_t first)
+{
+    size_t bad;
+    err_t e = p256_decompress_many_var(b->p + first, b->packed, b->points - first, &bad);
+    if (e != OK && e != ERR_POINT)
+        return e;
+    for (size_t i = from; i < to; i++) {
+        struct slot *s = &b->slot[i];
+        for (size_t k = 0; k < s->count && s->item.err == OK && e != OK; k++)
+            if (p256_affine_is_zero_var(&b->p[s->point + k]))
+                s->item.err = ERR_POINT;
+        if (s->item.err == OK && ballot_scan_sum_is_zero_var(b->scan, &s->at, b->p + s->point))
+            s->item.err = ERR_POINT;
+    }
+    return OK;
+}
+
+/* One ballot: form and scalars; its points to the end of the chunk that starts at first. */
+static err_t read_one(struct ballot_batch *b, struct slot *s, size_t first)
+{
+    const uint8_t *data = b->data + s->offset;
+    err_t e = ballot_scan_start(b->scan, &s->at, data, s->item.len);
+    if (e == OK) {
+        size_t count = ballot_layout_points(b->layout, s->at.style);
+        TRY(points_room(b, count));
+        TRY(make_room(&b->packed, &b->packed_cap, b->points - first + count, sizeof *b->packed));
+        e = ballot_scan_read(b->scan, b->packed + (b->points - first), &s->at, data);
+        s->count = count;
+    }
+    if (e != OK) {
+        s->count = 0;
+        s->item.err = e;
+        merkle_leaf(&s->item.leaf, data, s->item.len);
+        return OK;
+    }
+    s->point = b->points;
+    b->points += s->count;
+    s->item.place = s->at.place;
+    s->item.style = s->at.style;
+    return ballot_scan_hash(b->scan, &s->c, &s->item.id, &s->item.leaf, &s->at, data, s->item.len);
+}
+
+static err_t read_all(struct ballot_batch *b)
+{
+    for (size_t from = 0, to; from < b->count; from = to) {
+        size_t first = b->points;
+        for (to = from; to < b->count && b->points - first < CHUNK_POINTS; to++)
+            TRY(read_one(b, &b->slot[to], first));
+        TRY(lift_chunk(b, from, to, first));
+    }
+    return OK;
+}
+
+/* What could not be read this way is read item by item, which says why. */
+static err_t read_again(struct ballot_batch *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        struct slot *s = &b->slot[i];
+        struct ballot *ballot;
+        if (s->item.err == OK)
+            continue;
+        s->item.err = ballot_parse_var(&ballot, b->ctx, b->data + s->offset, s->item.len, NULL);
+        if (s->item.err == OK) {
+            ballot_free(ballot);
+            return ERR_BUG;
+        }
+        if (s->item.err == ERR_MEMORY)
+            return ERR_MEMORY;
+    }
+    return OK;
+}
+
+/* --- proofs --- */
+
+/* One equation for ballots from to to - 1, with weights of its own. OK, ERR_PROOF, ERR_MEMORY. */
+static err_t check_equation(struct ballot_batch *b, size_t from, size_t to)
+{
+    struct fold f;
+    struct p256_jacobian sum;
+    struct p256_affine kept[2];
+    scalar_t kept_k[2];
+    size_t first = SIZE_MAX, end = 0;
+    fold_start(&f);
+    for (size_t i = from; i < to; i++) {
+        const struct slot *s = &b->slot[i];
+        if (s->count == 0)
+            continue;
+        first = first == SIZE_MAX ? s->point : first;
+        end = s->point + s->count;
+        if (s->item.err == OK)
+            ballot_scan_fold(b->scan, &f, b->k + s->point, &s->at, b->data + s->offset, &s->c);
+        else
+            memset(b->k + s->point, 0, s->count * sizeof *b->k);
+    }
+    if (first == SIZE_MAX)
+        return OK;
+    memcpy(kept, b->p + end, sizeof kept);
+    memcpy(kept_k, b->k + end, sizeof kept_k);
+    b->p[end] = b->G;
+    b->p[end + 1] = b->Y;
+    fold_end(&f, &b->k[end], &b->k[end + 1]);
+    err_t e = p256_msm_var(&sum, b->k + first, b->p + first, end + 2 - first, 256);
+    memcpy(b->p + end, kept, sizeof kept);
+    memcpy(b->k + end, kept_k, sizeof kept_k);
+    if (e != OK)
+        return e;
+    return p256_is_zero_var(&sum) ? OK : ERR_PROOF;
+}
+
+static err_t check_range(struct ballot_batch *b, size_t from, size_t to)
+{
+    err_t e = check_equation(b, from, to);
+    if (e != ERR_PROOF)
+        return e;
+    if (to - from == 1) {
+        b->slot[from].item.err = ERR_PROOF;
+        return OK;
+    }
+    size_t count = to - from, parts = count < PARTS ? count : PARTS;
+    for (size_t i = 0; i < parts; i++)
+        TRY(check_range(b, from + count * i / parts, from + count * (i + 1) / parts));
+    return OK;
+}
+
+err_t ballot_batch_run(struct ballot_batch *b)
+{
+    if (b->done)
+        return ERR_BUG;
+    b->done = 1;
+    b->points = 0;
+    TRY(read_all(b));
+    TRY(read_again(b));
+    return b->points == 0 ? OK : check_range(b, 0, b->count);
+}
+
+/* --- what came out --- */
+
+size_t ballot_batch_count(const struct ballot_batch *b)
+{
+    return b->count;
+}
+
+const struct ballot_item *ballot_batch_item(const struct ballot_batch *b, size_t i)
+{
+    return &b->slot[i].item;
+}
+
+const uint8_t *ballot_batch_bytes(const struct ballot_batch *b, size_t i)
+{
+    return b->data + b->slot[i].offset;
+}
+
+err_t ballot_batch_fault(const struct ballot_batch *b, size_t i, struct fault *f)
+{
+    const struct slot *s = &b->slot[i];
+    struct ballot *ballot;
+    if (s->item.err == OK)
+        return OK;
+    err_t e = ballot_parse_var(&ballot, b->ctx, b->data + s->offset, s->item.len, f);
+    if (e != OK)
+        return e;
+    e = ballot_verify_var(b->ctx, ballot, f);
+    ballot_free(ballot);
+    if (e == OK) /* found bad with fresh weights, and good with others: never */
+        return fault_set(f, ERR_BUG, "two checks of one ballot disagree");
+    return e;
+}
+
+struct adding {
+    struct tallies *t;
+    int check; /* whether t has the contests; nothing is added yet */
+};
+
+static err_t add_vote(void *ctx, uint32_t contest, size_t option_count, const struct p256_affine *ct)
+{
+    struct adding *a = ctx;
+    struct tally *into = tallies_find(a->t, contest);
+    if (!into || into->option_count != option_count)
+        return ERR_MISMATCH;
+    if (a->check)
+        return OK;
+    into->ballots++;
+    for (size_t o = 0; o < option_count; o++) {
+        p256_add_affine_var(&into->A[o], &into->A[o], &ct[2 * o]);
+        p256_add_affine_var(&into->B[o], &into->B[o], &ct[2 * o + 1]);
+    }
+    return OK;
+}
+
+err_t ballot_batch_sum(const struct ballot_batch *b, size_t from, size_t to, struct tallies *t)
+{
+    for (int check = 1; check >= 0; check--)
+        for (size_t i = from; i < to; i++) {
+            const struct slot *s = &b->slot[i];
+            if (s->count > 0 && (s->item.err == OK || s->item.err == ERR_PROOF))
+                TRY(ballot_layout_votes(b->layout, s->at.style, b->p + s->point, add_vote,
+                                        &(struct adding){t, check}));
+        }
+    return OK;
+}
