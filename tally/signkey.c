@@ -3,6 +3,7 @@
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 #include <sodium.h>
@@ -303,6 +304,34 @@ out:
 const struct signer *signkey_signer(const struct signkey *k)
 {
     return &k->signer;
+}
+
+/* OpenSSL checks that the peer's point is on the curve. */
+err_t signkey_dh(uint8_t secret_dh_x[32], const struct signkey *k, const uint8_t p[65])
+{
+    size_t len = 32;
+    EVP_PKEY *peer = EVP_PKEY_new();
+    EVP_PKEY_CTX *c = NULL;
+    err_t e = ERR_MEMORY;
+    memset(secret_dh_x, 0, 32);
+    if (!peer || EVP_PKEY_copy_parameters(peer, k->pkey) != 1)
+        goto out;
+    e = ERR_POINT;
+    if (p[0] != 4 || EVP_PKEY_set1_encoded_public_key(peer, p, 65) != 1)
+        goto out;
+    e = ERR_MEMORY;
+    c = EVP_PKEY_CTX_new(k->pkey, NULL);
+    if (c && EVP_PKEY_derive_init(c) == 1 && EVP_PKEY_derive_set_peer(c, peer) == 1 &&
+        EVP_PKEY_derive(c, secret_dh_x, &len) == 1 && len == 32)
+        e = OK;
+out:
+    if (e != OK)
+        secret_wipe(secret_dh_x, 32);
+    EVP_PKEY_CTX_free(c);
+    EVP_PKEY_free(peer);
+    ERR_clear_error();
+    secret_burn_stack();
+    return e;
 }
 
 void signkey_close(struct signkey *k)

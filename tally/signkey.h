@@ -1,5 +1,5 @@
-/* Signing keys of officials and precincts, in a file. (Trustees' keys live in tokens; conclave-tally links
- * none.)
+/* Signing keys of officials and precincts, in a file; also the keys that open a chain's envelopes. (Trustees'
+ * keys live in tokens; conclave-tally links none.)
  *
  * CBOR ["conclave/signkey", 1, level, key, salt, nonce, sealed]: key is the public key in clear; sealed is
  * the private scalar under XChaCha20-Poly1305 with a key from the passphrase by Argon2id (RFC 9106);
@@ -31,6 +31,9 @@ MUST err_t signkey_public(pubkey_t *key, const char *path, struct fault *f);
 MUST err_t signkey_open(struct signkey **out, const char *path, const char *secret_pass, size_t pass_len,
                         struct fault *f);
 const struct signer *signkey_signer(const struct signkey *k);
+/* secret_dh_x = x-coordinate of the private scalar times p (RFC 9180, DH): for a key that opens envelopes,
+ * never for one that signs. ERR_POINT. */
+MUST err_t signkey_dh(uint8_t secret_dh_x[32], const struct signkey *k, const uint8_t p[65]);
 void signkey_close(struct signkey *k); /* wipes */
 
 #endif

@@ -60,7 +60,7 @@ static struct signkey *make_key(struct fixture *x, const char *name, char hex[67
 }
 
 static void make_election(struct fixture *x, enum election_kind kind, const char *title, const char *east,
-                          const char *west)
+                          const char *west, const char *more)
 {
     char text[8192], table[2048], hex[65];
     struct fault f;
@@ -69,16 +69,35 @@ static void make_election(struct fixture *x, enum election_kind kind, const char
     hash_one(&h, table, (size_t)n);
     hex_put(hex, h.b, HASH_LEN);
     snprintf(text, sizeof text, election, kind == KIND_IMPORT ? "import" : "ballots", title, hex,
-             kind == KIND_IMPORT ? ",\"import\":{\"bits\":16}" : "");
+             kind == KIND_IMPORT ? ",\"import\":{\"bits\":16}" : more);
     assert_int_equal(manifest_parse(&x->m, (const uint8_t *)text, strlen(text), &f), OK);
     err_t e = places_parse(&x->places, x->m, (const uint8_t *)table, (size_t)n, &f);
     if (e != OK)
         fail_msg("places: %s", f.detail);
 }
 
-static struct fixture *make(enum election_kind kind, const char *title)
+/* The key `chains`, and its keys. */
+static void make_chains(struct fixture *x, char *out, size_t out_len)
 {
-    char east[67], west[67];
+    static const char *const names[] = {"v0.key", "v1.key", "v2.key"};
+    char key[67], envelope[67], v[3][67];
+    x->chain = make_key(x, "chain.key", key);
+    x->envelope = make_key(x, "envelope.key", envelope);
+    for (size_t i = 0; i < 3; i++)
+        x->validator[i] = make_key(x, names[i], v[i]);
+    snprintf(
+        out, out_len,
+        ",\"chains\":[{\"id\":\"home\",\"title\":\"From home\",\"places\":[\"e-2\",\"w-1\"],\"key\":\"%s\","
+        "\"envelope\":\"%s\",\"validators\":[\"%s\",\"%s\",\"%s\"],\"quorum\":2},"
+        "{\"id\":\"abroad\",\"title\":\"From "
+        "abroad\",\"places\":[\"w-2\"],\"key\":\"%s\",\"envelope\":\"%s\","
+        "\"validators\":[\"%s\"],\"quorum\":1}]",
+        key, envelope, v[0], v[1], v[2], key, envelope, v[0]);
+}
+
+static struct fixture *make(enum election_kind kind, const char *title, int chains)
+{
+    char east[67], west[67], more[2048] = "";
     assert_int_equal(secret_init(), OK);
     struct fixture *x = calloc(1, sizeof *x);
     assert_non_null(x);
@@ -87,7 +106,9 @@ static struct fixture *make(enum election_kind kind, const char *title)
     assert_int_equal(group_new(&x->g), OK);
     x->east = make_key(x, "east.key", east);
     x->west = make_key(x, "west.key", west);
-    make_election(x, kind, title, east, west);
+    if (chains)
+        make_chains(x, more, sizeof more);
+    make_election(x, kind, title, east, west, more);
     x->r = calloc(1, sizeof *x->r);
     assert_non_null(x->r);
     random_bytes(x->r->id.b, HASH_LEN);
@@ -107,12 +128,22 @@ static struct fixture *make(enum election_kind kind, const char *title)
 
 struct fixture *fixture_new(enum election_kind kind)
 {
-    return make(kind, "Test");
+    return make(kind, "Test", 0);
 }
 
 struct fixture *fixture_other(enum election_kind kind)
 {
-    return make(kind, "Other");
+    return make(kind, "Other", 0);
+}
+
+struct fixture *fixture_chain_new(void)
+{
+    return make(KIND_BALLOTS, "Test", 1);
+}
+
+struct fixture *fixture_chain_other(void)
+{
+    return make(KIND_BALLOTS, "Other", 1);
 }
 
 static int unlink_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -128,6 +159,10 @@ void fixture_free(struct fixture *x)
     ballot_maker_free(x->maker);
     signkey_close(x->east);
     signkey_close(x->west);
+    signkey_close(x->chain);
+    signkey_close(x->envelope);
+    for (size_t i = 0; i < 3; i++)
+        signkey_close(x->validator[i]);
     free(x->r);
     places_free(x->places);
     manifest_free(x->m);

@@ -16,7 +16,8 @@ struct fixture {
     scalar_t secret; /* the joint secret key */
     struct group *g;
     struct ballot_maker *maker;
-    struct signkey *east, *west; /* w-1's key */
+    struct signkey *east, *west;                     /* w-1's key */
+    struct signkey *chain, *envelope, *validator[3]; /* of fixture_chain_new, else NULL */
     uint32_t land, e1, e2, w1;
     char dir[64]; /* temporary directory */
 };
@@ -24,6 +25,10 @@ struct fixture {
 struct fixture *fixture_new(enum election_kind kind);
 /* Another election of the same shape. */
 struct fixture *fixture_other(enum election_kind kind);
+/* With the voting chains "home" (e-2 and w-1; validators: 3, quorum 2) and "abroad" (w-2, with the same key
+ * for headers and one validator). */
+struct fixture *fixture_chain_new(void);
+struct fixture *fixture_chain_other(void);
 void fixture_free(struct fixture *x);
 /* dir/name; one of four buffers that take turns. */
 const char *fixture_path(struct fixture *x, const char *name);
