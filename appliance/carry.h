@@ -6,8 +6,8 @@
  *
  * A medium is foreign: only regular files of sane names are looked at, down to CARRY_DEPTH folders; each is
  * parsed, bound to this election and hashed before it counts as good, and what arrives is hashed again while
- * it is copied. What it means is for those who use it to verify: of an export only the signed header is
- * checked here, of a bundle the hashes that it lists. Nothing is overwritten or removed on either side. A
+ * it is copied. What it means is for those who use it to verify: of an export the proofs are not checked
+ * here, of a bundle only the hashes that it lists. Nothing is overwritten or removed on either side. A
  * copy that was interrupted is repeated; a file is there whole or not at all. Best called in a process that
  * may only read the one and write the other. */
 #ifndef APPLIANCE_CARRY_H

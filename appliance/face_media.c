@@ -59,9 +59,10 @@ static err_t search(struct here *h, struct fault *f)
     return OK;
 }
 
-enum { IN = 1, OUT, REMOVE, AGAIN, TYPE };
+enum { IN = 1, OUT, TAKE, GIVE, REMOVE, AGAIN, TYPE, USE };
 
-static err_t one_page(struct face *face, struct here *h, int *action, struct fault *f)
+/* all: what can be done with a medium; else it is only chosen. */
+static err_t one_page(struct face *face, struct here *h, int all, int *action, struct fault *f)
 {
     struct page_event ev;
     struct page *p = page_new(face->ui, MSG_MEDIA_TITLE);
@@ -75,9 +76,13 @@ static err_t one_page(struct face *face, struct here *h, int *action, struct fau
         detail_of(detail, face, &h->list.item[i]);
         page_item_raw(p, name, detail);
     }
-    if (h->list.count > 0) {
+    if (h->list.count > 0 && !all)
+        page_action_flags(p, 'g', USE, PAGE_NEEDS_ALL, MSG_MEDIA_USE);
+    if (h->list.count > 0 && all) {
         page_action(p, 'i', IN, MSG_MEDIA_IN);
         page_action(p, 'o', OUT, MSG_MEDIA_OUT);
+        page_action(p, 't', TAKE, MSG_FILES_IN);
+        page_action(p, 'v', GIVE, MSG_FILES_OUT);
         page_action(p, 'r', REMOVE, MSG_MEDIA_REMOVE);
     }
     page_action(p, 's', AGAIN, MSG_MEDIA_AGAIN);
@@ -149,7 +154,35 @@ static err_t act(struct face *face, struct here *h, int action, struct fault *f)
         return remove_medium(face, &m, f);
     TRY(media_mount(&m, NULL, f));
     snprintf(face->media, sizeof face->media, "%s", m.mount);
-    return action == IN ? media_face_in(face, &m, f) : media_face_out(face, &m, f);
+    return action == IN     ? media_face_in(face, &m, f)
+           : action == OUT  ? media_face_out(face, &m, f)
+           : action == TAKE ? media_face_take(face, &m, f)
+                            : media_face_give(face, &m, f);
+}
+
+err_t media_face_choose(struct face *face, struct media *m, struct fault *f)
+{
+    struct here *h = calloc(1, sizeof *h);
+    int action = 0;
+    if (h == NULL)
+        return fault_set(f, ERR_MEMORY, "media");
+    err_t e = face_show(face, search(h, f), f);
+    while (e == OK) {
+        e = one_page(face, h, 0, &action, f);
+        if (e != OK || action == PAGE_BACK)
+            break;
+        err_t done = action == AGAIN ? search(h, f) : action == TYPE ? type_path(face, h, f) : OK;
+        if (action == USE && h->list.count > 0) {
+            done = still_there(h, m, face, f);
+            if (done == OK)
+                done = media_mount(m, NULL, f);
+            if (done == OK)
+                break;
+        }
+        e = face_show(face, done, f);
+    }
+    free(h);
+    return e != OK ? e : action == PAGE_BACK ? face_back(f) : OK;
 }
 
 err_t face_media(struct face *face, struct fault *f)
@@ -160,7 +193,7 @@ err_t face_media(struct face *face, struct fault *f)
         return fault_set(f, ERR_MEMORY, "media");
     err_t e = face_show(face, search(h, f), f);
     while (e == OK) {
-        e = one_page(face, h, &action, f);
+        e = one_page(face, h, 1, &action, f);
         if (e != OK || action == PAGE_BACK)
             break;
         err_t done = act(face, h, action, f);

@@ -10,6 +10,14 @@
 MUST err_t media_face_in(struct face *face, const struct media *m, struct fault *f);
 MUST err_t media_face_out(struct face *face, const struct media *m, struct fault *f);
 
+/* The same for files besides the board (carry.h): taken into night_files_dir, and proposed from then on where
+ * they are asked for; given out beside the board on the medium (face_files.c). */
+MUST err_t media_face_take(struct face *face, const struct media *m, struct fault *f);
+MUST err_t media_face_give(struct face *face, const struct media *m, struct fault *f);
+
+/* A list of the media, of which one is chosen and mounted. ERR_REFUSED: went back. */
+MUST err_t media_face_choose(struct face *face, struct media *m, struct fault *f);
+
 /* "ELECTION, 8.0 GB" or "folder PATH". */
 void media_face_name(char out[1100], const struct face *face, const struct media *m);
 

@@ -65,6 +65,9 @@ size_t night_count(const struct tape_item *found, size_t count, uint32_t kind);
 /* Proposes what was not chosen yet, from where the board is: exports, plan, the folder for what this machine
  * verified, officials' folder, bundle. election: NULL if not known. */
 void night_guess(struct face *face, const hash_t *election);
+/* HOME/conclave-carried/XXXXXXXXXXXXXXXX: what came by medium for the election of the board. Empty if there
+ * is no home or no election. */
+void night_files_dir(char *out, size_t size, const struct face *face);
 
 /* --- pages (night_pages.c) --- */
 

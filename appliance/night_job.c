@@ -200,6 +200,33 @@ static void beside(char out[4096], const char *board, const char *name)
         out[0] = '\0';
 }
 
+void night_files_dir(char *out, size_t size, const struct face *face)
+{
+    const char *home = getenv("HOME");
+    char path[4200], name[17];
+    hash_t election;
+    out[0] = '\0';
+    if (home == NULL || home[0] != '/' || file_path(path, sizeof path, face->board, BUNDLE_MANIFEST) != OK ||
+        manifest_election_of(&election, path, NULL) != OK)
+        return;
+    hex_put(name, election.b, 8);
+    int n = snprintf(out, size, "%s/conclave-carried/%s", home, name);
+    if (n < 0 || (size_t)n >= size)
+        out[0] = '\0';
+}
+
+/* What came by medium, where nothing lies beside the board. */
+static void guess_carried(struct face *face)
+{
+    static const char *const name[] = {"exports", "bundle", "plan.cbor"};
+    char *const out[] = {face->exports, face->bundle, face->plan};
+    char dir[4096], path[4200];
+    night_files_dir(dir, sizeof dir, face);
+    for (int i = 0; i < 3 && dir[0] != '\0'; i++)
+        if (out[i][0] == '\0' && file_path(path, 4096, dir, name[i]) == OK && access(path, R_OK) == 0)
+            snprintf(out[i], 4096, "%.4095s", path);
+}
+
 void night_guess(struct face *face, const hash_t *election)
 {
     static const char *const exports[] = {"exports"};
@@ -212,6 +239,7 @@ void night_guess(struct face *face, const hash_t *election)
     guess(face->exports, face->board, exports, 1, 1);
     guess(face->plan, face->board, plan, 2, 0);
     guess(face->tally, face->board, tally, 1, 1);
+    guess_carried(face);
     beside(face->tally, face->board, "tally");
     beside(face->bundle, face->board, "bundle");
     if (election == NULL || face->work[0] != '\0' || home == NULL || home[0] != '/')
