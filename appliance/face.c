@@ -261,6 +261,7 @@ static err_t take_options(struct face *face, const struct appliance_options *o, 
     face->c.keep_rights = 1;
     face->c.terminal = lend_terminal;
     face->c.terminal_ctx = face;
+    face->c.rehearsal = o->rehearsal;
     face->c.pin_ctx = face;
     return OK;
 }
@@ -288,6 +289,7 @@ err_t appliance_run(const struct appliance_options *o, struct fault *f)
     struct ui_config config = {
         .mode = o->lines ? UI_LINES : UI_AUTO, .language = face->language, .rehearsal = face->rehearsal};
     GO(ui_open(&face->ui, &config, f));
+    face->c.lines = ui_is_lines(face->ui);
     e = run(face, o, f);
     ui_close(face->ui);
     if (e == ERR_STOPPED) {

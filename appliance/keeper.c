@@ -554,12 +554,13 @@ err_t keeper_open(struct vault *out, struct sandbox_state *state, const char *ur
     k->opt = *opt;
     err_t e;
     GO(start(k, f));
-    begin(k, &o, KEEPER_OPEN, 5);
+    begin(k, &o, KEEPER_OPEN, 6);
     cbor_put_bytes(&o, uri, strlen(uri));
     cbor_put_uint(&o, opt->last_try != 0);
-    cbor_put_uint(&o, opt->terminal != NULL);
+    cbor_put_uint(&o, (unsigned)opt->show);
     cbor_put_uint(&o, opt->pin != NULL);
     cbor_put_uint(&o, (unsigned)opt->language);
+    cbor_put_uint(&o, opt->rehearsal != 0);
     GO(call(k, &o, &in, 3, f));
     state->seccomp = (int)cbor_get_uint(&in, 1);
     state->landlock = (int)cbor_get_uint(&in, 1000);

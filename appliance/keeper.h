@@ -13,6 +13,7 @@
 #ifndef APPLIANCE_KEEPER_H
 #define APPLIANCE_KEEPER_H
 
+#include "appliance/keeper_page.h"
 #include "appliance/sandbox.h"
 #include "ceremony/vault.h"
 #include "hsm/hsm.h"
@@ -24,9 +25,10 @@ struct keeper_options {
     const char *program;    /* "/proc/self/exe" */
     int last_try;           /* as in hsm.h */
     enum language language; /* of what the keeper writes on the terminal */
+    enum keeper_show show;
+    int rehearsal; /* said where a plan is shown */
     /* The door for who draws on the terminal: called with lend = 1 before the keeper writes to it and reads
-     * from it, with 0 afterwards. With it the keeper waits for a key after it has shown a plan. NULL: the
-     * terminal is free at any time. */
+     * from it, with 0 afterwards. NULL: the terminal is free at any time. */
     void (*terminal)(void *ctx, int lend);
     void *terminal_ctx;
     /* Who asks for the PIN instead of the keeper, on a page of its own: then the PIN goes through this

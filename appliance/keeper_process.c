@@ -1,16 +1,16 @@
 /* The keeper process: a local vault over the token, for whoever holds the other end of the socket. */
 #include <fcntl.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "appliance/keeper.h"
+#include "appliance/keeper_page.h"
 #include "appliance/keeper_wire.h"
-#include "appliance/session.h"
 #include "ceremony/base/secret.h"
 #include "ceremony/vault_local.h"
 #include "hsm/hsm.h"
@@ -24,8 +24,8 @@ struct process {
     uint8_t *input;        /* what KEEPER_PUT gave */
     size_t input_len, input_cap;
     struct vault vault;
-    int open, tty, waits, asks;
-    enum language language;
+    int open, tty, asks;
+    struct keeper_page page;
 };
 
 typedef err_t op_fn(struct process *p, struct fault *f);
@@ -50,18 +50,6 @@ static err_t borrow(struct process *p, int lend, struct fault *f)
         return fault_set(f, ERR_STOPPED, "the trustee's process has ended");
     cbor_get_uint_exact(&in, KEEPER_GO);
     return cbor_in_end(&in, f);
-}
-
-static void say(int tty, const char *text)
-{
-    size_t len = strlen(text);
-    while (len > 0) {
-        ssize_t n = write(tty, text, len);
-        if (n <= 0)
-            return;
-        text += n;
-        len -= (size_t)n;
-    }
 }
 
 /* On the caller's page. */
@@ -108,10 +96,10 @@ static err_t pin_question(char *out, size_t out_len, const struct process *p, co
 {
     const char *const about[] = {info->label, info->serial};
     char question[200];
-    TRY(message_format(question, sizeof question, p->language,
+    TRY(message_format(question, sizeof question, p->page.language,
                        info->keypad ? MSG_KEEPER_KEYPAD : MSG_KEEPER_PIN, about, 2));
-    const char *warning = info->final_try   ? message_text(p->language, MSG_KEEPER_FINAL)
-                          : info->tries_low ? message_text(p->language, MSG_KEEPER_LOW)
+    const char *warning = info->final_try   ? message_text(p->page.language, MSG_KEEPER_FINAL)
+                          : info->tries_low ? message_text(p->page.language, MSG_KEEPER_LOW)
                                             : "";
     snprintf(out, out_len, "%s%s%s%s", warning, warning[0] != '\0' ? "\n" : "", question,
              info->keypad ? "\n" : ": ");
@@ -136,52 +124,6 @@ static err_t ask_pin(void *ctx, char *secret_out, size_t max, const struct hsm_p
     return e;
 }
 
-/* Enter goes on; Esc, Ctrl-C and Ctrl-D stop. Keys come one by one, so that no way out leaves the terminal
- * changed. */
-static err_t wait_for_enter(int tty, struct fault *f)
-{
-    struct termios saved, keys;
-    char key = 0;
-    if (tcgetattr(tty, &saved) != 0)
-        return fault_set(f, ERR_IO, "the terminal cannot be set up");
-    keys = saved;
-    keys.c_lflag &= (tcflag_t) ~(ECHO | ICANON | ISIG | IEXTEN);
-    keys.c_cc[VMIN] = 1;
-    keys.c_cc[VTIME] = 0;
-    tcsetattr(tty, TCSAFLUSH, &keys);
-    ssize_t n = 1;
-    while (n == 1 && key != '\r' && key != '\n' && key != 0x1b && key != 0x03 && key != 0x04)
-        n = read(tty, &key, 1);
-    tcsetattr(tty, TCSAFLUSH, &saved);
-    return n == 1 && (key == '\r' || key == '\n')
-               ? OK
-               : fault_set(f, ERR_REFUSED, "stopped before the plan was signed");
-}
-
-static err_t show_words(struct process *p, const struct vault_plan *plan, struct fault *f)
-{
-    char text[2000], title[200], number[24];
-    const char *const count = message_number(number, plan->count);
-    TRY(message_format(title, sizeof title, p->language, MSG_KEEPER_PLAN, &count, 1));
-    FILE *out = fmemopen(text, sizeof text, "w");
-    if (out == NULL)
-        return fault_set(f, ERR_MEMORY, "the plan's words");
-    fprintf(out, "\n%s\n\n", title);
-    err_t e = print_fingerprint_from(out, message_text(p->language, MSG_KEEPER_PLAN_NAME), &plan->id,
-                                     language_words(p->language));
-    fprintf(out, "\n%s\n", message_text(p->language, MSG_KEEPER_COMPARED));
-    if (fclose(out) != 0 && e == OK)
-        e = ERR_MEMORY;
-    if (e != OK)
-        return fault_set(f, e, "the plan's words");
-    say(p->tty, text);
-    if (!p->waits)
-        return OK;
-    say(p->tty, message_text(p->language, MSG_KEEPER_ENTER));
-    say(p->tty, "\n");
-    return wait_for_enter(p->tty, f);
-}
-
 static err_t on_plan(void *ctx, const struct vault_plan *plan, struct fault *f)
 {
     struct process *p = ctx;
@@ -189,7 +131,8 @@ static err_t on_plan(void *ctx, const struct vault_plan *plan, struct fault *f)
     if (p->tty < 0)
         return OK;
     TRY(borrow(p, 1, f));
-    err_t e = show_words(p, plan, f);
+    p->page.tty = p->tty;
+    err_t e = keeper_page_plan(&p->page, &plan->id, plan->count, f);
     if (borrow(p, 0, &given_back) != OK && e == OK)
         e = fault_set(f, ERR_STOPPED, "%s", given_back.detail);
     return e;
@@ -205,9 +148,10 @@ static err_t op_open(struct process *p, struct fault *f)
     struct sandbox_state state;
     const uint8_t *text = cbor_get_bytes(&p->in, 1, KEEPER_URI_MAX, &len);
     int last_try = (int)cbor_get_uint(&p->in, 1);
-    p->waits = (int)cbor_get_uint(&p->in, 1);
+    p->page.show = (enum keeper_show)cbor_get_uint(&p->in, KEEPER_LINES);
     p->asks = (int)cbor_get_uint(&p->in, 1);
-    p->language = (enum language)cbor_get_uint(&p->in, LANGUAGE_COUNT - 1);
+    p->page.language = (enum language)cbor_get_uint(&p->in, LANGUAGE_COUNT - 1);
+    p->page.rehearsal = (int)cbor_get_uint(&p->in, 1);
     TRY(cbor_in_end(&p->in, f));
     memcpy(uri, text, len);
     uri[len] = '\0';
@@ -547,7 +491,7 @@ static const struct {
     op_fn *fn;
     size_t args;
 } ops[] = {
-    [KEEPER_OPEN] = {op_open, 5},
+    [KEEPER_OPEN] = {op_open, 6},
     [KEEPER_PUT] = {op_put, 1},
     [KEEPER_GET] = {op_get, 1},
     [KEEPER_KEYS] = {op_keys, 0},
@@ -611,6 +555,7 @@ int keeper_main(int fd)
     int status = 1;
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* the token's process is not killed: it may be writing */
     signal(SIGTTOU, SIG_IGN);
+    setlocale(LC_CTYPE, ""); /* before it may not open files any more */
     if (secret_init() == OK && wire_init(&p.wire, fd, KEEPER_MAX) == OK &&
         (p.request = malloc(KEEPER_MAX)) != NULL) {
         while (serve_one(&p))

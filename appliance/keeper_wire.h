@@ -25,7 +25,7 @@
 #define KEEPER_URI_MAX 2000
 
 enum keeper_op {
-    KEEPER_OPEN = 1, /* uri, last_try, waits, asks, language -> seccomp, landlock, others */
+    KEEPER_OPEN = 1, /* uri, last_try, show, asks, language, rehearsal -> seccomp, landlock, others */
     KEEPER_PUT,      /* piece */
     KEEPER_GET,      /* offset -> piece */
     KEEPER_KEYS,     /* -> enrolled, [[label, identity, ceremony key]] */

@@ -21,9 +21,29 @@ static err_t fill(struct session *s, const struct common *c, int need_record, FI
     return OK;
 }
 
+static enum language language_of(const struct common *c)
+{
+    enum language l = c->language;
+    return c->language_tag != NULL && language_find(&l, c->language_tag) != OK ? c->language : l;
+}
+
+static err_t check_language(const struct common *c, struct fault *f)
+{
+    enum language l;
+    return c->language_tag == NULL || language_find(&l, c->language_tag) == OK
+               ? OK
+               : fault_set(f, ERR_USAGE, "this language is not there; en and es are");
+}
+
+const struct word_list *session_words(const struct common *c)
+{
+    return language_words(language_of(c));
+}
+
 err_t session_open(struct session *s, const struct common *c, int need_record, FILE *err, struct fault *f)
 {
     memset(s, 0, sizeof *s);
+    TRY(check_language(c, f));
     err_t e = fill(s, c, need_record, err, f);
     if (e != OK)
         session_close(s);
@@ -57,7 +77,11 @@ err_t session_open_token(struct session *s, const struct common *c, int need_rec
 {
     struct keeper_options opt = {.program = "/proc/self/exe",
                                  .last_try = c->last_try,
-                                 .language = c->language,
+                                 .language = language_of(c),
+                                 .show = c->terminal == NULL ? KEEPER_PRINT
+                                         : c->lines          ? KEEPER_LINES
+                                                             : KEEPER_SCREEN,
+                                 .rehearsal = c->rehearsal,
                                  .terminal = c->terminal,
                                  .terminal_ctx = c->terminal_ctx,
                                  .pin = c->pin,
@@ -65,6 +89,7 @@ err_t session_open_token(struct session *s, const struct common *c, int need_rec
     struct sandbox_state keeper;
     struct vault vault;
     memset(s, 0, sizeof *s);
+    TRY(check_language(c, f));
     if (c->token == NULL)
         return fault_set(f, ERR_USAGE, "--token URI is required");
     TRY(keeper_open(&vault, &keeper, c->token, &opt, f));
@@ -112,12 +137,7 @@ err_t session_roster(struct session *s, struct roster *out, struct fault *f)
     return has ? OK : roster_make(out, s->el->m, s->b, s->g, NULL, 0, f);
 }
 
-err_t print_fingerprint(FILE *out, const char *title, const hash_t *h)
-{
-    return print_fingerprint_from(out, title, h, &words_en);
-}
-
-err_t print_fingerprint_from(FILE *out, const char *title, const hash_t *h, const struct word_list *list)
+err_t print_fingerprint(FILE *out, const char *title, const hash_t *h, const struct word_list *list)
 {
     char words[WORDS_TEXT_SIZE], hex[2 * HASH_LEN + 1];
     TRY(words_put(words, list, h));

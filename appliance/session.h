@@ -19,8 +19,9 @@
 struct common {
     const char *board, *token;
     int last_try;
-    enum language language; /* of the keeper's own lines on the terminal */
-    hsm_pin_fn *pin;        /* NULL: the keeper asks on the terminal */
+    enum language language;   /* of words, and of the keeper's own lines on the terminal */
+    const char *language_tag; /* the option; NULL: language */
+    hsm_pin_fn *pin;          /* NULL: the keeper asks on the terminal */
     void *pin_ctx;
     /* What the verb needs besides the board, once it reads files of strangers. */
     const struct sandbox_path *path;
@@ -29,13 +30,16 @@ struct common {
     int keep_rights;
     void (*terminal)(void *ctx, int lend);
     void *terminal_ctx;
+    int lines, rehearsal;
 };
 #define COMMON_ARGS(c, needs_board, needs_token)                                                             \
     {"board",    ARG_TEXT, &(c)->board, "DIR", "the board: a directory, on removable media for example",     \
      needs_board},                                                                                           \
         {"token", ARG_TEXT, &(c)->token, "URI", "the token, pkcs11:... (RFC 7512)", needs_token},            \
+        {"last-try", ARG_FLAG, &(c)->last_try, NULL, "spend the last PIN try before the token locks", 0},    \
     {                                                                                                        \
-        "last-try", ARG_FLAG, &(c)->last_try, NULL, "spend the last PIN try before the token locks", 0       \
+        "language", ARG_TEXT, &(c)->language_tag, "TAG",                                                     \
+            "en or es: of fingerprint words and of the PIN's question", 0                                    \
     }
 
 struct session {
@@ -61,10 +65,10 @@ void session_close(struct session *s);
  * the enrolments on the board make. */
 MUST err_t session_roster(struct session *s, struct roster *out, struct fault *f);
 
-/* A fingerprint: title, hex in groups, words; in English, or from a list. */
-MUST err_t print_fingerprint(FILE *out, const char *title, const hash_t *h);
-MUST err_t print_fingerprint_from(FILE *out, const char *title, const hash_t *h,
-                                  const struct word_list *list);
+/* The words of the option --language; English without it. */
+const struct word_list *session_words(const struct common *c);
+/* A fingerprint: title, hex in groups, words. */
+MUST err_t print_fingerprint(FILE *out, const char *title, const hash_t *h, const struct word_list *list);
 /* "1, 4, 7" for bits. */
 void seats_text(char out[128], uint32_t seats);
 /* "1,4" to bits; ERR_USAGE. */

@@ -94,15 +94,15 @@ err_t verb_roster(struct verb_run *v, int argc, char **argv)
     if (is_signed) {
         printf("You signed this roster before.\n");
         GO(print_roster(&r));
-        GO(print_fingerprint(stdout, "Roster", &r.ceremony));
+        GO(print_fingerprint(stdout, "Roster", &r.ceremony, session_words(&c)));
         goto out;
     }
     GO(roster_check_own(&s.t, &r, f));
     printf("%s: %u of %u\n", s.el->m->title, r.t, r.n);
     GO(print_roster(&r));
-    GO(print_fingerprint(stdout, "Roster", &r.ceremony));
-    GO(prompt_words(stdin, stdout, "Compare the words aloud with the others, then type them: ", &words_en,
-                    &r.ceremony, f));
+    GO(print_fingerprint(stdout, "Roster", &r.ceremony, session_words(&c)));
+    GO(prompt_words(stdin, stdout, "Compare the words aloud with the others, then type them: ",
+                    session_words(&c), &r.ceremony, f));
     GO(roster_sign(&s.t, &r, f));
     printf("roster signed; you have seat %u\n", roster_seat(&r, &s.t.identity));
 out:

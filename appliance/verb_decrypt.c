@@ -128,9 +128,9 @@ static err_t run_decrypt(struct session *s, const struct decrypt_args *a, struct
     print_found(&w.found);
     printf("%s\n", s->el->m->title);
     GO(print_plan(s, w.p));
-    GO(print_fingerprint(stdout, "Decryption plan", &w.p->id));
-    GO(prompt_words(stdin, stdout, "Compare the plan's words aloud, then type them to decrypt: ", &words_en,
-                    &w.p->id, f));
+    GO(print_fingerprint(stdout, "Decryption plan", &w.p->id, session_words(&a->c)));
+    GO(prompt_words(stdin, stdout, "Compare the plan's words aloud, then type them to decrypt: ",
+                    session_words(&a->c), &w.p->id, f));
     /* The vault shows the words it computed itself; the token, and the PIN, only after that. */
     GO(work_plan_show(&w, s, f));
     GO(trustee_find(&s->t, f));
@@ -254,9 +254,9 @@ err_t verb_retire(struct verb_run *v, int argc, char **argv)
     }
     GO(e);
     record_anchor(&anchor, &s.el->m->election, &s.el->r->id);
-    GO(print_fingerprint(stdout, "Key to be given up", &anchor));
-    GO(prompt_words(stdin, stdout, "Type the words of the key to destroy your part of it: ", &words_en,
-                    &anchor, f));
+    GO(print_fingerprint(stdout, "Key to be given up", &anchor, session_words(&c)));
+    GO(prompt_words(stdin, stdout,
+                    "Type the words of the key to destroy your part of it: ", session_words(&c), &anchor, f));
     int again;
     GO(work_retire(&s, &again, f));
     printf("retired: the ceremony key in the token is destroyed\n");

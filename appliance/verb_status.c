@@ -31,7 +31,7 @@ err_t verb_election_check(struct verb_run *v, int argc, char **argv)
     printf("%u places on %zu levels, %zu contests, %zu ballot styles\n", places_count(s.el->places),
            m->level_count, m->contest_count, m->style_count);
     manifest_warnings(m, print_warning, stdout);
-    err_t e = print_fingerprint(stdout, "Election", &m->election);
+    err_t e = print_fingerprint(stdout, "Election", &m->election, session_words(&c));
     session_close(&s);
     return e;
 }
@@ -138,7 +138,7 @@ err_t verb_status(struct verb_run *v, int argc, char **argv)
     GO(work_record(&s, st, &made, f));
     record_anchor(&anchor, &s.el->m->election, &s.el->r->id);
     printf(made ? "ceremony record written\n" : "ceremony record checked\n");
-    GO(print_fingerprint(stdout, "Trust anchor (election and ceremony record)", &anchor));
+    GO(print_fingerprint(stdout, "Trust anchor (election and ceremony record)", &anchor, session_words(&c)));
 out:
     status_free(st);
     session_close(&s);
@@ -149,6 +149,7 @@ out:
 
 struct shown {
     int qr;
+    const struct word_list *words;
     struct fault *f;
 };
 
@@ -156,7 +157,7 @@ struct shown {
 static err_t show_with(const struct shown *w, const char *title, const hash_t *h, char kind,
                        struct cbor_out *o)
 {
-    err_t e = print_fingerprint(stdout, title, h);
+    err_t e = print_fingerprint(stdout, title, h, w->words);
     if (e == OK)
         e = o->err;
     if (e == OK && w->qr)
@@ -187,7 +188,7 @@ err_t verb_fingerprint(struct verb_run *v, int argc, char **argv)
     struct fault *f = &v->fault;
     struct common c = {0};
     const char *plan_file = NULL;
-    struct shown w = {0, f};
+    struct shown w = {.f = f};
     struct arg spec[] = {COMMON_ARGS(&c, 1, 0),
                          {"plan", ARG_TEXT, &plan_file, "FILE", "also of this decryption plan", 0},
                          {"qr", ARG_FLAG, &w.qr, NULL, "each as a QR code too", 0},
@@ -199,6 +200,7 @@ err_t verb_fingerprint(struct verb_run *v, int argc, char **argv)
         return OK;
     TRY(session_open(&s, &c, 0, stderr, f));
     err_t e;
+    w.words = session_words(&c);
     GO(show_one(&w, "Election", FINGERPRINT_ELECTION, &s.el->m->election));
     r = malloc(sizeof *r);
     if (r != NULL && session_roster(&s, r, NULL) == OK)

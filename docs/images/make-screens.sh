@@ -330,7 +330,7 @@ shot plan-2 "No precinct is missing."
 keys l
 shot plan-places "Precinct 2"
 keys Escape
-wait_for "Hash of the plan"
+wait_for "Compare the plan's words"
 keys g
 wait_for "Have them read aloud"
 shot plan-words "Have them read aloud"
@@ -343,7 +343,11 @@ type_in "$line"
 keys Enter
 shot decrypt-confirm "Press y to do it"
 keys y
-shot keeper "as read by the process that holds the token"
+wait_for "as read by the process that holds the token"
+keys Enter Enter
+shot keeper ">  9"
+keys Enter Enter Enter
+wait_for "Enter goes on"
 keys Enter
 pin "Your part is done"
 shot decrypted "Your part is done"

@@ -131,8 +131,8 @@ decrypt() { # I HAVE
     all_words
     say "keys g" "wait You promise: I verified this" "keys g" "wait Type the plan's words"
     type_words
-    say "wait Press y to do it" "keys y" "wait as read by the process that holds the token" "wait Enter goes on" \
-        "keys Enter"
+    say "wait Press y to do it" "keys y" "wait as read by the process that holds the token" \
+        "keys Enter Enter Enter Enter Enter" "wait Enter goes on" "keys Enter"
     pin "$1"
     say "wait Your part is done" "wait on this board: $2;" "keys Escape" "wait What is your part"
     menu_leave
