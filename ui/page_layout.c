@@ -99,11 +99,28 @@ static void put_bar(struct rows *r, const struct page *p, const struct block *b,
 
 /* --- tables --- */
 
+/* "8/21" where there is no room for columns; the number itself is in another column. */
+static void put_cell_bar(struct rows *r, const char *cell)
+{
+    char *slash;
+    uint64_t value = strtoull(cell, &slash, 10);
+    if (r->spoken || *slash != '/')
+        return;
+    rows_begin(r, -1);
+    rows_put(r, STYLE_PLAIN, "  ");
+    rows_put_bar(r, STYLE_BOLD, value, strtoull(slash + 1, NULL, 10),
+                 r->width - 4 < BAR_MAX ? r->width - 4 : BAR_MAX);
+}
+
 /* Each row as "head: cell" lines. */
 static void put_table_narrow(struct rows *r, const struct block *b)
 {
     for (size_t i = b->columns; i < b->cells; i++) {
         size_t c = i % b->columns;
+        if (b->column[c] == TABLE_BAR) {
+            put_cell_bar(r, b->cell[i]);
+            continue;
+        }
         rows_begin(r, -1);
         rows_put(r, STYLE_PLAIN, c == 0 ? "" : "  ");
         rows_put(r, STYLE_DIM, b->cell[c]);

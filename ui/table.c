@@ -49,13 +49,29 @@ static err_t read_number(uint64_t *out, const char *text)
     return digits == 0 || text[digits] != '\0' || errno != 0 ? ERR_FORMAT : OK;
 }
 
+/* "8" or "8/21"; *whole is left as it is without one. */
+static err_t read_bar(uint64_t *out, uint64_t *whole, const char *text)
+{
+    char part[24];
+    const char *slash = strchr(text, '/');
+    if (slash == NULL)
+        return read_number(out, text);
+    if (slash - text >= (ptrdiff_t)sizeof part)
+        return ERR_FORMAT;
+    memcpy(part, text, (size_t)(slash - text));
+    part[slash - text] = '\0';
+    TRY(read_number(whole, slash + 1));
+    TRY(read_number(out, part));
+    return *out <= *whole ? OK : ERR_FORMAT;
+}
+
 static err_t check_row(const struct table *t, const char *const *cells)
 {
     for (size_t i = 0; i < t->count; i++) {
-        uint64_t v;
+        uint64_t v, whole;
         TRY(text_check(cells[i], strlen(cells[i])));
         if (t->column[i].kind == TABLE_BAR)
-            TRY(read_number(&v, cells[i]));
+            TRY(read_bar(&v, &whole, cells[i]));
     }
     return OK;
 }
@@ -159,11 +175,11 @@ static void measure(const struct table *t, size_t *width, uint64_t *max, size_t 
             width[c] = bar_width;
         for (size_t r = 0; r < t->rows; r++) {
             const char *cell = t->cell[r * t->count + c];
-            uint64_t v = 0;
+            uint64_t v = 0, whole = 0;
             if (t->column[c].kind != TABLE_BAR) {
                 size_t w = width_of(cell);
                 width[c] = w > width[c] ? w : width[c];
-            } else if (read_number(&v, cell) == OK && v > max[c]) {
+            } else if (read_bar(&v, &whole, cell) == OK && v > max[c]) {
                 max[c] = v;
             }
         }
@@ -196,10 +212,10 @@ err_t table_print(const struct table *t, FILE *out, enum table_style style, size
     for (size_t r = 0; r < t->rows; r++) {
         for (size_t c = 0; c < t->count; c++) {
             const char *cell = t->cell[r * t->count + c];
-            uint64_t v = 0;
+            uint64_t v = 0, whole = max[c];
             pen.blanks += c > 0 ? GAP : 0;
-            if (t->column[c].kind == TABLE_BAR && read_number(&v, cell) == OK)
-                put_bar(&pen, v, max[c], style, bar_width, width[c]);
+            if (t->column[c].kind == TABLE_BAR && read_bar(&v, &whole, cell) == OK)
+                put_bar(&pen, v, whole, style, bar_width, width[c]);
             else
                 put_text(&pen, cell, width[c], t->column[c].kind);
         }

@@ -15,7 +15,8 @@
 enum table_kind {
     TABLE_LEFT,
     TABLE_RIGHT,
-    TABLE_BAR /* cells are decimal numbers, drawn as bars; the largest has the full width */
+    TABLE_BAR /* cells are decimal numbers, drawn as bars; the largest has the full width. "8/21": 8 of 21, of
+               * which the full width is 21 */
 };
 
 struct table_column {

@@ -77,12 +77,31 @@ static void test_bar_in_the_middle(void **state)
     table_free(t);
 }
 
+/* Of a whole: the full width is the whole, not the largest. */
+static void test_bar_of_whole(void **state)
+{
+    struct table *t;
+    (void)state;
+    assert_int_equal(table_new(&t, columns, 3), OK);
+    row(t, "A", "12", "12/24");
+    row(t, "B", "6", "6/24");
+    row(t, "C", "0", "0/0");
+    expect(t, TABLE_ASCII, 8,
+           "Option  Votes\n"
+           "------  -----  --------\n"
+           "A          12  ####\n"
+           "B           6  ##\n"
+           "C           0\n");
+    table_free(t);
+}
+
 static void test_bad(void **state)
 {
     struct table *t;
     const char *escape[] = {"\x1b[2J", "1", "1"}, *newline[] = {"a\nb", "1", "1"},
                *bidi[] = {"\u202e", "1", "1"};
-    const char *bars[] = {"", "-1", "1.5", "x", "18446744073709551616", " 1"};
+    const char *bars[] = {"",    "-1", "1.5", "x",     "18446744073709551616",      " 1",
+                          "2/1", "1/", "/2",  "1/2/3", "000000000000000000000001/2"};
     (void)state;
     assert_int_equal(table_new(&t, columns, 0), ERR_BUG);
     assert_null(t);
@@ -122,9 +141,8 @@ static void test_many_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_result),
-        cmocka_unit_test(test_bar_in_the_middle),
-        cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_result),       cmocka_unit_test(test_bar_in_the_middle),
+        cmocka_unit_test(test_bar_of_whole), cmocka_unit_test(test_bad),
         cmocka_unit_test(test_many_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
