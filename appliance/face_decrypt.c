@@ -5,16 +5,12 @@
 #include "appliance/night.h"
 #include "ceremony/base/file.h"
 
-#define OLDER_MAX 16 /* plans before this one */
-
 struct decrypting {
     struct night n;
-    char older[OLDER_MAX][4096];
-    size_t older_count;
+    struct night_older older; /* plans before this one */
     uint32_t despite;
     int is_signed;
     uint32_t partials; /* on the board, when all was done */
-    uint32_t signers;
 };
 
 /* --- which files --- */
@@ -39,63 +35,22 @@ static err_t ask_files(struct face *face, enum message note, struct fault *f)
 
 static err_t open_plan(struct decrypting *d, struct fault *f)
 {
-    const char *older[OLDER_MAX];
+    const char *path[NIGHT_OLDER_MAX];
     struct plan_watch watch = {.ctx = NULL};
-    for (size_t i = 0; i < d->older_count; i++)
-        older[i] = d->older[i];
     plan_work_free(&d->n.w);
-    return work_plan_open(&d->n.w, &d->n.s, d->n.face->plan, older, d->older_count, &watch, f);
-}
-
-/* Asks for the file of one plan until it is that one. *next: the plan that it replaced, if it did. */
-static err_t ask_older(struct decrypting *d, const hash_t *want, int *has_next, hash_t *next, struct fault *f)
-{
-    char hex[2 * HASH_LEN + 1], *path = d->older[d->older_count];
-    enum message note = MSG_DECRYPT_OLDER_TITLE;
-    hex_put(hex, want->b, HASH_LEN);
-    for (;;) {
-        struct page_event ev;
-        struct plan *plan = NULL;
-        struct page *p = page_new(d->n.face->ui, MSG_DECRYPT_OLDER_TITLE);
-        page_text(p, MSG_DECRYPT_OLDER_TEXT);
-        page_field_text(p, path, sizeof d->older[0], 1, MSG_DECRYPT_OLDER, hex);
-        page_action_flags(p, 'g', 1, PAGE_NEEDS_ALL, MSG_OK);
-        if (note != MSG_DECRYPT_OLDER_TITLE)
-            page_note(p, note);
-        err_t e = page_run(p, &ev, f);
-        page_free(p);
-        if (e != OK || ev.action == PAGE_BACK)
-            return e != OK ? e : face_back(f);
-        e = plan_load_var(&plan, &d->n.s.el->ctx, path, f);
-        if (e != OK) {
-            TRY(face_show(d->n.face, e, f));
-            continue;
-        }
-        int right = hash_cmp(&plan->id, want) == 0;
-        *has_next = plan->has_supersedes;
-        *next = plan->supersedes;
-        plan_free(plan);
-        if (right)
-            return OK;
-        note = MSG_DECRYPT_OLDER_OTHER;
-    }
+    return work_plan_open(&d->n.w, &d->n.s, d->n.face->plan, night_older_paths(&d->older, path),
+                          d->older.count, &watch, f);
 }
 
 /* Opens the plan, after every plan before it was named. */
 static err_t open_all(struct decrypting *d, struct fault *f)
 {
-    d->older_count = 0;
+    d->older.count = 0;
     err_t e = open_plan(d, f);
     if (e != ERR_MISSING || d->n.w.p == NULL || !d->n.w.p->has_supersedes)
         return e;
-    hash_t want = d->n.w.p->supersedes;
-    for (int more = 1; more;) {
-        if (d->older_count == OLDER_MAX)
-            return fault_set(f, ERR_LIMIT, "more than %d plans replaced one another", OLDER_MAX);
-        fault_clear(f);
-        TRY(ask_older(d, &want, &more, &want, f));
-        d->older_count++;
-    }
+    fault_clear(f);
+    TRY(night_ask_older(&d->n, &d->older, d->n.w.p, f));
     return open_plan(d, f);
 }
 
@@ -139,8 +94,8 @@ static err_t verify(struct decrypting *d, struct fault *f)
     night_allow(&may, n->face->c.board, 0);
     night_allow(&may, n->face->exports, 0);
     night_allow(&may, n->face->plan, 0);
-    for (size_t i = 0; i < d->older_count; i++)
-        night_allow(&may, d->older[i], 0);
+    for (size_t i = 0; i < d->older.count; i++)
+        night_allow(&may, d->older.path[i], 0);
     TRY(night_job_confined(n->face, MSG_DECRYPT_VERIFYING, MSG_DECRYPT_VERIFYING_TEXT, verify_work, d, &may,
                            &n->found, &n->found_count, f));
     take_totals(n);
@@ -157,6 +112,7 @@ static int is_refusal(const struct night *n, err_t e)
 /* Until a plan is verified. ERR_REFUSED: went back. */
 static err_t find_plan(struct decrypting *d, struct fault *f)
 {
+    static const struct refusal refusal = {MSG_REFUSE_TITLE, MSG_REFUSE_TEXT};
     struct night *n = &d->n;
     enum message note = MSG_DECRYPT_TITLE;
     for (;;) {
@@ -171,7 +127,7 @@ static err_t find_plan(struct decrypting *d, struct fault *f)
         if (e == ERR_STOPPED)
             note = MSG_DECRYPT_STOPPED; /* by the person; after a signal no page opens any more */
         else if (opened && is_refusal(n, e))
-            TRY(night_refusal(n, e, f));
+            TRY(night_refusal(n, &refusal, e, f));
         else
             TRY(face_show(n->face, e, f));
         fault_clear(f);
@@ -294,7 +250,6 @@ static err_t sign(struct face *face, struct session *s, void *ctx, struct fault 
     page_free(p);
     if (e != OK && f->err == OK)
         *f = shown;
-    d->signers = plan_signers(s->b, s->el->r, &plan->id);
     d->partials = 0;
     for (uint32_t j = 1; j <= s->el->r->n; j++) {
         const struct entry *one;
@@ -309,12 +264,17 @@ static err_t finish(struct decrypting *d, struct fault *f)
 {
     struct face *face = d->n.face;
     const struct manifest *m = d->n.s.el->m;
-    d->is_signed = 0;
-    err_t e = face_with_token(face, 1, sign, d, f);
-    if (e == ERR_QUORUM && d->is_signed) {
+    err_t e;
+    for (;;) {
+        int enough = 0;
+        d->is_signed = 0;
+        e = face_with_token(face, 1, sign, d, f);
+        if (e != ERR_QUORUM || !d->is_signed)
+            break;
         fault_clear(f);
-        return ui_show(face->ui, MSG_DECRYPT_SIGNED_TITLE, f, MSG_DECRYPT_SIGNED, UI_NUMBER(m->plan_quorum),
-                       UI_NUMBER(__builtin_popcount(d->signers)));
+        TRY(night_wait_quorum(&d->n, &enough, f));
+        if (!enough)
+            return OK;
     }
     if (e != OK)
         return e;

@@ -110,6 +110,22 @@ static err_t run_aggregate(struct officials *o, enum message *note, struct fault
     return e;
 }
 
+/* The new plan is published apart from what was published of the old one. */
+static err_t run_supersede(struct officials *o, enum message *note, struct fault *f)
+{
+    struct face *face = o->n.face;
+    char old[4096];
+    int made;
+    snprintf(old, sizeof old, "%s", o->plan);
+    TRY(night_supersede(&o->n, old, &made, f));
+    if (!made)
+        return OK;
+    *note = MSG_OFFICIAL_AGGREGATED;
+    if (o->has_bundle && strlen(face->bundle) + 3 < sizeof face->bundle)
+        strcat(face->bundle, "-2");
+    return OK;
+}
+
 /* --- combine --- */
 
 static int partial_here(const struct session *s, uint32_t seat, const hash_t *plan)
@@ -147,10 +163,10 @@ static err_t combine_work(struct night_child *child, void *ctx, struct fault *f)
 static err_t run_combine(struct officials *o, enum message *note, struct fault *f)
 {
     struct night *n = &o->n;
-    free(n->found);
-    err_t e = night_job(n->face, MSG_OFFICIAL_COMBINE, MSG_JOB_PARTIALS, combine_work, o, &n->found,
-                        &n->found_count, f);
-    int any = night_count(n->found, n->found_count, FOUND_SEAT) > 0;
+    struct tape_item *found;
+    size_t count;
+    err_t e = night_job(n->face, MSG_OFFICIAL_COMBINE, MSG_JOB_PARTIALS, combine_work, o, &found, &count, f);
+    int any = night_count(found, count, FOUND_SEAT) > 0;
     if (any) {
         o->is_checked = 1;
         o->checked_plan = n->w.p->id;
@@ -158,16 +174,17 @@ static err_t run_combine(struct officials *o, enum message *note, struct fault *
         o->seen = count_partials(o);
         memset(o->state, 0, sizeof o->state);
     }
-    for (size_t i = 0; i < n->found_count; i++) {
-        const struct tape_item *x = &n->found[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct tape_item *x = &found[i];
         if (x->kind != FOUND_SEAT || x->number < 1 || x->number > TRUSTEES_MAX)
             continue;
         o->state[x->number - 1] = x->a;
         o->fault[x->number - 1] = x->fault;
         o->good += x->a == COMBINE_USED || x->a == COMBINE_SPARE;
     }
+    free(found);
     if (e == OK)
-        *note = MSG_OFFICIAL_COMBINED;
+        *note = MSG_OFFICIAL_COMBINED_NOW;
     if (e == ERR_QUORUM && any) { /* the table says it */
         fault_clear(f);
         return OK;
@@ -192,19 +209,25 @@ static err_t run_publish(struct officials *o, struct fault *f)
     enum { VERIFY = 1 };
     struct night *n = &o->n;
     struct page_event ev;
-    free(n->found);
-    TRY(night_job(n->face, MSG_OFFICIAL_PUBLISHING, MSG_OFFICIAL_PUBLISHING_TEXT, publish_work, o, &n->found,
-                  &n->found_count, f));
+    struct tape_item *found;
+    size_t count;
+    err_t e = night_job(n->face, MSG_OFFICIAL_PUBLISHING, MSG_OFFICIAL_PUBLISHING_TEXT, publish_work, o,
+                        &found, &count, f);
+    if (e != OK) {
+        free(found);
+        return e;
+    }
     struct page *p = page_new(n->face->ui, MSG_OFFICIAL_PUBLISHED_TITLE);
-    for (size_t i = 0; i < n->found_count; i++) {
-        const struct tape_item *x = &n->found[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct tape_item *x = &found[i];
         if (x->kind == FOUND_PUBLISHED && x->number)
             page_text(p, MSG_OFFICIAL_PUBLISHED_BEFORE, n->face->bundle);
         else if (x->kind == FOUND_PUBLISHED)
             page_text(p, MSG_OFFICIAL_PUBLISHED, n->face->bundle, UI_NUMBER(x->a), UI_NUMBER(x->b));
     }
+    free(found);
     page_action(p, 'v', VERIFY, MSG_OFFICIAL_VERIFY);
-    err_t e = page_run(p, &ev, f);
+    e = page_run(p, &ev, f);
     page_free(p);
     return e != OK || ev.action != VERIFY ? e : face_verify(n->face, f);
 }
@@ -266,13 +289,15 @@ static err_t show_words(struct officials *o, struct fault *f)
     return e;
 }
 
-enum { FOLDERS = 1, AGGREGATE, WORDS, COMBINE, RESULT, PUBLISH, VERIFY };
+enum { FOLDERS = 1, AGGREGATE, WORDS, COMBINE, RESULT, PUBLISH, VERIFY, NOTES, SUPERSEDE };
 
 static void put_partials(struct page *p, const struct officials *o)
 {
     char hex[2 * HASH_LEN + 1];
     const struct manifest *m = o->n.s.el->m;
     uint32_t here = count_partials(o);
+    night_few_blocks(p, o->n.found, o->n.found_count);
+    night_quorum_blocks(p, &o->n.s, &o->n.w.p->id);
     page_text(p, MSG_OFFICIAL_PARTIALS, UI_NUMBER(here), UI_NUMBER(m->t));
     if (o->is_checked)
         page_text(p, MSG_OFFICIAL_CHECKED, UI_NUMBER(o->good), UI_NUMBER(m->t));
@@ -285,6 +310,10 @@ static void put_partials(struct page *p, const struct officials *o)
     put_seats(p, o);
     hex_put(hex, o->n.w.p->id.b, HASH_LEN);
     page_value(p, hex, MSG_OFFICIAL_PLAN);
+    if (o->n.w.p->has_supersedes) {
+        hex_put(hex, o->n.w.p->supersedes.b, 8);
+        page_text(p, MSG_OFFICIAL_SUPERSEDES, hex);
+    }
     if (here > 0)
         page_action(p, 'c', COMBINE, MSG_OFFICIAL_COMBINE);
     if (o->has_result) {
@@ -292,6 +321,9 @@ static void put_partials(struct page *p, const struct officials *o)
         page_action(p, 'p', PUBLISH, MSG_OFFICIAL_PUBLISH);
     }
     page_action(p, 'w', WORDS, MSG_OFFICIAL_PLAN_SHOW);
+    if (o->n.found_count > 0)
+        page_action(p, 'n', NOTES, MSG_PLAN_NOTES);
+    page_action(p, 's', SUPERSEDE, MSG_SUPERSEDE_TITLE);
 }
 
 static struct page *main_page(const struct officials *o, enum message note)
@@ -332,6 +364,10 @@ static err_t act(struct officials *o, int action, enum message *note, struct fau
         return run_publish(o, f);
     case VERIFY:
         return face_verify(o->n.face, f);
+    case NOTES:
+        return night_notes(&o->n, f);
+    case SUPERSEDE:
+        return run_supersede(o, note, f);
     default: /* a tick: only look again */
         return OK;
     }

@@ -80,17 +80,47 @@ struct night {
     size_t found_count;
 };
 
+/* Files of plans that came before one, the newest first. */
+#define NIGHT_OLDER_MAX 16
+struct night_older {
+    char path[NIGHT_OLDER_MAX][4096];
+    size_t count;
+};
+/* Asks for the file of every plan before newest, back to the first, and adds them. ERR_REFUSED: went back. */
+MUST err_t night_ask_older(struct night *n, struct night_older *o, const struct plan *newest,
+                           struct fault *f);
+/* out, filled with o's paths. */
+const char *const *night_older_paths(const struct night_older *o, const char *out[NIGHT_OLDER_MAX]);
+
+/* A plan that replaces n's (file path), for officials: explains, aggregates anew into another folder, makes
+ * it. *made: it is there, and face->tally is its folder. Refusals are shown. */
+MUST err_t night_supersede(struct night *n, const char *path, int *made, struct fault *f);
+
+/* The manifest wants more signatures of n's plan: shows whose are here until there are enough. *enough: and
+ * the person wants to decrypt now. */
+MUST err_t night_wait_quorum(struct night *n, int *enough, struct fault *f);
+/* What a page says of them: how many, and who is missing; nothing if the manifest asks for none. s: as it is
+ * now. Returns how many are here. */
+uint32_t night_quorum_blocks(struct page *p, const struct session *s, const hash_t *plan);
+
+/* What stands at the head of a refusal. */
+struct refusal {
+    enum message title, text;
+};
+
 /* The catalogue's text of a rule; MSG_RULE_OTHER for none. */
 enum message night_rule_text(const char *rule);
 
 /* Title of the election, the plan, its levels, what was verified and what is missing. */
 void night_plan_blocks(struct page *p, const struct night *n);
+/* A note for each place that was corrected by too few ballots. */
+void night_few_blocks(struct page *p, const struct tape_item *found, size_t count);
 /* Lists, some lines at a time; back with Esc. */
 MUST err_t night_places(struct night *n, struct fault *f);
 MUST err_t night_missing(struct night *n, struct fault *f);
 MUST err_t night_notes(struct night *n, struct fault *f);
 /* Why this plan is refused: the rules that are broken in plain words, or the error e. */
-MUST err_t night_refusal(struct night *n, err_t e, struct fault *f);
+MUST err_t night_refusal(struct night *n, const struct refusal *what, err_t e, struct fault *f);
 /* Name of a unit's place. */
 const char *night_place(char out[512], const struct night *n, const struct plan_unit *u);
 

@@ -6,6 +6,7 @@
 
 #define LINES 100 /* of a list at a time */
 #define SHOWN 12  /* of what stands in a page itself */
+#define UNITS_SHOWN 24
 
 /* --- rules --- */
 
@@ -66,7 +67,7 @@ static void put_rule(struct page *p, const struct night *n, size_t i)
         page_text(p, MSG_REFUSE_MORE, UI_NUMBER(more));
 }
 
-err_t night_refusal(struct night *n, err_t e, struct fault *f)
+err_t night_refusal(struct night *n, const struct refusal *what, err_t e, struct fault *f)
 {
     enum { NOTES = 1 };
     struct fault why = *f;
@@ -74,8 +75,8 @@ err_t night_refusal(struct night *n, err_t e, struct fault *f)
     why.err = e;
     for (;;) {
         struct page_event ev;
-        struct page *p = page_new(n->face->ui, MSG_REFUSE_TITLE);
-        page_warn(p, MSG_REFUSE_TEXT);
+        struct page *p = page_new(n->face->ui, what->title);
+        page_warn(p, what->text);
         if (e == ERR_UNVERIFIED)
             page_warn(p, MSG_REFUSE_ROOT);
         if (night_count(n->found, n->found_count, FOUND_RULE) == 0)
@@ -258,6 +259,39 @@ static void put_levels(struct page *p, const struct night *n)
     }
 }
 
+/* Every sum, where there are few; otherwise those of the first level, and the list has the others. */
+static void put_units(struct page *p, const struct night *n)
+{
+    const struct plan *plan = n->w.p;
+    size_t shown = 0;
+    if (plan->unit_count == 0)
+        return;
+    if (plan->unit_count <= UNITS_SHOWN)
+        shown = plan->unit_count;
+    while (shown < UNITS_SHOWN && shown < plan->unit_count && plan->unit[shown].level == plan->unit[0].level)
+        shown++;
+    page_head(p, MSG_PLAN_PLACES);
+    unit_heads(p);
+    for (size_t i = 0; i < shown; i++)
+        unit_line(p, n, i);
+    if (shown < plan->unit_count)
+        page_text(p, MSG_PLAN_MORE_UNITS, UI_NUMBER(plan->unit_count - shown));
+}
+
+/* What the verb says of each. */
+void night_few_blocks(struct page *p, const struct tape_item *found, size_t count)
+{
+    size_t shown = 0, few = night_count(found, count, FOUND_FEW);
+    for (size_t i = 0; i < count && shown < SHOWN; i++) {
+        if (found[i].kind != FOUND_FEW)
+            continue;
+        page_warn(p, MSG_PLAN_FEW_NOTE, found[i].name, UI_NUMBER(found[i].a));
+        shown++;
+    }
+    if (few > shown)
+        page_text(p, MSG_REFUSE_MORE, UI_NUMBER(few - shown));
+}
+
 static void put_lineage(struct page *p, const struct night *n)
 {
     const struct aggregate_result *r = &n->w.found;
@@ -280,6 +314,7 @@ static void put_lineage(struct page *p, const struct night *n)
         page_text(p, MSG_PLAN_REPLACED, UI_NUMBER(r->replaced));
     if (r->few > 0)
         page_warn(p, MSG_PLAN_FEW_PLACES, UI_NUMBER(r->few));
+    night_few_blocks(p, n->found, n->found_count);
     if (r->refused > 0)
         page_warn(p, MSG_PLAN_REFUSED, UI_NUMBER(r->refused));
 }
@@ -299,4 +334,5 @@ void night_plan_blocks(struct page *p, const struct night *n)
     page_text(p, MSG_PLAN_WHAT_TEXT, UI_NUMBER(n->s.el->m->minimum));
     put_levels(p, n);
     put_lineage(p, n);
+    put_units(p, n);
 }

@@ -19,19 +19,21 @@ static void share_text(char out[16], uint64_t part, uint64_t whole)
     snprintf(out, 16, "%llu.%u %%", (unsigned long long)(tenths / 10), (unsigned)(tenths % 10));
 }
 
-static void put_contest(struct page *p, const struct contest *c, const struct result_row *row, int is_import)
+static void put_contest(struct page *p, const struct contest *c, const struct result_row *row,
+                        const char *place, int is_import)
 {
     static const enum table_kind kinds[] = {TABLE_LEFT, TABLE_RIGHT, TABLE_RIGHT, TABLE_BAR};
     static const enum message heads[] = {MSG_RESULT_COL_OPTION, MSG_RESULT_COL_VOTES, MSG_RESULT_COL_SHARE,
                                          MSG_RESULT_COL_BAR};
-    char votes[24], share[16];
-    page_head(p, MSG_RESULT_OF, c->title, row->place);
+    char votes[24], share[16], bar[48];
+    page_head(p, MSG_RESULT_OF, c->title, place);
     page_text(p, is_import ? MSG_RESULT_VOTES : MSG_RESULT_BALLOTS, UI_NUMBER(row->ballots));
     page_table(p, kinds, heads, 4);
     for (size_t i = 0; i < row->count; i++) {
         message_number(votes, row->votes[i]);
         share_text(share, row->votes[i], row->ballots);
-        const char *cells[] = {c->option[i].title, votes, share, votes};
+        snprintf(bar, sizeof bar, "%s/%llu", votes, (unsigned long long)row->ballots);
+        const char *cells[] = {c->option[i].title, votes, share, bar};
         page_row(p, cells);
     }
 }
@@ -51,7 +53,7 @@ static err_t show_place(struct night *n, const struct result *r, size_t first, i
     for (size_t i = first; i < plan->unit_count && plan->unit[i].level == plan->unit[first].level &&
                            strcmp(plan->unit[i].place, plan->unit[first].place) == 0;
          i++)
-        put_contest(p, &m->contest[plan->unit[i].contest], &r->row[i], m->kind == KIND_IMPORT);
+        put_contest(p, &m->contest[plan->unit[i].contest], &r->row[i], place, m->kind == KIND_IMPORT);
     page_action(p, 'l', PLACES, MSG_RESULT_PLACES);
     err_t e = page_run(p, &ev, f);
     page_free(p);

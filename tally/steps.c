@@ -18,7 +18,8 @@ err_t step_plan_var(struct plan **out, const struct election_context *ctx, const
     GO(plan_parse_var(out, ctx, bytes.data, bytes.len, f));
     GO(plan_check(*out, ctx, &nodes, NULL, NULL, f));
     GO(plan_supersede_all(older->plan, older->count, *out, ctx, NULL, NULL, f));
-    GO(file_write(out_path, bytes.data, bytes.len, FILE_NEW, f));
+    if (out_path != NULL)
+        GO(file_write(out_path, bytes.data, bytes.len, FILE_NEW, f));
 out:
     cbor_out_free(&bytes);
     if (e != OK) {

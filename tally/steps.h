@@ -9,7 +9,7 @@
 
 /* Makes the plan from DIR/LEVEL/PLACE.cbor, checks all its rules, and writes it. older: every plan before it,
  * back to the first. *out (freed with plan_free) is as it was read back. ERR_EXISTS if another plan is there.
- */
+ * out_path NULL: it is made and checked, and not written. */
 MUST err_t step_plan_var(struct plan **out, const struct election_context *ctx, const char *records,
                          const struct plan_set *older, const char *out_path, struct fault *f);
 
