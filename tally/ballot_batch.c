@@ -1,10 +1,13 @@
 #include "tally/ballot_batch.h"
 
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BYTES_PER_POINT 52 /* the least a ballot has for each of its points */
+#define BYTES_EACH 320     /* memory for a point: what is kept, and what the sum of multiples takes */
 #define CHUNK_POINTS 2048  /* decompressed at a time, while they are in the cache */
+#define PART_MIN 64        /* ballots that are worth a thread */
 #define PARTS 16           /* of a range that does not hold */
 
 struct slot {
@@ -15,9 +18,18 @@ struct slot {
     scalar_var_t c;
 };
 
+/* Ballots from to to - 1, which one thread checks: an equation of their own. */
+struct part {
+    struct ballot_batch *b;
+    struct ballot_scan *scan;
+    size_t from, to;
+    point_t *packed; /* points of a chunk */
+    size_t packed_cap;
+    err_t err;
+};
+
 struct ballot_batch {
     const struct ballot_layout *layout;
-    struct ballot_scan *scan;
     const struct election_context *ctx;
     struct p256_affine G, Y;
     size_t bytes_max;
@@ -28,15 +40,21 @@ struct ballot_batch {
     struct slot *slot;
     size_t count, slot_cap;
 
-    size_t points, point_cap; /* and two more for G and Y */
+    size_t points, point_cap; /* behind those of each part two more, for G and Y */
     struct p256_affine *p;
     scalar_t *k;
-    point_t *packed; /* a chunk */
-    size_t packed_cap;
+    size_t threads;
+    struct part *part; /* threads of them */
 };
 
+size_t ballot_batch_points(size_t threads)
+{
+    size_t points = BALLOT_BATCH_MEMORY / BYTES_EACH / (threads ? threads : 1);
+    return points < BALLOT_BATCH_POINTS ? points : BALLOT_BATCH_POINTS;
+}
+
 err_t ballot_batch_new(struct ballot_batch **out, const struct ballot_layout *layout,
-                       const struct election_context *ctx, size_t points)
+                       const struct election_context *ctx, size_t points, size_t threads)
 {
     err_t e;
     *out = NULL;
@@ -48,7 +66,13 @@ err_t ballot_batch_new(struct ballot_batch **out, const struct ballot_layout *la
     b->bytes_max = points * BYTES_PER_POINT;
     p256_generator(&b->G);
     GO(p256_decompress_var(&b->Y, &ctx->r->Y));
-    GO(ballot_scan_new(&b->scan, layout));
+    b->part = calloc(threads, sizeof *b->part);
+    if (!b->part)
+        GO(ERR_MEMORY);
+    for (; b->threads < threads; b->threads++) {
+        b->part[b->threads].b = b;
+        GO(ballot_scan_new(&b->part[b->threads].scan, layout));
+    }
     *out = b;
     b = NULL;
 out:
@@ -60,12 +84,15 @@ void ballot_batch_free(struct ballot_batch *b)
 {
     if (!b)
         return;
-    ballot_scan_free(b->scan);
+    for (size_t i = 0; i < b->threads; i++) {
+        ballot_scan_free(b->part[i].scan);
+        free(b->part[i].packed);
+    }
+    free(b->part);
     free(b->data);
     free(b->slot);
     free(b->p);
     free(b->k);
-    free(b->packed);
     free(b);
 }
 
@@ -119,18 +146,41 @@ err_t ballot_batch_put(struct ballot_batch *b, const uint8_t *data, size_t len, 
 
 /* --- reading --- */
 
-static err_t points_room(struct ballot_batch *b, size_t more)
+/* What each ballot is, and where its points will be: the parts have as many points each, about. */
+static err_t cut(struct ballot_batch *b, size_t *parts)
 {
-    size_t need = b->points + more + 2, cap = b->point_cap;
-    TRY(make_room(&b->p, &cap, need, sizeof *b->p));
-    return make_room(&b->k, &b->point_cap, need, sizeof *b->k);
+    struct ballot_scan *scan = b->part[0].scan;
+    size_t all = 0, done = 0, n = 0;
+    for (size_t i = 0; i < b->count; i++) {
+        struct slot *s = &b->slot[i];
+        s->item.err = ballot_scan_start(scan, &s->at, b->data + s->offset, s->item.len);
+        s->count = s->item.err == OK ? ballot_layout_points(b->layout, s->at.style) : 0;
+        all += s->count;
+    }
+    *parts = omp_in_parallel() || b->count < PART_MIN * b->threads ? 1 : b->threads;
+    b->points = 0;
+    for (size_t i = 0; n < *parts; n++) {
+        struct part *p = &b->part[n];
+        p->from = i;
+        for (; i < b->count && (n + 1 == *parts || done < all * (n + 1) / *parts); i++) {
+            b->slot[i].point = b->points;
+            b->points += b->slot[i].count;
+            done += b->slot[i].count;
+        }
+        p->to = i;
+        b->points += 2;
+    }
+    size_t cap = b->point_cap;
+    TRY(make_room(&b->p, &cap, b->points, sizeof *b->p));
+    return make_room(&b->k, &b->point_cap, b->points, sizeof *b->k);
 }
 
 /* Points of ballots from to to - 1: off the curve, and sums that are the identity. */
-static err_t lift_chunk(struct ballot_batch *b, size_t from, size_t to, size_t first)
+static err_t lift_chunk(struct part *p, size_t from, size_t to, size_t count)
 {
+    struct ballot_batch *b = p->b;
     size_t bad;
-    err_t e = p256_decompress_many_var(b->p + first, b->packed, b->points - first, &bad);
+    err_t e = p256_decompress_many_var(b->p + b->slot[from].point, p->packed, count, &bad);
     if (e != OK && e != ERR_POINT)
         return e;
     for (size_t i = from; i < to; i++) {
@@ -138,52 +188,50 @@ static err_t lift_chunk(struct ballot_batch *b, size_t from, size_t to, size_t f
         for (size_t k = 0; k < s->count && s->item.err == OK && e != OK; k++)
             if (p256_affine_is_zero_var(&b->p[s->point + k]))
                 s->item.err = ERR_POINT;
-        if (s->item.err == OK && ballot_scan_sum_is_zero_var(b->scan, &s->at, b->p + s->point))
+        if (s->item.err == OK && ballot_scan_sum_is_zero_var(p->scan, &s->at, b->p + s->point))
             s->item.err = ERR_POINT;
     }
     return OK;
 }
 
-/* One ballot: form and scalars; its points to the end of the chunk that starts at first. */
-static err_t read_one(struct ballot_batch *b, struct slot *s, size_t first)
+/* One ballot: form, scalars, hashes, and its points packed. What it cannot read has points all the same,
+ * which nothing looks at. */
+static err_t read_one(struct part *p, struct slot *s, point_t *packed)
 {
-    const uint8_t *data = b->data + s->offset;
-    err_t e = ballot_scan_start(b->scan, &s->at, data, s->item.len);
-    if (e == OK) {
-        size_t count = ballot_layout_points(b->layout, s->at.style);
-        TRY(points_room(b, count));
-        TRY(make_room(&b->packed, &b->packed_cap, b->points - first + count, sizeof *b->packed));
-        e = ballot_scan_read(b->scan, b->packed + (b->points - first), &s->at, data);
-        s->count = count;
-    }
-    if (e != OK) {
-        s->count = 0;
-        s->item.err = e;
+    const uint8_t *data = p->b->data + s->offset;
+    if (s->item.err == OK)
+        s->item.err = ballot_scan_read(p->scan, packed, &s->at, data);
+    if (s->item.err != OK) {
+        memset(packed, 0, s->count * sizeof *packed);
         merkle_leaf(&s->item.leaf, data, s->item.len);
         return OK;
     }
-    s->point = b->points;
-    b->points += s->count;
     s->item.place = s->at.place;
     s->item.style = s->at.style;
-    return ballot_scan_hash(b->scan, &s->c, &s->item.id, &s->item.leaf, &s->at, data, s->item.len);
+    return ballot_scan_hash(p->scan, &s->c, &s->item.id, &s->item.leaf, &s->at, data, s->item.len);
 }
 
-static err_t read_all(struct ballot_batch *b)
+static err_t read_part(struct part *p)
 {
-    for (size_t from = 0, to; from < b->count; from = to) {
-        size_t first = b->points;
-        for (to = from; to < b->count && b->points - first < CHUNK_POINTS; to++)
-            TRY(read_one(b, &b->slot[to], first));
-        TRY(lift_chunk(b, from, to, first));
+    struct slot *slot = p->b->slot;
+    for (size_t from = p->from, to; from < p->to; from = to) {
+        size_t count = 0;
+        for (to = from; to < p->to && count < CHUNK_POINTS; to++) {
+            TRY(make_room(&p->packed, &p->packed_cap, count + slot[to].count, sizeof *p->packed));
+            TRY(read_one(p, &slot[to], p->packed + count));
+            count += slot[to].count;
+        }
+        if (count)
+            TRY(lift_chunk(p, from, to, count));
     }
     return OK;
 }
 
 /* What could not be read this way is read item by item, which says why. */
-static err_t read_again(struct ballot_batch *b)
+static err_t read_again(struct part *p)
 {
-    for (size_t i = 0; i < b->count; i++) {
+    struct ballot_batch *b = p->b;
+    for (size_t i = p->from; i < p->to; i++) {
         struct slot *s = &b->slot[i];
         struct ballot *ballot;
         if (s->item.err == OK)
@@ -202,8 +250,9 @@ static err_t read_again(struct ballot_batch *b)
 /* --- proofs --- */
 
 /* One equation for ballots from to to - 1, with weights of its own. OK, ERR_PROOF, ERR_MEMORY. */
-static err_t check_equation(struct ballot_batch *b, size_t from, size_t to)
+static err_t check_equation(struct part *p, size_t from, size_t to)
 {
+    struct ballot_batch *b = p->b;
     struct fold f;
     struct p256_jacobian sum;
     struct p256_affine kept[2];
@@ -217,7 +266,7 @@ static err_t check_equation(struct ballot_batch *b, size_t from, size_t to)
         first = first == SIZE_MAX ? s->point : first;
         end = s->point + s->count;
         if (s->item.err == OK)
-            ballot_scan_fold(b->scan, &f, b->k + s->point, &s->at, b->data + s->offset, &s->c);
+            ballot_scan_fold(p->scan, &f, b->k + s->point, &s->at, b->data + s->offset, &s->c);
         else
             memset(b->k + s->point, 0, s->count * sizeof *b->k);
     }
@@ -236,30 +285,41 @@ static err_t check_equation(struct ballot_batch *b, size_t from, size_t to)
     return p256_is_zero_var(&sum) ? OK : ERR_PROOF;
 }
 
-static err_t check_range(struct ballot_batch *b, size_t from, size_t to)
+static err_t check_range(struct part *p, size_t from, size_t to)
 {
-    err_t e = check_equation(b, from, to);
+    err_t e = check_equation(p, from, to);
     if (e != ERR_PROOF)
         return e;
     if (to - from == 1) {
-        b->slot[from].item.err = ERR_PROOF;
+        p->b->slot[from].item.err = ERR_PROOF;
         return OK;
     }
     size_t count = to - from, parts = count < PARTS ? count : PARTS;
     for (size_t i = 0; i < parts; i++)
-        TRY(check_range(b, from + count * i / parts, from + count * (i + 1) / parts));
+        TRY(check_range(p, from + count * i / parts, from + count * (i + 1) / parts));
     return OK;
+}
+
+static err_t check_part(struct part *p)
+{
+    TRY(read_part(p));
+    TRY(read_again(p));
+    return p->from == p->to ? OK : check_range(p, p->from, p->to);
 }
 
 err_t ballot_batch_run(struct ballot_batch *b)
 {
+    size_t parts;
     if (b->done)
         return ERR_BUG;
     b->done = 1;
-    b->points = 0;
-    TRY(read_all(b));
-    TRY(read_again(b));
-    return b->points == 0 ? OK : check_range(b, 0, b->count);
+    TRY(cut(b, &parts));
+#pragma omp parallel for schedule(static, 1) num_threads((int)parts) if (parts > 1)
+    for (size_t i = 0; i < parts; i++)
+        b->part[i].err = check_part(&b->part[i]);
+    for (size_t i = 0; i < parts; i++)
+        TRY(b->part[i].err);
+    return OK;
 }
 
 /* --- what came out --- */

@@ -1,7 +1,7 @@
 /* Many ballots checked at once, whatever they come from: exports, segments of a chain, a stream.
  *
  *   layout = ballot_layout_new(ctx)                    once, shared by all threads (ballot_layout.h)
- *   b = ballot_batch_new(layout, ctx, points)              one for each thread
+ *   b = ballot_batch_new(layout, ctx, points, threads)             one for each thread
  *   while ballot_batch_has_room(b, len): ballot_batch_put(b, bytes, len, tag)
  *   ballot_batch_run(b)                                form, points, challenges, all proofs in one equation
  *   ballot_batch_item(b, i), ballot_batch_fault(b, i), ballot_batch_sum(b, from, to, tallies)
@@ -12,7 +12,7 @@
  * sixteen, each with new weights, until every bad ballot is named: all of 2,000 bad cost about five times as
  * much as all good. Duplicate ids, order, places and sums are for the caller to judge.
  *
- * A batch is for one thread; it starts none. It is at its best at 65,536 points (BALLOT_BATCH_POINTS; 2,184
+ * Calls are for one thread at a time. A batch is at its best at 65,536 points (BALLOT_BATCH_POINTS; 2,184
  * ballots of one contest with four options). Memory: 160 bytes a point (its share of the ballot's bytes, the
  * decompressed point, a scalar) and 200 a ballot, so 11 MB for 65,536 points, kept until ballot_batch_free;
  * and during ballot_batch_run what p256_msm_var takes for as many points. Public data, variable time. */
@@ -22,6 +22,11 @@
 #include "tally/ballot_layout.h"
 
 #define BALLOT_BATCH_POINTS ((size_t)1 << 16)
+#define BALLOT_BATCH_MEMORY ((size_t)64 << 20)
+
+/* Points for each of so many batches that are at work at once: all of them together take no more memory than
+ * BALLOT_BATCH_MEMORY, about, however many processors there are. */
+MUST size_t ballot_batch_points(size_t threads);
 
 struct ballot_item {
     uint64_t tag; /* the caller's */
@@ -32,9 +37,11 @@ struct ballot_item {
 };
 
 struct ballot_batch;
-/* points: of the ballots that have room; one ballot always has. ERR_MEMORY, ERR_POINT (the joint key). */
+/* points: of the ballots that have room; one ballot always has. threads: of OpenMP that share
+ * ballot_batch_run if it is not called in a parallel region, each with an equation of its own; 1 or more.
+ * ERR_MEMORY, ERR_POINT (the joint key). */
 MUST err_t ballot_batch_new(struct ballot_batch **out, const struct ballot_layout *layout,
-                            const struct election_context *ctx, size_t points);
+                            const struct election_context *ctx, size_t points, size_t threads);
 void ballot_batch_free(struct ballot_batch *b);
 void ballot_batch_clear(struct ballot_batch *b);
 

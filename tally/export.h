@@ -3,7 +3,8 @@
  * Writing: export_writer_open, export_writer_item for each item in order, export_writer_finish (or _abandon).
  * Looking: export_header_read: form and signature of the header only. Nothing is said about the items.
  * Reading: export_open, export_next until it gives NULL, export_close.
- * Verifying: export_verify: everything; its tallies were recomputed from the items on this machine.
+ * Verifying: export_verify: everything; its tallies were recomputed from the items on this machine. Many
+ * exports: export_verifier.
  *
  * Memory is bounded by one item and one batch; finding doubled ballot ids in one export takes 64 bytes a
  * ballot up to 65,536 ballots, a temporary file above. A fault names file, byte offset and ballot. */
@@ -72,6 +73,8 @@ MUST err_t export_next(struct export_reader *r, const uint8_t **item, size_t *le
 /* Offset of the item last returned, and its number from 0. */
 uint64_t export_item_offset(const struct export_reader *r);
 uint64_t export_item_index(const struct export_reader *r);
+/* SHA-256 of the file, once export_next has given NULL. */
+void export_reader_hash(const struct export_reader *r, hash_t *out);
 void export_close(struct export_reader *r);
 
 /* --- verifying --- */
@@ -86,13 +89,39 @@ struct export_callbacks { /* each may be NULL */
     err_t (*progress)(void *ctx, uint64_t done, uint64_t total);
 };
 
-/* Everything: header as above; items: form, place, all proofs (batches of 256), order, no ballot id twice
- * (ERR_DUPLICATE), order (ERR_RULE), number (ERR_MISSING, ERR_TRAILING), Merkle root (ERR_HASH), tallies
- * equal to the sums recomputed (ERR_SUM); imports: one count for each contest of the place, in order
- * (ERR_MISMATCH). All bad ballots of the first bad batch are listed in f->detail. *out: the header, whose
- * tallies are now verified; freed with export_header_free. cb may be NULL. */
+/* Everything: header as above; items: form, place, all proofs, no ballot id twice (ERR_DUPLICATE), order
+ * (ERR_RULE), number (ERR_MISSING, ERR_TRAILING), Merkle root (ERR_HASH), tallies equal to the sums
+ * recomputed (ERR_SUM); imports: one count for each contest of the place, in order (ERR_MISMATCH). The first
+ * bad item is the one reported; other ballots among the 255 behind it that are bad by themselves are listed
+ * in f->detail. *out: the header, whose tallies are now verified; freed with export_header_free. cb may be
+ * NULL. */
 MUST err_t export_verify(struct export_header **out, const struct election_context *ctx, const char *path,
                          const struct export_callbacks *cb, struct fault *f);
+
+/* The same for many exports, whose ballots share batches (ballot_batch.h), so that small ones are as fast as
+ * large ones: export_verifier_new, _add for each, _end, _free. One thread; one verifier for each thread.
+ * Memory: that of a batch, and of up to 4,096 small exports that wait to be judged. */
+struct export_task {
+    const char *path;
+    const struct export_callbacks *cb; /* may be NULL */
+    const hash_t *file;                /* SHA-256 that the file must have (ERR_IO: it changed), or NULL */
+    struct fault *fault;               /* may be NULL */
+    err_t (*done)(struct export_task *task); /* err, fault and header are set; an error ends the verifier */
+    err_t err;
+    struct export_header *header; /* if OK; done's to free */
+};
+
+struct export_verifier;
+struct ballot_layout;
+/* layout: of ctx, outlives it; NULL in an election of counts. points, threads: as ballot_batch_new. */
+MUST err_t export_verifier_new(struct export_verifier **out, const struct election_context *ctx,
+                               const struct ballot_layout *layout, size_t points, size_t threads);
+void export_verifier_free(struct export_verifier *v);
+/* t and what it points to stay where they are until done is called, here or later. What is wrong with the
+ * export is in the task. ERR_MEMORY and what done returns end it: only export_verifier_free is left then. */
+MUST err_t export_verifier_add(struct export_verifier *v, struct export_task *t);
+/* Ends all that were added. */
+MUST err_t export_verifier_end(struct export_verifier *v);
 
 /* --- single ballots --- */
 

@@ -10,6 +10,9 @@ struct export_reader {
     char path[4096];
     uint64_t offset;            /* of the next byte */
     uint64_t item_offset, done; /* of the item last returned; items returned */
+    uint64_t items;             /* that the header promises */
+    struct hash_ctx hash;       /* of what was read */
+    int at_end;                 /* of the file, and all was there */
     size_t item_max, cap;
     uint8_t *item;
     struct export_header *header;

@@ -44,6 +44,7 @@ static err_t get_exact(struct export_reader *r, void *out, size_t len, struct fa
     uint64_t start = r->offset;
     size_t got = fread(out, 1, len, r->stream);
     r->offset += got;
+    hash_add(&r->hash, out, got);
     if (got == len)
         return OK;
     if (ferror(r->stream)) {
@@ -126,6 +127,8 @@ static err_t read_header(struct export_reader *r, struct fault *f)
     GO(copy_bytes(r, &m, export_header_max(r->ctx), f));
     GO(copy_bytes(r, &m, SIGNATURE_LEN, f));
     e = export_header_parse(&r->header, r->ctx, m.data, m.len, f);
+    if (e == OK)
+        r->items = r->header->items;
 out:
     cbor_out_free(&m);
     return fault_file(f, e, r->path);
@@ -156,6 +159,7 @@ err_t export_open(struct export_reader **out, const struct election_context *ctx
     if (!r)
         return fault_set(f, ERR_MEMORY, "opening an export");
     r->ctx = ctx;
+    hash_init(&r->hash);
     r->item_max = ctx->m->kind == KIND_IMPORT ? count_len_max(ctx) : ballot_len_max(ctx);
     err_t e = open_stream(r, path, f);
     if (e == OK)
@@ -202,11 +206,18 @@ static err_t at_end(struct export_reader *r, struct fault *f)
         fault_set(f, ERR_IO, "cannot read: %s", strerror(errno));
         return at(r, f, ERR_IO, r->offset);
     }
-    if (r->done == r->header->items)
+    r->at_end = r->done == r->items;
+    if (r->at_end)
         return OK;
     fault_set(f, ERR_MISSING, "the file ends after %llu of %llu items", (unsigned long long)r->done,
-              (unsigned long long)r->header->items);
+              (unsigned long long)r->items);
     return at(r, f, ERR_MISSING, r->offset);
+}
+
+void export_reader_hash(const struct export_reader *r, hash_t *out)
+{
+    struct hash_ctx c = r->hash;
+    hash_end(&c, out);
 }
 
 err_t export_next(struct export_reader *r, const uint8_t **item, size_t *len, struct fault *f)
@@ -216,16 +227,18 @@ err_t export_next(struct export_reader *r, const uint8_t **item, size_t *len, st
     int first = getc(r->stream);
     if (first == EOF)
         return at_end(r, f);
+    uint8_t byte = (uint8_t)first;
+    hash_add(&r->hash, &byte, 1);
     r->item_offset = r->offset++;
-    if (r->done == r->header->items) {
+    if (r->done == r->items) {
         fault_set(f, ERR_TRAILING, "the header promises %llu items, more follow",
-                  (unsigned long long)r->header->items);
+                  (unsigned long long)r->items);
         return at(r, f, ERR_TRAILING, r->item_offset);
     }
     uint8_t head[9];
     size_t head_len;
     uint64_t n;
-    TRY(get_head(r, (uint8_t)first, head, &head_len, &n, r->item_max, f));
+    TRY(get_head(r, byte, head, &head_len, &n, r->item_max, f));
     if (n > r->cap || !r->item) {
         uint8_t *grown = realloc(r->item, (size_t)n + 1);
         if (!grown)

@@ -18,7 +18,7 @@ static double verify_batches(struct fixture *x, struct cbor_out *b, size_t count
     struct tallies *t;
     size_t done = 0, full = 0;
     CHECK(ballot_layout_new(&layout, &x->ctx));
-    CHECK(ballot_batch_new(&batch, layout, &x->ctx, BALLOT_BATCH_POINTS));
+    CHECK(ballot_batch_new(&batch, layout, &x->ctx, BALLOT_BATCH_POINTS, 1));
     CHECK(tallies_new(&t, &x->ctx, x->e1));
     double start = 0;
     for (size_t i = 0; full < 3; i = (i + 1) % count) {

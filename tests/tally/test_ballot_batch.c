@@ -27,7 +27,7 @@ static int setup(void **state)
     assert_non_null(w);
     w->x = fixture_new(KIND_BALLOTS);
     assert_int_equal(ballot_layout_new(&w->layout, &w->x->ctx), OK);
-    assert_int_equal(ballot_batch_new(&w->b, w->layout, &w->x->ctx, BALLOT_BATCH_POINTS), OK);
+    assert_int_equal(ballot_batch_new(&w->b, w->layout, &w->x->ctx, BALLOT_BATCH_POINTS, 1), OK);
     *state = w;
     return 0;
 }
@@ -329,7 +329,9 @@ static void test_many_bad(void **state)
     struct cbor_out o = CBOR_OUT_INIT;
     make(w, &o, "small", "mayor=a");
     for (int all = 0; all < 2; all++) {
-        ballot_batch_clear(w->b);
+        struct ballot_batch *one = w->b;
+        if (all) /* and shared by threads */
+            assert_int_equal(ballot_batch_new(&w->b, w->layout, &w->x->ctx, BALLOT_BATCH_POINTS, 3), OK);
         for (size_t i = 0; i < COUNT; i++) {
             int bad = all || i == 0 || i == 17 || i == 18 || i == 150 || i == COUNT - 1;
             o.data[o.len - 1] ^= (uint8_t)bad;
@@ -340,6 +342,10 @@ static void test_many_bad(void **state)
         for (size_t i = 0; i < COUNT; i++) {
             int bad = all || i == 0 || i == 17 || i == 18 || i == 150 || i == COUNT - 1;
             assert_int_equal(ballot_batch_item(w->b, i)->err, bad ? ERR_PROOF : OK);
+        }
+        if (all) {
+            ballot_batch_free(w->b);
+            w->b = one;
         }
     }
     cbor_out_free(&o);
@@ -352,13 +358,13 @@ static void test_room(void **state)
     struct cbor_out o = CBOR_OUT_INIT;
     size_t n = 0;
     make(w, &o, "small", "mayor=a");
-    assert_int_equal(ballot_batch_new(&b, w->layout, &w->x->ctx, 300), OK);
+    assert_int_equal(ballot_batch_new(&b, w->layout, &w->x->ctx, 300, 1), OK);
     for (; ballot_batch_has_room(b, o.len); n++)
         assert_int_equal(ballot_batch_put(b, o.data, o.len, n), OK);
     assert_true(n * 30 <= 300 && n >= 8);
     assert_int_equal(ballot_batch_run(b), OK);
     ballot_batch_free(b);
-    assert_int_equal(ballot_batch_new(&b, w->layout, &w->x->ctx, 1), OK);
+    assert_int_equal(ballot_batch_new(&b, w->layout, &w->x->ctx, 1, 1), OK);
     assert_true(ballot_batch_has_room(b, o.len)); /* one always has */
     assert_int_equal(ballot_batch_put(b, o.data, o.len, 0), OK);
     assert_false(ballot_batch_has_room(b, o.len));

@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "ceremony/base/file.h"
 #include "ceremony/base/secret.h"
+#include "tally/ballot_batch.h"
 #include "tally/export_form.h"
 #include "tests/support/ballots.h"
 
@@ -227,6 +229,130 @@ static void test_proofs(void **state)
     assert_int_equal(verify(export_of("place2.cexp", b, 5, t), &f), ERR_UNKNOWN);
     tallies_free(t);
     cbor_out_free(&bad[0]);
+}
+
+#define TOGETHER 8
+
+struct together {
+    char path[TOGETHER][256];
+    struct export_task task[TOGETHER];
+    struct fault fault[TOGETHER];
+    hash_t file[TOGETHER];
+    size_t done;
+};
+
+static err_t on_done(struct export_task *t)
+{
+    (void)t;
+    return OK;
+}
+
+static err_t on_done_stop(struct export_task *t)
+{
+    export_header_free(t->header);
+    t->header = NULL;
+    return ERR_STOPPED;
+}
+
+/* All in one batch of so many points: every verdict as if alone, whichever ballots share an equation. */
+static void verify_together(struct together *all, size_t points, size_t threads)
+{
+    struct ballot_layout *layout;
+    struct export_verifier *v;
+    assert_int_equal(ballot_layout_new(&layout, &box.x->ctx), OK);
+    assert_int_equal(export_verifier_new(&v, &box.x->ctx, layout, points, threads), OK);
+    for (size_t i = 0; i < TOGETHER; i++) {
+        fault_clear(&all->fault[i]);
+        all->task[i] = (struct export_task){
+            .path = all->path[i], .fault = &all->fault[i], .file = &all->file[i], .done = on_done};
+        assert_int_equal(export_verifier_add(v, &all->task[i]), OK);
+    }
+    assert_int_equal(export_verifier_end(v), OK);
+    for (size_t i = 0; i < TOGETHER; i++) {
+        struct fault f;
+        err_t e = verify(all->path[i], &f);
+        if (i == TOGETHER - 1)
+            e = ERR_IO; /* not the file that the task is about */
+        assert_int_equal(all->task[i].err, e);
+        assert_int_equal(all->task[i].header != NULL, e == OK);
+        if (e != OK && e != ERR_IO) {
+            assert_string_equal(all->fault[i].detail, f.detail);
+            assert_true(all->fault[i].at == f.at);
+        }
+        export_header_free(all->task[i].header);
+    }
+    export_verifier_free(v);
+    ballot_layout_free(layout);
+}
+
+static void test_together(void **state)
+{
+    (void)state;
+    struct fixture *x = box.x;
+    struct together *all = calloc(1, sizeof *all);
+    struct cbor_out bad[2] = {CBOR_OUT_INIT, CBOR_OUT_INIT};
+    struct bytes b[BALLOTS];
+    struct fault f;
+    struct stat st;
+    static const int votes[] = {500, -500, 0, 0};
+    static const size_t count[TOGETHER] = {3, 120, 0, 40, 60, 205, 20, 30};
+    assert_non_null(all);
+    for (size_t i = 0; i < 2; i++)
+        fixture_forge(x, &bad[i], x->e1, "small", votes);
+    for (size_t i = 0; i < TOGETHER; i++) {
+        char name[32];
+        memcpy(b, box.ballot, sizeof b);
+        if (i == 3 || i == 4) /* forged ones, that are bad by opposite amounts in the sums */
+            b[2 * i] = (struct bytes){bad[i - 3].data, bad[i - 3].len, {{0}}};
+        if (i == 4)
+            b[50].len--; /* and one that cannot be read */
+        if (i == 5)
+            b[204] = b[7];
+        snprintf(name, sizeof name, "together-%zu.cexp", i);
+        snprintf(all->path[i], sizeof all->path[i], "%s", export_of(name, b, count[i], NULL));
+    }
+    assert_int_equal(stat(all->path[6], &st), 0);
+    assert_int_equal(truncate(all->path[6], st.st_size - 100), 0);
+    for (size_t i = 0; i < TOGETHER; i++)
+        assert_int_equal(file_hash(&all->file[i], all->path[i], &f), OK);
+    all->file[TOGETHER - 1].b[0] ^= 1;
+    verify_together(all, BALLOT_BATCH_POINTS, 1);
+    verify_together(all, 1000, 1);
+    verify_together(all, BALLOT_BATCH_POINTS, 3);
+    assert_int_equal(all->task[0].err, OK);
+    assert_int_equal(all->task[1].err, OK);
+    assert_int_equal(all->task[2].err, OK);
+    assert_int_equal(all->task[3].err, ERR_PROOF);
+    assert_non_null(strstr(all->fault[3].detail, "ballot 6"));
+    assert_int_equal(all->task[4].err, ERR_PROOF);
+    assert_non_null(strstr(all->fault[4].detail, "also 50"));
+    assert_int_equal(all->task[5].err, ERR_DUPLICATE);
+    assert_int_equal(all->task[6].err, ERR_TRUNCATED);
+    assert_int_equal(all->task[7].err, ERR_IO);
+    cbor_out_free(&bad[0]);
+    cbor_out_free(&bad[1]);
+    free(all);
+}
+
+/* Ended in the middle: nothing is left behind. */
+static void test_together_stopped(void **state)
+{
+    (void)state;
+    struct ballot_layout *layout;
+    struct export_verifier *v;
+    char path[256];
+    snprintf(path, sizeof path, "%s", export_of("stopped.cexp", box.ballot, 30, NULL));
+    struct export_task t[3] = {{.path = path, .done = on_done_stop},
+                               {.path = path, .done = on_done},
+                               {.path = path, .done = on_done}};
+    assert_int_equal(ballot_layout_new(&layout, &box.x->ctx), OK);
+    assert_int_equal(export_verifier_new(&v, &box.x->ctx, layout, BALLOT_BATCH_POINTS, 1), OK);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(export_verifier_add(v, &t[i]), OK);
+    assert_int_equal(export_verifier_end(v), ERR_STOPPED);
+    assert_null(t[1].header);
+    export_verifier_free(v);
+    ballot_layout_free(layout);
 }
 
 /* (attack) The official signs sums that are not those of the ballots. */
@@ -539,9 +665,17 @@ static void test_signkey(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),    cmocka_unit_test(test_items),  cmocka_unit_test(test_proofs),
-        cmocka_unit_test(test_sums),    cmocka_unit_test(test_header), cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_find),    cmocka_unit_test(test_import), cmocka_unit_test(test_id_set),
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_items),
+        cmocka_unit_test(test_proofs),
+        cmocka_unit_test(test_together),
+        cmocka_unit_test(test_together_stopped),
+        cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_header),
+        cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_import),
+        cmocka_unit_test(test_id_set),
         cmocka_unit_test(test_signkey),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
