@@ -2,10 +2,15 @@
 #include <string.h>
 
 #include "ceremony/math/p256_field.h"
+#include "ceremony/math/p256_ifma.h"
 #include "ceremony/math/p256_path.h"
 
 int p256_path_available(enum p256_path path)
 {
+#if P256_HAVE_IFMA
+    if (path == P256_IFMA)
+        return p256_ifma_available();
+#endif
     return path == P256_PORTABLE;
 }
 
@@ -26,40 +31,66 @@ static err_t lift(struct p256_affine *out, const point_t *in, const uint8_t y[32
     return OK;
 }
 
-err_t p256_decompress_many_on_var(enum p256_path path, struct p256_affine *out, const point_t *in,
-                                  size_t count, size_t *bad)
+#if P256_HAVE_IFMA
+/* From the end, so that the lowest bad index stays. y: NULL, or hints. */
+static void many_ifma(struct p256_affine *out, const point_t *in, const uint8_t (*y)[32], size_t count,
+                      size_t *bad)
+{
+    while (count > 0) {
+        size_t n = (count - 1) % P256_IFMA_POINTS + 1;
+        count -= n;
+        uint32_t found = y == NULL ? p256_ifma_decompress_var(out + count, in + count, n)
+                                   : p256_ifma_lift_var(out + count, in + count, y + count, n);
+        if (found != 0)
+            *bad = count + (size_t)__builtin_ctz(found);
+    }
+}
+#endif
+
+static err_t many(enum p256_path path, struct p256_affine *out, const point_t *in, const uint8_t (*y)[32],
+                  size_t count, size_t *bad)
 {
     *bad = count;
     if (!p256_path_available(path))
         return ERR_BUG;
-    for (size_t i = count; i-- > 0;)
-        if (p256_decompress_var(&out[i], &in[i]) != OK)
+#if P256_HAVE_IFMA
+    if (path == P256_IFMA) {
+        many_ifma(out, in, y, count, bad);
+        return *bad == count ? OK : ERR_POINT;
+    }
+#endif
+    for (size_t i = count; i-- > 0;) {
+        err_t e = y == NULL ? p256_decompress_var(&out[i], &in[i]) : lift(&out[i], &in[i], y[i]);
+        if (e != OK)
             *bad = i;
+    }
     return *bad == count ? OK : ERR_POINT;
 }
 
+err_t p256_decompress_many_on_var(enum p256_path path, struct p256_affine *out, const point_t *in,
+                                  size_t count, size_t *bad)
+{
+    return many(path, out, in, NULL, count, bad);
+}
+
+/* Identities are few: they are bad points at first, and looked at again. */
 err_t p256_decompress_sums_on_var(enum p256_path path, struct p256_affine *out, const point_t *in,
                                   size_t count, size_t *bad)
 {
-    *bad = count;
-    if (!p256_path_available(path))
-        return ERR_BUG;
-    for (size_t i = count; i-- > 0;)
-        if (p256_decompress_sum_var(&out[i], &in[i]) != OK)
-            *bad = i;
+    static const point_t identity;
+    err_t e = many(path, out, in, NULL, count, bad);
+    if (e != ERR_POINT)
+        return e;
+    while (*bad < count &&
+           (!p256_affine_is_zero_var(&out[*bad]) || memcmp(&in[*bad], &identity, sizeof identity) == 0))
+        ++*bad;
     return *bad == count ? OK : ERR_POINT;
 }
 
 err_t p256_lift_many_on_var(enum p256_path path, struct p256_affine *out, const point_t *in,
                             const uint8_t (*y)[32], size_t count, size_t *bad)
 {
-    *bad = count;
-    if (!p256_path_available(path))
-        return ERR_BUG;
-    for (size_t i = count; i-- > 0;)
-        if (lift(&out[i], &in[i], y[i]) != OK)
-            *bad = i;
-    return *bad == count ? OK : ERR_POINT;
+    return many(path, out, in, y, count, bad);
 }
 
 err_t p256_decompress_many_var(struct p256_affine *out, const point_t *in, size_t count, size_t *bad)

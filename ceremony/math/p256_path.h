@@ -19,5 +19,7 @@ MUST err_t p256_decompress_sums_on_var(enum p256_path path, struct p256_affine *
                                        size_t count, size_t *bad);
 MUST err_t p256_lift_many_on_var(enum p256_path path, struct p256_affine *out, const point_t *in,
                                  const uint8_t (*y)[32], size_t count, size_t *bad);
+MUST err_t p256_msm_on_var(enum p256_path path, struct p256_jacobian *out, const scalar_t *k,
+                           const struct p256_affine *p, size_t count, unsigned bits);
 
 #endif

@@ -456,8 +456,14 @@ static void check_msm(struct fixture *f, const scalar_t *k, const int *which, si
         scalar_add(&sum, &sum, &t);
     }
     assert_int_equal(point_mul_base(f->g, &want, &sum), OK);
-    assert_int_equal(p256_msm_var(&r, k, p, count, bits), OK);
-    assert_point(&r, &want);
+    for (size_t i = 0; i < PATHS; i++) {
+        if (!p256_path_available(paths[i])) {
+            assert_int_equal(p256_msm_on_var(paths[i], &r, k, p, count, bits), ERR_BUG);
+            continue;
+        }
+        assert_int_equal(p256_msm_on_var(paths[i], &r, k, p, count, bits), OK);
+        assert_point(&r, &want);
+    }
     free(p);
 }
 

@@ -1,0 +1,68 @@
+/* Affine additions by the thousand, which share an inversion: the inner loop of p256_pippenger.c. Public
+ * data.
+ *
+ * Order: additions_new; additions_from before a series with other arrays; additions_put for each;
+ * additions_flush when the sums are needed; additions_free. Between two flushes no sum may be a summand of
+ * another addition put, and no place gets two sums. Equal, opposite and identity (0, 0) summands are all
+ * right. */
+#ifndef CEREMONY_MATH_P256_ADD_MANY_H
+#define CEREMONY_MATH_P256_ADD_MANY_H
+
+#include "ceremony/math/p256_path.h"
+
+#define ADDITIONS 4096               /* that share an inversion */
+#define ADDITION_MINUS (1u << 31)    /* added to the index of a summand: its negative */
+#define ADDITION_INDEX (~(1u << 31)) /* and without it */
+
+struct additions {
+    enum p256_path path;
+    const struct p256_affine *from;
+    struct p256_affine *to;
+    size_t count;
+    uint32_t sum[ADDITIONS], a[ADDITIONS], b[ADDITIONS];
+    void *scratch; /* of the path */
+};
+
+/* ERR_MEMORY, *out NULL */
+MUST err_t additions_new(struct additions **out, enum p256_path path);
+void additions_free(struct additions *q);
+void additions_flush(struct additions *q);
+
+/* From now on sums go to to[], and summands are of from[]; the two may be the same array. Nothing may be
+ * waiting. */
+static inline void additions_from(struct additions *q, struct p256_affine *to, const struct p256_affine *from)
+{
+    q->to = to;
+    q->from = from;
+}
+
+/* to[sum] = from[a] + from[b]; a and b may have ADDITION_MINUS. */
+static inline void additions_put(struct additions *q, uint32_t sum, uint32_t a, uint32_t b)
+{
+    size_t i = q->count++;
+    q->sum[i] = sum;
+    q->a[i] = a;
+    q->b[i] = b;
+    if (q->count == ADDITIONS)
+        additions_flush(q);
+}
+
+/* The sum of one summand. */
+static inline void additions_copy(struct additions *q, uint32_t sum, uint32_t a)
+{
+    q->to[sum] = q->from[a & ADDITION_INDEX];
+    if (a & ADDITION_MINUS)
+        p256_neg(&q->to[sum], &q->to[sum]);
+}
+
+/* What the paths have in common: how an addition is done, when it is not the plain one. */
+enum addition_kind { ADDITION_PLAIN, ADDITION_DOUBLE, ADDITION_FIRST, ADDITION_SECOND, ADDITION_NOTHING };
+enum addition_kind addition_kind_of(const struct p256_affine *a, const struct p256_affine *b);
+/* The summand itself. */
+void addition_summand(struct p256_affine *out, const struct p256_affine *from, uint32_t index);
+/* Numerator and denominator of the tangent's slope, 3 (x^2 - 1) and 2 y. */
+void addition_tangent(uint64_t numerator[4], uint64_t denominator[4], const struct p256_affine *a);
+/* r[i] = 1/a[i], none 0, with one inversion; count <= 8; r may be a */
+void addition_invert(uint64_t (*r)[4], const uint64_t (*a)[4], size_t count);
+
+#endif
