@@ -19,6 +19,30 @@ void face_seats(char *out, size_t size, const struct roster *r, uint32_t seats);
  * last try. OK: try again; ERR_REFUSED (nothing to show): went back; or the error, if trying again is of no
  * use. */
 MUST err_t token_again(struct face *face, err_t e, struct fault *f);
+/* --- tokens (face_token.c, face_prepare.c) --- */
+
+#define TOKENS_MAX 32
+#define PIN_MIN 4
+struct tokens {
+    size_t count;
+    struct hsm_token list[TOKENS_MAX];
+};
+/* How the token process is started for this face. */
+struct hsm_options token_options(struct face *face);
+/* Those that can be seen; none is an empty list. */
+MUST err_t token_find(struct tokens *all, struct face *face, struct fault *f);
+/* Takes t as this trustee's, under a URI. */
+void token_choose(struct face *face, const struct hsm_token *t, const char *uri);
+/* Tries what the chosen token can do, and shows it. */
+MUST err_t token_probe(struct face *face, struct fault *f);
+/* Says on the screen that the token works, and returns at once. */
+MUST err_t token_working(struct face *face, struct fault *f);
+/* A line for a list. */
+const char *token_name(char out[160], const struct face *face, const struct hsm_token *t);
+/* Gives t, one of all, a label and PINs; everything on it is destroyed. It is the chosen one afterwards.
+ * ERR_REFUSED: went back. */
+MUST err_t token_prepare(struct face *face, struct tokens *all, const struct hsm_token *t, struct fault *f);
+
 /* Takes the token that --token names, if exactly one is there. */
 MUST err_t token_preset(struct face *face, struct fault *f);
 

@@ -6,16 +6,9 @@
 #include "appliance/work.h"
 #include "hsm/hsm.h"
 
-#define TOKENS_MAX 32
-#define PIN_MIN 4
 #define RESCAN_MS 2000
 
-struct tokens {
-    size_t count;
-    struct hsm_token list[TOKENS_MAX];
-};
-
-static struct hsm_options options(struct face *face)
+struct hsm_options token_options(struct face *face)
 {
     return (struct hsm_options){
         .program = "/proc/self/exe", .pin = face_pin, .pin_ctx = face, .last_try = face->c.last_try};
@@ -29,10 +22,9 @@ static err_t take_one(void *ctx, const struct hsm_token *t)
     return OK;
 }
 
-/* No token at all is an empty list. */
-static err_t find_tokens(struct tokens *all, struct face *face, struct fault *f)
+err_t token_find(struct tokens *all, struct face *face, struct fault *f)
 {
-    struct hsm_options opt = options(face);
+    struct hsm_options opt = token_options(face);
     all->count = 0;
     err_t e = hsm_list(face->token_filter[0] != '\0' ? face->token_filter : NULL, &opt, take_one, all, f);
     if (e != ERR_TOKEN_ABSENT)
@@ -41,7 +33,7 @@ static err_t find_tokens(struct tokens *all, struct face *face, struct fault *f)
     return OK;
 }
 
-static void choose(struct face *face, const struct hsm_token *t, const char *uri)
+void token_choose(struct face *face, const struct hsm_token *t, const char *uri)
 {
     static const hash_t none;
     snprintf(face->token_uri, sizeof face->token_uri, "%s", uri);
@@ -66,18 +58,18 @@ err_t token_preset(struct face *face, struct fault *f)
     struct tokens *all = malloc(sizeof *all);
     if (all == NULL)
         return fault_set(f, ERR_MEMORY, "list of tokens");
-    err_t e = find_tokens(all, face, f);
+    err_t e = token_find(all, face, f);
     /* the URI as it was given: it may say where the PIN comes from */
     if (e == OK && all->count == 1)
-        choose(face, &all->list[0], face->token_filter);
+        token_choose(face, &all->list[0], face->token_filter);
     free(all);
     return face_show(face, e, f);
 }
 
 /* --- the PIN --- */
 
-/* What stands on the screen while the token works: some take a minute to make a key. */
-static err_t show_working(struct face *face, struct fault *f)
+/* Some take a minute to make a key. */
+err_t token_working(struct face *face, struct fault *f)
 {
     struct page_event ev;
     if (ui_is_lines(face->ui))
@@ -114,7 +106,7 @@ err_t face_pin(void *ctx, char *secret_out, size_t max, const struct hsm_pin_inf
     page_free(p);
     if (e != OK)
         return e;
-    return ev.action == 1 ? show_working(face, f) : face_back(f);
+    return ev.action == 1 ? token_working(face, f) : face_back(f);
 }
 
 /* --- waiting, and trying again --- */
@@ -137,7 +129,7 @@ static err_t wait_for_token(struct face *face, enum message text, struct fault *
         page_free(p);
         if (e != OK || ev.action == PAGE_BACK || ev.action == 1)
             break;
-        if (find_tokens(all, face, f) != OK)
+        if (token_find(all, face, f) != OK)
             continue;
         int there = 0;
         for (size_t i = 0; i < all->count; i++)
@@ -215,7 +207,7 @@ static err_t show_probe(struct face *face, const struct hsm_probe *probe, struct
     return e;
 }
 
-static err_t probe(struct face *face, struct fault *f)
+err_t token_probe(struct face *face, struct fault *f)
 {
     struct session s;
     hash_t seen[2 * TRUSTEES_MAX];
@@ -230,7 +222,7 @@ static err_t probe(struct face *face, struct fault *f)
         return fault_set(f, ERR_MEMORY, "probe");
     err_t e;
     for (;;) {
-        struct hsm_options opt = options(face);
+        struct hsm_options opt = token_options(face);
         e = hsm_probe(result, face->token_uri, &opt, seen, count, f);
         face->c.last_try = 0;
         if (e == OK)
@@ -250,7 +242,7 @@ static err_t probe(struct face *face, struct fault *f)
 
 /* --- the screen --- */
 
-enum { USE = 1, PROBE, AGAIN };
+enum { USE = 1, PROBE, AGAIN, PREPARE };
 
 static struct page *token_page(struct face *face, const struct tokens *all, size_t *at)
 {
@@ -267,12 +259,11 @@ static struct page *token_page(struct face *face, const struct tokens *all, size
     for (size_t i = 0; i < all->count; i++) {
         char text[160];
         const struct hsm_token *t = &all->list[i];
-        snprintf(text, sizeof text, "%s  %s  %s %s", t->info.label[0] != '\0' ? t->info.label : "-",
-                 t->info.serial, t->info.manufacturer, t->info.model);
-        page_item_raw(p, text, message_text(face->language, state_of(t)));
+        page_item_raw(p, token_name(text, face, t), message_text(face->language, state_of(t)));
     }
     page_action_flags(p, 'g', USE, PAGE_NEEDS_ALL, MSG_TOKEN_USE);
     page_action(p, 'p', PROBE, MSG_TOKEN_PROBE);
+    page_action(p, 'i', PREPARE, MSG_TOKEN_PREPARE);
     page_action(p, 'r', AGAIN, MSG_TOKEN_AGAIN);
     return p;
 }
@@ -290,9 +281,9 @@ static err_t act(struct face *face, const struct hsm_token *t, int action, int *
     if (t->locked || !t->initialized || !t->pin_set)
         return ui_show(face->ui, MSG_TOKEN_TITLE, f, t->locked ? MSG_TOKEN_LOCKED_TEXT : MSG_TOKEN_NEW_TEXT);
     if (face->c.token == NULL || strcmp(t->info.serial, face->token_serial) != 0)
-        choose(face, t, t->uri);
+        token_choose(face, t, t->uri);
     *done = action == USE;
-    return action == PROBE ? face_show(face, probe(face, f), f) : OK;
+    return action == PROBE ? face_show(face, token_probe(face, f), f) : OK;
 }
 
 err_t face_token(struct face *face, struct fault *f)
@@ -302,7 +293,7 @@ err_t face_token(struct face *face, struct fault *f)
         return fault_set(f, ERR_MEMORY, "list of tokens");
     int done = 0;
     size_t at = 0;
-    err_t e = find_tokens(all, face, f);
+    err_t e = token_find(all, face, f);
     if (e == OK)
         at = chosen_of(face, all);
     else
@@ -315,7 +306,12 @@ err_t face_token(struct face *face, struct fault *f)
         if (e != OK || ev.action == PAGE_BACK)
             break;
         if (ev.action == AGAIN || ev.action == PAGE_TICK) {
-            e = face_show(face, find_tokens(all, face, f), f);
+            e = face_show(face, token_find(all, face, f), f);
+            at = chosen_of(face, all);
+        } else if (at < all->count && ev.action == PREPARE) {
+            e = face_show(face, token_prepare(face, all, &all->list[at], f), f);
+            if (e == OK)
+                e = face_show(face, token_find(all, face, f), f);
             at = chosen_of(face, all);
         } else if (at < all->count) {
             e = act(face, &all->list[at], ev.action, &done, f);
