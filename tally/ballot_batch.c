@@ -334,6 +334,12 @@ const struct ballot_item *ballot_batch_item(const struct ballot_batch *b, size_t
     return &b->slot[i].item;
 }
 
+const struct p256_affine *ballot_batch_points(const struct ballot_batch *b, size_t i, size_t *count)
+{
+    *count = b->slot[i].count;
+    return *count > 0 ? b->p + b->slot[i].point : NULL;
+}
+
 const uint8_t *ballot_batch_bytes(const struct ballot_batch *b, size_t i)
 {
     return b->data + b->slot[i].offset;

@@ -125,27 +125,42 @@ static void get_header(struct cbor_in *in, const struct chain_context *ctx, stru
     h->state = (enum chain_state)cbor_get_uint(in, CHAIN_CLOSED);
 }
 
-err_t chain_header_parse(struct chain_header *out, const struct chain_context *ctx, const uint8_t *data,
-                         size_t len, struct fault *f)
+/* Form; m is what the signature is about. */
+static err_t read_header(struct cose *m, struct chain_header *out, const struct chain_context *ctx,
+                         const uint8_t *data, size_t len, struct fault *f)
 {
-    struct cose m;
     struct cbor_in in;
     memset(out, 0, sizeof *out);
     if (len > CHAIN_HEADER_MAX)
         return fault_set(f, ERR_LIMIT, "a block header of %zu bytes, at most %d allowed", len,
                          CHAIN_HEADER_MAX);
-    TRY(cose_parse(&m, data, len, f));
-    cbor_in_init(&in, m.payload, m.payload_len);
+    TRY(cose_parse(m, data, len, f));
+    cbor_in_init(&in, m->payload, m->payload_len);
     get_header(&in, ctx, out);
     err_t e = tally_get_end(&in, f, "block header of the chain %s", ctx->c->id);
-    if (e == OK && cose_verify(&m, &ctx->c->key, f) != OK)
-        e = fault_set(f, ERR_SIGNATURE, "a block header is not signed by the key of the chain %s",
-                      ctx->c->id);
     if (e != OK)
         memset(out, 0, sizeof *out);
     else
-        out->id = m.id;
+        out->id = m->id;
     return e;
+}
+
+err_t chain_header_form(struct chain_header *out, const struct chain_context *ctx, const uint8_t *data,
+                        size_t len, struct fault *f)
+{
+    struct cose m;
+    return read_header(&m, out, ctx, data, len, f);
+}
+
+err_t chain_header_parse(struct chain_header *out, const struct chain_context *ctx, const uint8_t *data,
+                         size_t len, struct fault *f)
+{
+    struct cose m;
+    TRY(read_header(&m, out, ctx, data, len, f));
+    if (cose_verify(&m, &ctx->c->key, f) == OK)
+        return OK;
+    memset(out, 0, sizeof *out);
+    return fault_set(f, ERR_SIGNATURE, "a block header is not signed by the key of the chain %s", ctx->c->id);
 }
 
 /* --- finality --- */

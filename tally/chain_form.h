@@ -64,6 +64,9 @@ MUST err_t chain_sums_add_ballot_var(struct chain_sums *s, const struct chain_co
 /* The same for the sum of several ballots of one place. */
 MUST err_t chain_sums_add_tallies_var(struct chain_sums *s, const struct chain_context *ctx, uint32_t place,
                                       const struct tallies *t, uint64_t ballots);
+/* The sums of a place for the caller to add `ballots` ballots to; NULL if it is no place of this chain. */
+struct tallies *chain_sums_row(struct chain_sums *s, const struct chain_context *ctx, uint32_t place,
+                               uint64_t ballots);
 MUST err_t chain_sums_add_var(struct chain_sums *s, const struct chain_sums *part);
 MUST err_t chain_sums_sub_var(struct chain_sums *s, const struct chain_sums *part);
 /* 1 if equal; *place (may be NULL): index of the first place that differs. */
@@ -101,6 +104,10 @@ MUST err_t chain_header_make(struct cbor_out *out, struct chain_header *h, const
  * ERR_SIGNATURE, ERR_FORMAT, ERR_LIMIT, ... */
 MUST err_t chain_header_parse(struct chain_header *out, const struct chain_context *ctx, const uint8_t *data,
                               size_t len, struct fault *f);
+
+/* The same without the signature: for headers that this program has signed or checked before. */
+MUST err_t chain_header_form(struct chain_header *out, const struct chain_context *ctx, const uint8_t *data,
+                             size_t len, struct fault *f);
 
 /* --- snapshots --- */
 

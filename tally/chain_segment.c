@@ -79,6 +79,12 @@ void chain_hints_make(uint8_t *out, const struct ballot *b)
     put_y(out, &b->id_commitment_a);
 }
 
+void chain_hints_of(uint8_t *out, const struct p256_affine *point, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        out = put_y(out, &point[i]);
+}
+
 /* --- writing --- */
 
 struct chain_segment_writer {
@@ -359,6 +365,11 @@ err_t chain_segment_next(struct chain_segment *s, struct chain_pair *p, struct f
     s->pos += head + p->len + hints_head + p->hints_len;
     s->done++;
     return OK;
+}
+
+uint64_t chain_segment_content(const struct chain_segment *s)
+{
+    return s->content;
 }
 
 uint64_t chain_segment_index(const struct chain_segment *s)

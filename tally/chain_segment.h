@@ -22,6 +22,8 @@ MUST size_t chain_points_max(const struct election_context *e);
 MUST size_t chain_points_count(const struct ballot *b);
 /* out has 32 * chain_points_count bytes. b was parsed: its affine points are used. */
 void chain_hints_make(uint8_t *out, const struct ballot *b);
+/* The same of points that are in this order already (ballot_batch_points). */
+void chain_hints_of(uint8_t *out, const struct p256_affine *point, size_t count);
 
 /* --- writing --- */
 
@@ -56,6 +58,8 @@ MUST err_t chain_segment_open(struct chain_segment **out, const struct election_
  * (ERR_MISSING, ERR_TRAILING) and frame and file must end. ERR_TRUNCATED, ERR_CANONICAL, ERR_FORMAT,
  * ERR_LIMIT. */
 MUST err_t chain_segment_next(struct chain_segment *s, struct chain_pair *p, struct fault *f);
+/* Bytes of content, as the frame says. */
+uint64_t chain_segment_content(const struct chain_segment *s);
 /* Number of the pair last given, from 0. */
 uint64_t chain_segment_index(const struct chain_segment *s);
 void chain_segment_close(struct chain_segment *s);

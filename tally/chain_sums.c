@@ -98,6 +98,17 @@ err_t chain_sums_add_tallies_var(struct chain_sums *s, const struct chain_contex
     return OK;
 }
 
+struct tallies *chain_sums_row(struct chain_sums *s, const struct chain_context *ctx, uint32_t place,
+                               uint64_t ballots)
+{
+    int64_t i = chain_row_of(ctx, place);
+    if (i < 0)
+        return NULL;
+    s->row[i].ballots += ballots;
+    changed(&s->row[i]);
+    return s->row[i].t;
+}
+
 /* Sums to which nothing was ever added need no additions of points. */
 static int is_empty(const struct chain_row *r)
 {
