@@ -334,7 +334,7 @@ const struct ballot_item *ballot_batch_item(const struct ballot_batch *b, size_t
     return &b->slot[i].item;
 }
 
-const struct p256_affine *ballot_batch_points(const struct ballot_batch *b, size_t i, size_t *count)
+const struct p256_affine *ballot_batch_affine(const struct ballot_batch *b, size_t i, size_t *count)
 {
     *count = b->slot[i].count;
     return *count > 0 ? b->p + b->slot[i].point : NULL;

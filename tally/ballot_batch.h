@@ -58,7 +58,7 @@ const struct ballot_item *ballot_batch_item(const struct ballot_batch *b, size_t
 const uint8_t *ballot_batch_bytes(const struct ballot_batch *b, size_t i);
 /* Points of ballot i in order of appearance (ballot_layout.h), after ballot_batch_run; NULL and 0 if it could
  * not be read. */
-const struct p256_affine *ballot_batch_points(const struct ballot_batch *b, size_t i, size_t *count);
+const struct p256_affine *ballot_batch_affine(const struct ballot_batch *b, size_t i, size_t *count);
 /* The sentence for a bad one, as ballot_parse_var or ballot_verify_var says it; returns its err. OK and f
  * untouched if it is good. */
 MUST err_t ballot_batch_fault(const struct ballot_batch *b, size_t i, struct fault *f);

@@ -81,7 +81,7 @@ static err_t open_pending(struct chain_node *n, struct fault *f)
         return fault_set(f, ERR_MEMORY, "the unfinished block");
     err_t e = ballot_layout_new(&n->layout, n->d->ctx.e);
     if (e == OK)
-        e = ballot_batch_new(&n->batch, n->layout, n->d->ctx.e, BALLOT_BATCH_POINTS);
+        e = ballot_batch_new(&n->batch, n->layout, n->d->ctx.e, BALLOT_BATCH_POINTS, 1);
     return e == OK ? OK : fault_set(f, e, "checking ballots");
 }
 

@@ -62,7 +62,7 @@ err_t node_keep(struct chain_node *n, size_t i)
     const struct ballot_item *it = ballot_batch_item(n->batch, i);
     struct pending *p = &n->pending[n->count];
     size_t points;
-    const struct p256_affine *point = ballot_batch_points(n->batch, i, &points);
+    const struct p256_affine *point = ballot_batch_affine(n->batch, i, &points);
     if (n->count == n->d->settings.block)
         return ERR_BUG;
     size_t hints = n->d->settings.hints ? 32 * points : 0;

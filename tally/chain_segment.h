@@ -22,7 +22,7 @@ MUST size_t chain_points_max(const struct election_context *e);
 MUST size_t chain_points_count(const struct ballot *b);
 /* out has 32 * chain_points_count bytes. b was parsed: its affine points are used. */
 void chain_hints_make(uint8_t *out, const struct ballot *b);
-/* The same of points that are in this order already (ballot_batch_points). */
+/* The same of points that are in this order already (ballot_batch_affine). */
 void chain_hints_of(uint8_t *out, const struct p256_affine *point, size_t count);
 
 /* --- writing --- */
