@@ -1,0 +1,107 @@
+/* Verifying a chain export (docs/spec/chain.md), of which nothing is trusted.
+ *
+ *   chain_verify       looks at a directory: quickly (headers and snapshot), or at every ballot
+ *   chain_spool_each   the ballot ids of an export that was verified completely, for comparing with others
+ *
+ * A quick look shows that the chain's key and a quorum of its validators stand for these numbers, not that
+ * they are sums of good ballots: never enough to decrypt. What is found is told by name of file, shard,
+ * header and ballot, all of it and not only the first. A check that was not done, or not of everything, is
+ * NOT CHECKED and says why.
+ *
+ * Memory: a few batches of ballots for each thread, the sums of two shards, and the sorting of ids
+ * (tally/id_sort.h); it does not grow with the number of ballots. With a work directory a run that was
+ * stopped goes on where it was, after the last whole segment. Public data, variable time. */
+#ifndef TALLY_CHAIN_VERIFY_H
+#define TALLY_CHAIN_VERIFY_H
+
+#include "ceremony/base/progress.h"
+#include "tally/chain_form.h"
+#include "tally/verify.h"
+
+/* X(name, id, title) */
+#define CHAIN_CHECKS(X)                                                                                      \
+    X(FORM, "chain.form", "snapshot, headers and ballots of every chain keep their form")                    \
+    X(QUORUM, "chain.quorum", "enough validators of the manifest made the snapshot final")                   \
+    X(HEADERS, "chain.headers", "every block header is signed and follows the one before")                   \
+    X(BALLOTS, "chain.ballots", "every ballot of a chain is well formed and proved")                         \
+    X(ORDER, "chain.order", "ballots are in their shard, in an order that tells nothing")                    \
+    X(TREES, "chain.trees", "the ballots are exactly those that the headers sign")                           \
+    X(TALLY, "chain.tally", "running tallies and the snapshot are the sums of the ballots")                  \
+    X(IDS, "chain.ids", "no ballot id is twice in a chain")                                                  \
+    X(ANCHOR, "chain.anchor", "roots that were printed elsewhere are those of the chain")
+
+enum chain_check {
+#define X(name, id, title) CHAIN_CHECK_##name,
+    CHAIN_CHECKS(X)
+#undef X
+        CHAIN_CHECK_COUNT
+};
+const char *chain_check_id(enum chain_check c);
+
+/* A root of a shard's ballot tree, known from elsewhere. */
+struct chain_anchor {
+    struct chain_shard_name shard;
+    uint64_t size; /* at least 1 */
+    hash_t root;
+};
+/* SHARD:SIZE:ROOT. ERR_USAGE. */
+MUST err_t chain_anchor_parse(struct chain_anchor *out, const char *text);
+
+struct chain_verify_options {
+    int quick;           /* headers and snapshot only */
+    const hash_t *trust; /* ids of snapshots that are trusted; the newest that is here is used */
+    size_t trust_count;
+    const struct chain_anchor *anchor;
+    size_t anchor_count;
+    const char
+        *work;   /* directory of this export for going on and for chain_spool_each, made if absent; or NULL */
+    int threads; /* 0: as OpenMP says */
+    /* Each failure, in an order that depends on the export only. f: file inside the export, shard in `who`.
+     */
+    void *ctx;
+    void (*found)(void *ctx, enum chain_check check, const struct fault *f);
+    progress_fn progress; /* ballots so far, of all; ERR_STOPPED ends it after saving where it is */
+    void *progress_ctx;
+};
+
+struct chain_verdict {
+    enum verify_verdict verdict;
+    uint64_t failures;
+    char reason[256]; /* of NOT CHECKED */
+};
+
+struct chain_report {
+    struct chain_snapshot *snapshot; /* NULL if it could not be read */
+    struct chain_verdict check[CHAIN_CHECK_COUNT];
+    uint32_t signers; /* validators who signed this snapshot */
+    uint64_t headers; /* good ones */
+    uint64_t proved;  /* ballots whose proofs were checked in this run */
+    uint64_t known;   /* in an earlier one, in the same work directory */
+    uint64_t trusted; /* before a snapshot that is trusted: hashed only */
+    uint64_t pruned;  /* not there any more */
+};
+
+/* *out: what was found, freed with chain_report_free; whatever is wrong with the export is in it. ERR_MEMORY,
+ * ERR_STOPPED, ERR_IO (of this machine's own files), ERR_MISSING (no such directory): *out is NULL. */
+MUST err_t chain_verify(struct chain_report **out, const struct chain_context *ctx, const char *dir,
+                        const struct chain_verify_options *o, struct fault *f);
+void chain_report_free(struct chain_report *r);
+
+/* FAIL if any check failed, NOT CHECKED if any but that of anchors was not done, else PASS. */
+MUST enum verify_verdict chain_report_verdict(const struct chain_report *r);
+/* 1 if its numbers may be counted: every ballot verified here, final, complete. */
+MUST int chain_report_counts(const struct chain_report *r);
+
+/* Every ballot of an export for which chain_report_counts was 1, in the order of shards and ballots; at:
+ * number of the ballot over all shards. work: as given then. ERR_FORMAT if the files there are not of this
+ * snapshot. */
+struct chain_spooled {
+    hash_t id;
+    uint32_t place; /* index */
+    uint64_t at;
+};
+typedef err_t chain_spool_fn(void *ctx, const struct chain_spooled *b, struct fault *f);
+MUST err_t chain_spool_each(const struct chain_context *ctx, const char *work, const hash_t *snapshot,
+                            chain_spool_fn *fn, void *fn_ctx, struct fault *f);
+
+#endif

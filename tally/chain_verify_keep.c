@@ -1,0 +1,280 @@
+/* What a verification of a chain keeps on disk: where to go on, and the ballot ids. WORK/state.cbor is
+ * written after WORK/ids is synced, so that what it counts is there. */
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "ceremony/base/file.h"
+#include "tally/chain_verify_full.h"
+
+#define STATE "state.cbor"
+#define SPOOL "ids"
+#define RECORD (HASH_LEN + 4)
+#define LABEL "conclave/chain-verify"
+
+struct chain_keep {
+    char state[CHAIN_PATH_MAX], spool[CHAIN_PATH_MAX];
+    FILE *file;
+};
+
+static err_t failed(const struct chain_keep *k, const char *what, struct fault *f)
+{
+    fault_set(f, ERR_IO, "%s: %s", what, strerror(errno));
+    return fault_file(f, ERR_IO, k->spool);
+}
+
+/* --- the state --- */
+
+static void put_tree(struct cbor_out *o, const struct merkle *m)
+{
+    cbor_put_uint(o, m->count);
+    cbor_put_bytes(o, m->peak, (size_t)__builtin_popcountll(m->count) * sizeof *m->peak);
+}
+
+static void get_tree(struct cbor_in *in, struct merkle *m)
+{
+    size_t len;
+    merkle_init(m);
+    m->count = cbor_get_uint(in, CHAIN_BALLOTS_MAX);
+    size_t want = (size_t)__builtin_popcountll(m->count) * sizeof *m->peak;
+    const uint8_t *p = cbor_get_bytes(in, want, want, &len);
+    if (p != NULL && len)
+        memcpy(m->peak, p, len);
+}
+
+static void put_link(struct cbor_out *o, const struct chain_resume *r)
+{
+    cbor_put_uint(o, r->segment);
+    cbor_put_uint(o, r->offset);
+    cbor_put_hash(o, &r->link.previous);
+    cbor_put_uint(o, r->link.height);
+    cbor_put_uint(o, r->link.size);
+    cbor_put_uint(o, r->link.time);
+    cbor_put_hash(o, &r->link.root);
+    cbor_put_hash(o, &r->link.ids);
+    cbor_put_hash(o, &r->link.tally);
+}
+
+static void get_link(struct cbor_in *in, struct chain_resume *r)
+{
+    r->segment = cbor_get_uint(in, CHAIN_HEADERS_MAX);
+    r->offset = cbor_get_uint(in, INT64_MAX);
+    cbor_get_hash(in, &r->link.previous);
+    r->link.height = cbor_get_uint(in, CHAIN_HEADERS_MAX);
+    r->link.size = cbor_get_uint(in, CHAIN_BALLOTS_MAX);
+    r->link.time = cbor_get_uint(in, UINT32_MAX);
+    cbor_get_hash(in, &r->link.root);
+    cbor_get_hash(in, &r->link.ids);
+    cbor_get_hash(in, &r->link.tally);
+}
+
+/* The run that this state belongs to. */
+static void put_owner(struct cbor_out *o, const struct chain_context *ctx, const hash_t *snapshot,
+                      const hash_t *trusted)
+{
+    static const hash_t none;
+    cbor_put_text(o, LABEL);
+    cbor_put_uint(o, 1);
+    cbor_put_hash(o, &ctx->e->m->election);
+    cbor_put_hash(o, &ctx->e->r->id);
+    cbor_put_text(o, ctx->c->id);
+    cbor_put_hash(o, snapshot);
+    cbor_put_hash(o, trusted != NULL ? trusted : &none);
+}
+
+static int is_owner(struct cbor_in *in, const struct chain_context *ctx, const hash_t *snapshot,
+                    const hash_t *trusted)
+{
+    struct cbor_out want = CBOR_OUT_INIT;
+    put_owner(&want, ctx, snapshot, trusted);
+    int same = want.err == OK && in->err == OK && in->len - in->pos >= want.len &&
+               memcmp(in->data + in->pos, want.data, want.len) == 0;
+    if (same)
+        in->pos += want.len;
+    cbor_out_free(&want);
+    return same;
+}
+
+err_t chain_keep_save(struct chain_keep *k, const struct chain_run *v, const struct chain_progress *p,
+                      struct fault *f)
+{
+    struct cbor_out o = CBOR_OUT_INIT;
+    if (k == NULL)
+        return OK;
+    if (fflush(k->file) != 0 || fdatasync(fileno(k->file)) != 0)
+        return failed(k, "writing ballot ids", f);
+    cbor_put_array(&o, 30);
+    put_owner(&o, v->ctx, &v->s->id, v->trusted != NULL ? &v->trusted->id : NULL);
+    cbor_put_uint(&o, p->shard);
+    cbor_put_uint(&o, (uint64_t)p->inside);
+    put_link(&o, &p->at);
+    put_tree(&o, &p->leaves);
+    put_tree(&o, &p->ids);
+    cbor_put_uint(&o, (uint64_t)p->partial);
+    cbor_put_hash(&o, &p->trusted_tally);
+    cbor_put_uint(&o, p->no_tally);
+    cbor_put_uint(&o, p->spooled);
+    cbor_put_uint(&o, p->checked);
+    cbor_put_uint(&o, p->trusted);
+    cbor_put_uint(&o, p->pruned);
+    err_t e = chain_sums_put(&o, v->ctx, p->running);
+    if (e == OK)
+        e = o.err;
+    if (e == OK)
+        e = file_write(k->state, o.data, o.len, FILE_REPLACE, f);
+    cbor_out_free(&o);
+    return e == OK || (f != NULL && f->err != OK) ? e : fault_set(f, e, "keeping where to go on");
+}
+
+static err_t get_state(struct cbor_in *in, const struct chain_context *ctx, const hash_t *snapshot,
+                       const hash_t *trusted, struct chain_progress *p)
+{
+    cbor_get_array_exact(in, 30);
+    if (!is_owner(in, ctx, snapshot, trusted))
+        return ERR_UNKNOWN;
+    p->shard = cbor_get_uint(in, CHAIN_SHARDS_MAX);
+    p->inside = (int)cbor_get_uint(in, 2);
+    get_link(in, &p->at);
+    get_tree(in, &p->leaves);
+    get_tree(in, &p->ids);
+    p->partial = (int)cbor_get_uint(in, 1);
+    cbor_get_hash(in, &p->trusted_tally);
+    p->no_tally = cbor_get_uint(in, UINT64_MAX);
+    p->spooled = cbor_get_uint(in, BALLOTS_MAX);
+    p->checked = cbor_get_uint(in, BALLOTS_MAX);
+    p->trusted = cbor_get_uint(in, BALLOTS_MAX);
+    p->pruned = cbor_get_uint(in, BALLOTS_MAX);
+    TRY(chain_sums_new(&p->running, ctx));
+    chain_sums_get_var(in, ctx, p->running);
+    return cbor_in_end(in, NULL);
+}
+
+/* A state that cannot be read, or is of another snapshot, is none: everything is checked from the start. */
+static err_t load_state(const char *path, const struct chain_context *ctx, const hash_t *snapshot,
+                        const hash_t *trusted, struct chain_progress *p)
+{
+    uint8_t *data = NULL;
+    size_t len;
+    struct cbor_in in;
+    *p = (struct chain_progress){0};
+    err_t e = file_read(&data, &len, path, CHAIN_SNAPSHOT_MAX, NULL);
+    if (e == OK) {
+        cbor_in_init(&in, data, len);
+        e = get_state(&in, ctx, snapshot, trusted, p);
+    }
+    free(data);
+    if (e != OK) {
+        chain_sums_free(p->running);
+        *p = (struct chain_progress){0};
+    }
+    return e;
+}
+
+/* --- the ids --- */
+
+static err_t open_spool(struct chain_keep *k, const char *work, struct fault *f)
+{
+    if (file_path(k->state, sizeof k->state, work, STATE) != OK ||
+        file_path(k->spool, sizeof k->spool, work, SPOOL) != OK)
+        return fault_set(f, ERR_LIMIT, "the path of the work directory is too long");
+    int fd = open(k->spool, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0)
+        return failed(k, "opening ballot ids", f);
+    k->file = fdopen(fd, "r+b");
+    if (k->file == NULL) {
+        close(fd);
+        return fault_set(f, ERR_MEMORY, "opening ballot ids");
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        fault_set(f, ERR_BUSY, "another program is verifying this chain in this directory");
+        return fault_file(f, ERR_BUSY, k->spool);
+    }
+    return OK;
+}
+
+err_t chain_keep_open(struct chain_keep **out, struct chain_run *v, struct chain_progress *p, struct fault *f)
+{
+    *out = NULL;
+    TRY(file_mkdir(v->o->work, f));
+    struct chain_keep *k = calloc(1, sizeof *k);
+    if (k == NULL)
+        return fault_set(f, ERR_MEMORY, "keeping where to go on");
+    err_t e = open_spool(k, v->o->work, f);
+    if (e == OK) {
+        err_t known = load_state(k->state, v->ctx, &v->s->id, v->trusted != NULL ? &v->trusted->id : NULL, p);
+        off_t end = fseeko(k->file, 0, SEEK_END) == 0 ? ftello(k->file) : -1;
+        if (known == OK && (end < 0 || (uint64_t)end < p->spooled * RECORD || p->shard > v->s->shard_count)) {
+            chain_sums_free(p->running); /* the ids are gone */
+            *p = (struct chain_progress){0};
+        }
+        if (ftruncate(fileno(k->file), (off_t)(p->spooled * RECORD)) != 0 ||
+            fseeko(k->file, 0, SEEK_END) != 0)
+            e = failed(k, "cutting ballot ids", f);
+    }
+    if (e != OK)
+        chain_keep_close(k);
+    else
+        *out = k;
+    return e;
+}
+
+void chain_keep_close(struct chain_keep *k)
+{
+    if (k == NULL)
+        return;
+    if (k->file != NULL)
+        fclose(k->file);
+    free(k);
+}
+
+err_t chain_keep_put(struct chain_keep *k, const hash_t *id, uint32_t place, struct fault *f)
+{
+    uint32_t be = htobe32(place);
+    if (k == NULL)
+        return OK;
+    if (fwrite(id->b, 1, HASH_LEN, k->file) != HASH_LEN || fwrite(&be, 1, 4, k->file) != 4)
+        return failed(k, "writing ballot ids", f);
+    return OK;
+}
+
+err_t chain_keep_each(struct chain_keep *k, uint64_t count, chain_spool_fn *fn, void *ctx, struct fault *f)
+{
+    uint8_t record[RECORD];
+    uint32_t be;
+    struct chain_spooled b;
+    if (fflush(k->file) != 0 || fseeko(k->file, 0, SEEK_SET) != 0)
+        return failed(k, "reading ballot ids", f);
+    for (uint64_t i = 0; i < count; i++) {
+        if (fread(record, 1, RECORD, k->file) != RECORD)
+            return failed(k, "reading ballot ids", f);
+        memcpy(b.id.b, record, HASH_LEN);
+        memcpy(&be, record + HASH_LEN, 4);
+        b.place = be32toh(be);
+        b.at = i;
+        TRY(fn(ctx, &b, f));
+    }
+    return fseeko(k->file, 0, SEEK_END) == 0 ? OK : failed(k, "reading ballot ids", f);
+}
+
+err_t chain_spool_each(const struct chain_context *ctx, const char *work, const hash_t *snapshot,
+                       chain_spool_fn *fn, void *fn_ctx, struct fault *f)
+{
+    struct chain_progress p = {0};
+    struct chain_keep *k = calloc(1, sizeof *k);
+    if (k == NULL)
+        return fault_set(f, ERR_MEMORY, "reading ballot ids");
+    err_t e = open_spool(k, work, f);
+    if (e == OK && (load_state(k->state, ctx, snapshot, NULL, &p) != OK || p.inside != 2)) {
+        fault_set(f, ERR_FORMAT, "is not of a chain that was verified here");
+        e = fault_file(f, ERR_FORMAT, k->state);
+    }
+    if (e == OK)
+        e = chain_keep_each(k, p.spooled, fn, fn_ctx, f);
+    chain_sums_free(p.running);
+    chain_keep_close(k);
+    return e;
+}
