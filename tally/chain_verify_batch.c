@@ -92,7 +92,7 @@ err_t chain_worker_new(struct chain_worker **out, const struct chain_run *v,
     w->v = v;
     w->layout = layout;
     w->point_max = chain_points_max(v->ctx->e);
-    GO(ballot_batch_new(&w->proofs, layout, v->ctx->e, BALLOT_BATCH_POINTS));
+    GO(ballot_batch_new(&w->proofs, layout, v->ctx->e, BALLOT_BATCH_POINTS, 1));
     GO(ballot_scan_new(&w->scan, layout));
     w->point = malloc((w->point_max + 1) * sizeof *w->point);
     w->lifted = malloc((w->point_max + 1) * sizeof *w->lifted);
