@@ -3,11 +3,11 @@
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "ceremony/base/file.h"
 #include "tally/aggregate_run.h"
-
-#define CHUNK 64 /* exports in hand at one time */
+#include "tally/ballot_batch.h"
 
 const char *agg_place_id(const struct agg_run *run, uint32_t place)
 {
@@ -43,22 +43,42 @@ err_t agg_refuse(struct agg_run *run, const char *name, const char *place, const
 
 /* --- step 1: every export is verified, once --- */
 
+#define NAME_LEN 256
+#define CHUNK 2048                       /* exports in hand at one time */
+#define CHUNK_BYTES ((uint64_t)64 << 20) /* and for each thread, so that one hears of it soon */
+#define LARGE ((uint64_t)16 << 20)       /* an export that all threads share */
+#define STORE_BALLOTS 8192               /* ids that wait to be stored */
+#define READ_FIRST ((off_t)1 << 20)      /* larger ones are hashed only after a look at their header */
+
 struct job {
-    char name[256];
+    struct scan *scan;
+    char *name;
     hash_t file;
     struct agg_export x;
-    int known, too_long;
+    int known;
+    uint64_t size;
     err_t err;
-    struct fault fault;
-    char place[TEXT_ID_MAX + 1];
+    struct fault *fault; /* if err */
+    const char *place;   /* if known */
+    char *path;          /* while it is verified */
+    struct export_task task;
+    struct export_callbacks cb;
     struct agg_ballot *ballot;
     size_t count, cap;
 };
 
 struct scan {
     struct agg_run *run;
-    omp_lock_t lock; /* around the index */
-    size_t count;
+    struct ballot_layout *layout;
+    int threads;
+    struct export_verifier **verifier; /* one for each thread */
+    omp_lock_t lock;                   /* around the index */
+    size_t stored;                     /* ids since the last commit */
+    err_t store_err;                   /* nothing is stored any more: the transaction is gone */
+    size_t count, next;
+    uint64_t bytes;
+    err_t err; /* of the system: the run is over */
+    struct fault fault;
     struct job job[CHUNK];
 };
 
@@ -68,7 +88,7 @@ static err_t keep_ballot(void *ctx, const hash_t *id, const hash_t *leaf, uint32
     struct job *j = ctx;
     (void)index;
     if (j->count == j->cap) {
-        size_t cap = j->cap ? 2 * j->cap : 128;
+        size_t cap = j->cap ? 2 * j->cap : 8;
         struct agg_ballot *more = realloc(j->ballot, cap * sizeof *more);
         if (!more)
             return fault_set(f, ERR_MEMORY, "ballots of an export");
@@ -79,99 +99,150 @@ static err_t keep_ballot(void *ctx, const hash_t *id, const hash_t *leaf, uint32
     return OK;
 }
 
-static err_t look_up(struct scan *s, struct job *j)
+static err_t look_up(struct scan *s, struct job *j, struct fault *f)
 {
     omp_set_lock(&s->lock);
-    err_t e = agg_find(s->run->ix, &j->x, &j->file, &j->fault);
+    err_t e = agg_find(s->run->ix, &j->x, &j->file, f);
     omp_unset_lock(&s->lock);
     return e;
 }
 
-/* The same bytes under two names are verified by two threads: the second finds them stored. */
-static err_t store(struct scan *s, struct job *j, const struct export_header *h)
+/* The same bytes under two names are verified by two threads: the second finds them stored. Many exports are
+ * one transaction. */
+static err_t store(struct scan *s, struct job *j, const struct export_header *h, struct fault *f)
 {
     omp_set_lock(&s->lock);
-    err_t e = agg_find(s->run->ix, &j->x, &j->file, &j->fault);
+    err_t e = s->store_err != OK ? s->store_err : agg_find(s->run->ix, &j->x, &j->file, f);
     if (e == ERR_MISSING) {
-        e = agg_add(s->run->ix, s->run->ctx, &j->file, h, j->ballot, j->count, &j->fault);
+        e = agg_add(s->run->ix, s->run->ctx, &j->file, h, j->ballot, j->count, f);
+        s->stored += j->count + 1;
         if (e == OK)
-            e = agg_find(s->run->ix, &j->x, &j->file, &j->fault);
+            e = agg_find(s->run->ix, &j->x, &j->file, f);
+        if (e == OK && s->stored >= STORE_BALLOTS) {
+            s->stored = 0;
+            e = agg_commit(s->run->ix, f);
+            if (e == OK)
+                e = agg_begin(s->run->ix, f);
+        }
+        s->store_err = e;
     }
     omp_unset_lock(&s->lock);
     return e;
 }
 
-static err_t verify_new(struct scan *s, struct job *j, const char *path)
+/* The system failed, or a rule of the program: the run is over. */
+static err_t give_up(struct scan *s, err_t e, const struct fault *f)
 {
-    struct export_callbacks cb = {.ctx = j, .ballot = keep_ballot};
-    struct export_header *h = NULL;
-    hash_t after;
-    err_t e;
-
-    GO(export_verify(&h, s->run->ctx, path, &cb, &j->fault));
-    GO(file_hash(&after, path, &j->fault));
-    if (hash_cmp(&after, &j->file) != 0) {
-        e = fault_set(&j->fault, ERR_IO, "the file changed while it was read");
-        goto out;
+#pragma omp critical(aggregate_give_up)
+    if (s->err == OK) {
+        fault_clear(&s->fault);
+        if (f && f->err != OK)
+            s->fault = *f;
+        else
+            fault_set(&s->fault, e, "verifying exports");
+#pragma omp atomic write
+        s->err = e;
     }
-    GO(store(s, j, h));
-out:
-    export_header_free(h);
-    free(j->ballot);
-    j->ballot = NULL;
-    j->count = j->cap = 0;
     return e;
 }
 
-static void examine(struct scan *s, struct job *j)
+/* What is wrong with a file, in the same words wherever the directory is. */
+static err_t job_fault(struct scan *s, struct job *j, err_t e, struct fault *f, const char *path)
+{
+    enum err_class c = err_class(e);
+    struct export_header *h = NULL;
+    if (f->err == OK)
+        fault_set(f, e, "verifying an export");
+    memset(f->file, 0, sizeof f->file);
+    fault_file(f, e, j->name);
+    if (path && export_header_read(&h, s->run->ctx, path, NULL) == OK) {
+        j->place = agg_place_id(s->run, h->place);
+        fault_who(f, e, "%s", j->place);
+    }
+    export_header_free(h);
+    j->err = e;
+    j->fault = malloc(sizeof *j->fault);
+    if (c == CLASS_SYSTEM || c == CLASS_BUG)
+        return give_up(s, e, f);
+    if (!j->fault)
+        return give_up(s, ERR_MEMORY, NULL);
+    *j->fault = *f;
+    return OK;
+}
+
+static err_t on_done(struct export_task *t)
+{
+    struct job *j = t->cb->ctx;
+    struct scan *s = j->scan;
+    struct fault *f = t->fault;
+    err_t e = t->err;
+    if (e == OK)
+        e = store(s, j, t->header, f);
+    if (e != OK)
+        e = job_fault(s, j, e, f, j->path);
+    export_header_free(t->header);
+    free(f);
+    free(j->path);
+    free(j->ballot);
+    t->fault = NULL;
+    j->path = NULL;
+    j->ballot = NULL;
+    return e;
+}
+
+static err_t verify_new(struct scan *s, struct job *j, struct export_verifier *v, const char *path)
+{
+    j->path = strdup(path);
+    j->task.fault = calloc(1, sizeof *j->task.fault);
+    if (!j->path || !j->task.fault)
+        return ERR_MEMORY;
+    fault_clear(j->task.fault);
+    j->scan = s;
+    j->cb = (struct export_callbacks){.ctx = j, .ballot = keep_ballot};
+    j->task.path = j->path;
+    j->task.cb = &j->cb;
+    j->task.file = &j->file;
+    j->task.done = on_done;
+    return export_verifier_add(v, &j->task);
+}
+
+/* Before all of a large file is read: is it signed, and no longer than it can be? */
+static err_t hash_export(struct scan *s, struct job *j, const char *path, struct fault *f)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > READ_FIRST) {
+        struct export_header *first = NULL;
+        err_t e = export_header_read(&first, s->run->ctx, path, f);
+        export_header_free(first);
+        TRY(e);
+    }
+    return file_hash(&j->file, path, f);
+}
+
+static err_t examine(struct scan *s, struct job *j, struct export_verifier *v)
 {
     char path[4096];
-    err_t e = j->too_long ? ERR_LIMIT : file_path(path, sizeof path, s->run->exports_dir, j->name);
-    if (e != OK) {
-        fault_set(&j->fault, ERR_LIMIT, "the file name is too long");
-        goto out;
+    struct fault f;
+    fault_clear(&f);
+    if (strlen(j->name) >= NAME_LEN || file_path(path, sizeof path, s->run->exports_dir, j->name) != OK) {
+        err_t e = fault_set(&f, ERR_LIMIT, "the file name is too long");
+        return job_fault(s, j, e, &f, NULL);
     }
-    /* Before all of the file is read: is it signed, and no longer than it can be? */
-    struct export_header *first = NULL;
-    e = export_header_read(&first, s->run->ctx, path, &j->fault);
-    export_header_free(first);
+    err_t e = hash_export(s, j, path, &f);
     if (e == OK)
-        e = file_hash(&j->file, path, &j->fault);
-    if (e != OK)
-        goto out;
-    e = look_up(s, j);
+        e = look_up(s, j, &f);
     j->known = e == OK;
-    if (e == ERR_MISSING)
-        e = verify_new(s, j, path);
-out:
-    j->err = e;
-    if (e != OK) {
-        if (j->fault.err == OK)
-            fault_set(&j->fault, e, "verifying an export");
-        memset(j->fault.file, 0, sizeof j->fault.file); /* the same words wherever the directory is */
-        fault_file(&j->fault, e, j->name);
-        struct export_header *h = NULL;
-        if (!j->too_long && export_header_read(&h, s->run->ctx, path, NULL) == OK) {
-            memcpy(j->place, agg_place_id(s->run, h->place), strlen(agg_place_id(s->run, h->place)));
-            fault_who(&j->fault, e, "%s", j->place);
-        }
-        export_header_free(h);
-    }
+    if (e == ERR_MISSING && f.err == OK)
+        return verify_new(s, j, v, path);
+    return e == OK ? OK : job_fault(s, j, e, &f, path);
 }
 
 static err_t tell_job(struct scan *s, struct job *j, struct fault *f)
 {
     struct agg_run *run = s->run;
     run->result->files++;
-    if (j->err != OK) {
-        enum err_class c = err_class(j->err);
-        if (c == CLASS_SYSTEM || c == CLASS_BUG) {
-            if (f)
-                *f = j->fault;
-            return j->err;
-        }
-        return agg_refuse(run, j->name, j->place, NULL, &j->fault);
-    }
+    if (j->err != OK)
+        return agg_refuse(run, j->name, j->place, NULL, j->fault);
     TRY(agg_present(run->ix, j->x.row, j->name, f));
     struct aggregate_event ev = {.kind = j->known ? AGGREGATE_KNOWN : AGGREGATE_VERIFIED,
                                  .file = j->name,
@@ -185,31 +256,119 @@ static err_t tell_job(struct scan *s, struct job *j, struct fault *f)
     return agg_tell(run, &ev);
 }
 
-static int threads_of(const struct agg_run *run)
+static int is_large(const struct job *j)
 {
-    return run->options->threads > 0 ? run->options->threads : omp_get_max_threads();
+    return j->size >= LARGE;
+}
+
+/* A share of the exports that are large, or are not: one after the other, until there is none left. */
+static void work(struct scan *s, struct export_verifier *v, int large)
+{
+    err_t e = OK, over = OK;
+    while (e == OK && over == OK) {
+        size_t i;
+#pragma omp atomic capture
+        i = s->next++;
+        if (i >= s->count)
+            break;
+        if (is_large(&s->job[i]) == large)
+            e = examine(s, &s->job[i], v);
+#pragma omp atomic read
+        over = s->err;
+    }
+    if (e == OK && over == OK)
+        e = export_verifier_end(v);
+    if (e != OK)
+        give_up(s, e, NULL);
+}
+
+static err_t verifier_new(struct scan *s, struct export_verifier **out, size_t points, size_t threads)
+{
+    err_t e = export_verifier_new(out, s->run->ctx, s->layout, points, threads);
+    return e == OK ? OK : give_up(s, e, NULL);
+}
+
+static void free_verifiers(struct scan *s)
+{
+    for (int i = 0; i < s->threads; i++) {
+        export_verifier_free(s->verifier[i]);
+        s->verifier[i] = NULL;
+    }
+}
+
+/* One export at a time, all threads for the inside of it. */
+static void work_wide(struct scan *s, int large)
+{
+    struct export_verifier *v;
+    size_t threads = (size_t)s->threads;
+    free_verifiers(s);
+    if (verifier_new(s, &v, threads * ballot_batch_points(threads), threads) != OK)
+        return;
+    s->next = 0;
+    work(s, v, large);
+    export_verifier_free(v);
+}
+
+/* Each thread has exports and a batch of its own. */
+static void work_side_by_side(struct scan *s)
+{
+    for (int i = 0; i < s->threads; i++)
+        if (!s->verifier[i] &&
+            verifier_new(s, &s->verifier[i], ballot_batch_points((size_t)s->threads), 1) != OK)
+            return;
+    s->next = 0;
+#pragma omp parallel num_threads(s->threads)
+    work(s, s->verifier[omp_get_thread_num()], 0);
+}
+
+static err_t examine_all(struct scan *s, struct fault *f)
+{
+    size_t large = 0;
+    for (size_t i = 0; i < s->count; i++)
+        large += (size_t)is_large(&s->job[i]);
+    if (large)
+        work_wide(s, 1);
+    if (s->err == OK && s->count - large > 0) {
+        if (s->count - large < (size_t)s->threads || s->threads == 1)
+            work_wide(s, 0);
+        else
+            work_side_by_side(s);
+    }
+    if (s->err != OK && f)
+        *f = s->fault;
+    return s->err;
+}
+
+static void free_jobs(struct scan *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        struct job *j = &s->job[i];
+        free(j->name);
+        free(j->fault);
+        free(j->task.fault);
+        free(j->path);
+        free(j->ballot);
+    }
+    s->count = 0;
+    s->bytes = 0;
 }
 
 static err_t do_chunk(struct scan *s, struct fault *f)
 {
-    int threads = threads_of(s->run);
-    err_t e = OK;
-    if (s->count < (size_t)threads) { /* few: the threads are for the inside of each */
-        for (size_t i = 0; i < s->count; i++)
-            examine(s, &s->job[i]);
-    } else {
-#pragma omp parallel for schedule(dynamic) num_threads(threads)
-        for (size_t i = 0; i < s->count; i++)
-            examine(s, &s->job[i]);
-    }
+    err_t e;
+    GO(agg_begin(s->run->ix, f));
+    GO(examine_all(s, f));
+    GO(agg_commit(s->run->ix, f));
     GO(agg_begin(s->run->ix, f));
     for (size_t i = 0; i < s->count; i++)
         GO(tell_job(s, &s->job[i], f));
     GO(agg_commit(s->run->ix, f));
 out:
-    if (e != OK)
+    if (e != OK) {
+        free_verifiers(s); /* they may hold jobs */
         agg_rollback(s->run->ix);
-    s->count = 0;
+    }
+    free_jobs(s);
     return e;
 }
 
@@ -217,26 +376,57 @@ static err_t add_file(void *ctx, const char *name, struct fault *f)
 {
     struct scan *s = ctx;
     struct job *j = &s->job[s->count++];
-    memset(j, 0, sizeof *j);
-    size_t len = strlen(name);
-    j->too_long = len >= sizeof j->name;
-    memcpy(j->name, name, j->too_long ? sizeof j->name - 1 : len);
-    return s->count == CHUNK ? do_chunk(s, f) : OK;
+    char path[4096];
+    struct stat st;
+    *j = (struct job){.scan = s, .name = strdup(name), .place = ""};
+    if (!j->name)
+        return fault_set(f, ERR_MEMORY, "reading exports");
+    if (file_path(path, sizeof path, s->run->exports_dir, name) == OK && lstat(path, &st) == 0)
+        j->size = (uint64_t)st.st_size;
+    s->bytes += j->size;
+    return s->count == CHUNK || s->bytes >= CHUNK_BYTES * (uint64_t)s->threads ? do_chunk(s, f) : OK;
+}
+
+static err_t scan_new(struct scan **out, struct agg_run *run)
+{
+    struct scan *s = calloc(1, sizeof *s);
+    *out = s;
+    if (!s)
+        return ERR_MEMORY;
+    s->run = run;
+    s->threads = run->options->threads > 0 ? run->options->threads : omp_get_max_threads();
+    omp_init_lock(&s->lock);
+    s->verifier = calloc((size_t)s->threads, sizeof(struct export_verifier *));
+    if (!s->verifier)
+        return ERR_MEMORY;
+    return run->ctx->m->kind == KIND_BALLOTS ? ballot_layout_new(&s->layout, run->ctx) : OK;
+}
+
+static void scan_free(struct scan *s)
+{
+    if (!s)
+        return;
+    if (s->verifier)
+        free_verifiers(s);
+    free(s->verifier);
+    free_jobs(s);
+    ballot_layout_free(s->layout);
+    omp_destroy_lock(&s->lock);
+    free(s);
 }
 
 static err_t read_exports(struct agg_run *run, struct fault *f)
 {
+    struct scan *s;
     TRY(file_is_dir(run->exports_dir, f));
-    struct scan *s = calloc(1, sizeof *s);
-    if (!s)
-        return fault_set(f, ERR_MEMORY, "reading exports");
-    s->run = run;
-    omp_init_lock(&s->lock);
-    err_t e = file_list(run->exports_dir, add_file, s, f);
+    err_t e = scan_new(&s, run);
+    if (e != OK)
+        fault_set(f, e, "reading exports");
+    if (e == OK)
+        e = file_list(run->exports_dir, add_file, s, f);
     if (e == OK && s->count)
         e = do_chunk(s, f);
-    omp_destroy_lock(&s->lock);
-    free(s);
+    scan_free(s);
     return e;
 }
 

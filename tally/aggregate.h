@@ -5,11 +5,12 @@
  * DIR/LEVEL/PLACE.cbor.
  *
  * 1 Same set of exports, same bytes: whatever the file names, the order, threads or interruptions.
- * 2 What was verified is in an SQLite index in the work directory by the hash of the file, in one
- * transaction per export: a kill loses at most the exports being verified at that moment. Records are made
+ * 2 What was verified is in an SQLite index in the work directory by the hash of the file, in a transaction
+ * for some thousand ballots: a kill loses at most what was verified in the seconds before. Records are made
  * again from the index on every run; files that are already right are left alone.
- * 3 Memory: some exports at a time, one path of nodes, a bounded SQLite cache. It does not grow with the
- * precincts.
+ * 3 Memory: 64 MB for batches of ballots however many threads there are, 2,048 exports in hand, one path of
+ * nodes, a bounded SQLite cache. Of what grows with the precincts there are only the places themselves and
+ * the list of file names.
  * 4 One bad export is reported and leaves its place missing; the rest goes on. Only the system (disk,
  * memory), a work directory of another election, or being stopped end the run.
  *

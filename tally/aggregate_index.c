@@ -263,7 +263,6 @@ err_t agg_add(struct agg_index *ix, const struct election_context *ctx, const ha
     err_t e;
 
     GO(cbor_put_tallies(&sums, ctx, h->tallies));
-    GO(agg_begin(ix, f));
     bind_hash(s, 1, file);
     bind_hash(s, 2, &h->id);
     sqlite3_bind_int64(s, 3, h->place);
@@ -288,7 +287,6 @@ err_t agg_add(struct agg_index *ix, const struct election_context *ctx, const ha
         sqlite3_bind_int64(ix->q[Q_FIRST], 2, sqlite3_last_insert_rowid(ix->db));
         GO(run_once(ix, Q_FIRST, f));
     }
-    GO(agg_commit(ix, f));
 out:
     if (e != OK) {
         if (f && f->err == OK)

@@ -40,7 +40,7 @@ void agg_rollback(struct agg_index *ix);
 
 /* ERR_MISSING (f untouched) if no file of this hash was verified. */
 MUST err_t agg_find(struct agg_index *ix, struct agg_export *out, const hash_t *file, struct fault *f);
-/* A verified export with its ballots, in one transaction. */
+/* A verified export with its ballots, in the caller's transaction, which is rolled back if this fails. */
 MUST err_t agg_add(struct agg_index *ix, const struct election_context *ctx, const hash_t *file,
                    const struct export_header *h, const struct agg_ballot *ballot, size_t count,
                    struct fault *f);
