@@ -120,7 +120,8 @@ err_t client_start(struct client **out, const char *uri, const struct hsm_option
         fault_set(f, e, "no locked memory for the token's process");
         goto out;
     }
-    int r = spawn(&c->pid, opt->program, fd[1], opt->keep_stderr);
+    int r = opt->spawn != NULL ? opt->spawn(opt->spawn_ctx, &c->pid, fd[1], opt->keep_stderr)
+                               : spawn(&c->pid, opt->program, fd[1], opt->keep_stderr);
     if (r != 0) {
         c->pid = 0;
         e = fault_set(f, ERR_TOKEN_FAILED, "the token's process cannot be started: %s", strerror(r));

@@ -17,6 +17,8 @@
 #ifndef HSM_HSM_H
 #define HSM_HSM_H
 
+#include <sys/types.h>
+
 #include "ceremony/keystore.h"
 
 #define HSM_PIN_MAX 128 /* bytes of a PIN, without the NUL */
@@ -43,6 +45,10 @@ struct hsm_options {
     int timeout_ms;    /* for each answer of the token process; 0: 60 s */
     int open_pin_file; /* the URI's pin-source is opened now, and read when it is needed */
     int keep_stderr;   /* the token process keeps stderr; otherwise it goes to /dev/null */
+    /* Starts the token process instead, as a child of this one, with fd as HSM_SERVER_FD: for who may not
+     * start programs. Returns errno's number. NULL: it is started from program. */
+    int (*spawn)(void *ctx, pid_t *pid, int fd, int keep_stderr);
+    void *spawn_ctx;
 };
 
 /* Starts the token process and finds the one token that uri names; no login yet. The strings of opt must
@@ -66,6 +72,13 @@ err_t hsm_pin_prompt_on(int tty, char *secret_out, size_t max, const struct hsm_
 
 /* The token process: serves fd until its other end closes. Returns the exit status. */
 int hsm_server_main(int fd);
+/* The same, and no module is loaded by its path but this one; "": only those that are configured. */
+int hsm_server_main_only(int fd, const char *module);
+
+/* The module-path of a URI, "" if it has none. ERR_USAGE, ERR_LIMIT. */
+MUST err_t hsm_uri_module(char *out, size_t out_len, const char *uri, struct fault *f);
+/* The file that its pin-source names, "" if it has none. ERR_USAGE, ERR_LIMIT. */
+MUST err_t hsm_uri_pin_file(char out[1024], const char *uri, struct fault *f);
 
 /* --- list --- */
 

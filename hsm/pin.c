@@ -13,6 +13,7 @@
 
 #include "ceremony/base/secret.h"
 #include "hsm/hsm.h"
+#include "hsm/uri.h"
 
 /* --- from a file --- */
 
@@ -90,6 +91,17 @@ err_t hsm_pin_file_open(int *fd, const char *source, struct fault *f)
 {
     char path[1024];
     return open_source(fd, path, source, f);
+}
+
+err_t hsm_uri_pin_file(char out[1024], const char *uri, struct fault *f)
+{
+    P11KitUri *u;
+    out[0] = '\0';
+    TRY(uri_parse(&u, uri, f));
+    const char *source = p11_kit_uri_get_pin_source(u);
+    err_t e = source != NULL ? source_path(out, source, f) : OK;
+    p11_kit_uri_free(u);
+    return e;
 }
 
 err_t hsm_pin_file_read(char *secret_out, size_t max, int fd, struct fault *f)

@@ -316,6 +316,11 @@ static int serve_one(struct request *r)
 
 int hsm_server_main(int fd)
 {
+    return hsm_server_main_only(fd, NULL);
+}
+
+int hsm_server_main_only(int fd, const char *module)
+{
     struct request r = {.wire = {.fd = fd}};
     int status = 1;
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -324,6 +329,7 @@ int hsm_server_main(int fd)
 #endif
     if (secret_init() == OK && wire_init(&r.wire, fd, WIRE_MAX) == OK) {
         r.session.wire = &r.wire;
+        r.session.only_module = module;
         while (serve_one(&r))
             ;
         session_end(&r.session);

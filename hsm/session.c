@@ -48,6 +48,8 @@ err_t session_load(struct session *s, const char *uri, struct fault *f)
 {
     TRY(uri_parse(&s->uri, uri, f));
     const char *path = p11_kit_uri_get_module_path(s->uri);
+    if (path != NULL && s->only_module != NULL && strcmp(path, s->only_module) != 0)
+        return fault_set(f, ERR_USAGE, "this module-path was not named when the program was started");
     if (path != NULL)
         return load_one(s, path, f);
     s->modules = p11_kit_modules_load_and_initialize(0);
@@ -59,6 +61,7 @@ err_t session_load(struct session *s, const char *uri, struct fault *f)
 void session_end(struct session *s)
 {
     struct wire *wire = s->wire;
+    const char *only = s->only_module;
     if (s->started) {
         if (s->logged_in)
             (void)s->p11->C_Logout(s->handle);
@@ -75,6 +78,7 @@ void session_end(struct session *s)
         p11_kit_uri_free(s->uri);
     memset(s, 0, sizeof *s);
     s->wire = wire;
+    s->only_module = only;
 }
 
 /* --- tokens --- */

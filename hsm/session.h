@@ -28,6 +28,7 @@ struct session {
 
     CK_SESSION_HANDLE handle;
     int started, logged_in, login_refused, removed, last_try;
+    const char *only_module; /* that may be loaded by its path; NULL: any */
 };
 
 /* Loads the module that the URI names, or all that p11-kit knows, and initialises it. */

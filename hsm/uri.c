@@ -50,6 +50,19 @@ const char *uri_init_reserved(const P11KitUri *u)
     return p11_kit_uri_get_vendor_query(u, "x-init-reserved");
 }
 
+err_t hsm_uri_module(char *out, size_t out_len, const char *uri, struct fault *f)
+{
+    P11KitUri *u;
+    out[0] = '\0';
+    TRY(uri_parse(&u, uri, f));
+    const char *module = p11_kit_uri_get_module_path(u);
+    int fits = module == NULL || strlen(module) < out_len;
+    if (module != NULL && fits)
+        memcpy(out, module, strlen(module) + 1);
+    p11_kit_uri_free(u);
+    return fits ? OK : fault_set(f, ERR_LIMIT, "the module-path of the token URI is too long");
+}
+
 void uri_clean(char *out, const unsigned char *text, size_t len)
 {
     while (len > 0 && (text[len - 1] == ' ' || text[len - 1] == 0))

@@ -75,19 +75,19 @@ static err_t read_frames(int fd, qr_frame_fn *frame, void *ctx, struct fault *f)
     }
 }
 
-static void child(int fd, qr_frame_fn *frame, void *ctx)
+static int child(int fd, qr_frame_fn *frame, void *ctx)
 {
     const struct rlimit none = {0, 0};
     struct fault f;
     fault_clear(&f);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC); /* drivers write to stderr, where a screen is */
     if (null < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
-        _exit(1);
+        return 1;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     setrlimit(RLIMIT_CORE, &none);
     err_t e = read_frames(fd, frame, ctx, &f);
-    _exit(say(fd, 'E', e, f.detail) ? 0 : 1);
+    return say(fd, 'E', e, f.detail) ? 0 : 1;
 }
 
 err_t qr_camera_open_frames(struct qr_camera *c, qr_frame_fn *frame, void *ctx, struct fault *f)
@@ -99,7 +99,7 @@ err_t qr_camera_open_frames(struct qr_camera *c, qr_frame_fn *frame, void *ctx, 
     c->pid = fork();
     if (c->pid == 0) {
         close(pair[0]);
-        child(pair[1], frame, ctx);
+        _exit(child(pair[1], frame, ctx));
     }
     close(pair[1]);
     if (c->pid > 0) {
@@ -157,6 +157,12 @@ err_t qr_camera_open(struct qr_camera *c, const char *device, struct fault *f)
 {
     struct video x = {.device = device};
     return qr_camera_open_frames(c, video_frame, &x, f);
+}
+
+int qr_camera_serve(int fd, const char *device)
+{
+    struct video x = {.device = device};
+    return child(fd, video_frame, &x);
 }
 
 /* --- this side --- */

@@ -30,6 +30,10 @@ MUST err_t qr_camera_open(struct qr_camera *c, const char *device, struct fault 
 typedef err_t qr_frame_fn(void *ctx, struct gray *out, struct fault *f);
 MUST err_t qr_camera_open_frames(struct qr_camera *c, qr_frame_fn *frame, void *ctx, struct fault *f);
 
+/* For a process started otherwise, with the other end of c->fd: reads from the camera until that closes.
+ * Returns the exit status. */
+int qr_camera_serve(int fd, const char *device);
+
 /* A text that was seen, one after the other; the same one is not told twice in a row. ERR_MISSING: nothing
  * there now; ERR_DONE: no more pictures come; ERR_IO, ERR_FORMAT: the camera or its reader failed, f says
  * how. text is empty then. */

@@ -74,7 +74,7 @@ static err_t say(int fd, const struct answer *a, const struct qr_found *found)
     return OK;
 }
 
-static void child(int fd, const char *path, unsigned seconds)
+static void child(int fd, const char *path, unsigned seconds, void (*enter)(const char *path))
 {
     struct rlimit cpu = {seconds, seconds}, none = {0, 0};
     struct qr_found found = {0};
@@ -84,6 +84,8 @@ static void child(int fd, const char *path, unsigned seconds)
     signal(SIGXCPU, SIG_DFL);
     if (setrlimit(RLIMIT_CPU, &cpu) != 0 || setrlimit(RLIMIT_CORE, &none) != 0)
         _exit(1);
+    if (enter != NULL)
+        enter(path);
     fault_clear(&f);
     a.err = (uint32_t)decode(&found, path, &f);
     a.count = a.err == OK ? (uint32_t)found.count : 0;
@@ -125,7 +127,14 @@ static err_t hear(struct qr_found *out, int fd, struct fault *f)
 
 err_t qr_read_file_limit(struct qr_found *out, const char *path, unsigned seconds, struct fault *f)
 {
+    return qr_read_file_in(out, path, seconds, NULL, f);
+}
+
+err_t qr_read_file_in(struct qr_found *out, const char *path, unsigned seconds,
+                      void (*enter)(const char *path), struct fault *f)
+{
     int fd[2], status = 0;
+    struct fault own;
     memset(out, 0, sizeof *out);
     if (pipe(fd) != 0)
         return fault_set(f, ERR_IO, "no pipe: %s", strerror(errno));
@@ -136,10 +145,10 @@ err_t qr_read_file_limit(struct qr_found *out, const char *path, unsigned second
         return fault_set(f, ERR_IO, "no process: %s", strerror(errno));
     }
     if (pid == 0)
-        child(fd[1], path, seconds);
+        child(fd[1], path, seconds, enter);
     close(fd[1]);
-    if (f != NULL)
-        fault_clear(f);
+    f = f != NULL ? f : &own;
+    fault_clear(f);
     err_t e = hear(out, fd[0], f);
     close(fd[0]);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -147,11 +156,12 @@ err_t qr_read_file_limit(struct qr_found *out, const char *path, unsigned second
     if (e == ERR_STOPPED && WIFSIGNALED(status) &&
         (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL))
         e = fault_set(f, ERR_LIMIT, "the picture was not read within %u seconds", seconds);
-    else if (e == ERR_IO || (e == ERR_STOPPED && WIFEXITED(status) && WEXITSTATUS(status) != 0))
+    else if ((e == ERR_IO && f->err == OK) ||
+             (e == ERR_STOPPED && WIFEXITED(status) && WEXITSTATUS(status) != 0))
         e = fault_set(f, ERR_IO, "the process that reads the picture cannot be heard");
     else if (e == ERR_STOPPED)
         e = fault_set(f, ERR_FORMAT, "reading the picture failed; it may be made to do harm");
-    if (e == ERR_MEMORY && f != NULL && f->err == OK)
+    if (e == ERR_MEMORY && f->err == OK)
         fault_set(f, e, "no memory for the texts of the picture");
     if (e != OK)
         qr_found_free(out);

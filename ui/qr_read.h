@@ -19,4 +19,8 @@ MUST err_t qr_read_file(struct qr_found *out, const char *path, struct fault *f)
 /* The same with another limit, 1 second or more. */
 MUST err_t qr_read_file_limit(struct qr_found *out, const char *path, unsigned seconds, struct fault *f);
 
+/* The same; the child calls enter before it opens the picture: to give up rights. NULL: nothing is called. */
+MUST err_t qr_read_file_in(struct qr_found *out, const char *path, unsigned seconds,
+                           void (*enter)(const char *path), struct fault *f);
+
 #endif

@@ -85,8 +85,12 @@ err_t secret_init(void)
 {
     if (sodium_init() < 0)
         return ERR_RANDOM;
-    struct rlimit none = {0, 0};
+    struct rlimit none = {0, 0}, locked;
     setrlimit(RLIMIT_CORE, &none);
+    if (getrlimit(RLIMIT_MEMLOCK, &locked) == 0 && locked.rlim_cur < locked.rlim_max) {
+        locked.rlim_cur = locked.rlim_max; /* what the machine allows; what it does not gives ERR_LOCK */
+        setrlimit(RLIMIT_MEMLOCK, &locked);
+    }
     /* Fails when OpenSSL has allocated already: then it was called before, or too late. */
     CRYPTO_set_mem_functions(ossl_malloc, ossl_realloc, ossl_free);
     mp_set_memory_functions(gmp_malloc, gmp_realloc, gmp_free);
