@@ -1,6 +1,7 @@
 /* From the start of the appliance to its home screen, and what all screens do the same way. */
 #include "appliance/face.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,13 @@ err_t face_back(struct fault *f)
     return ERR_REFUSED;
 }
 
+/* What was refused may be a folder that this process gave up. */
+static void say_outside(const struct face *face, struct fault *f)
+{
+    size_t len = strlen(f->detail);
+    snprintf(f->detail + len, sizeof f->detail - len, " (%s)", message_text(face->language, MSG_OUTSIDE));
+}
+
 err_t face_show(struct face *face, err_t e, struct fault *f)
 {
     struct fault shown;
@@ -26,6 +34,8 @@ err_t face_show(struct face *face, err_t e, struct fault *f)
     }
     shown = *f;
     shown.err = e;
+    if (face->confined.landlock > 0 && strstr(shown.detail, strerror(EACCES)) != NULL)
+        say_outside(face, &shown);
     fault_clear(f);
     return ui_show_fault(face->ui, &shown, f);
 }
@@ -286,6 +296,7 @@ err_t appliance_run(const struct appliance_options *o, struct fault *f)
     err_t e = take_options(face, o, f);
     if (e != OK)
         goto out;
+    GO(face_confine(face, o, f));
     struct ui_config config = {
         .mode = o->lines ? UI_LINES : UI_AUTO, .language = face->language, .rehearsal = face->rehearsal};
     GO(ui_open(&face->ui, &config, f));
@@ -300,6 +311,7 @@ out:
     if (face->read != NULL)
         qr_collect_clear(face->read);
     free(face->read);
+    launcher_stop(face->c.launcher);
     free(face);
     return e;
 }

@@ -29,15 +29,19 @@ struct face {
     char token_filter[2048]; /* --token: which tokens are listed; empty: all */
     hash_t self_election;    /* self is the identity key that the token showed in this election */
     point_t self;
-    hash_t opened;           /* ceremony whose shares were opened and are good; zeros: none */
-    hash_t differed;         /* fingerprint that the person said is another one elsewhere */
-    char tally[4096];        /* the officials' folder: records, plan, result */
-    struct qr_collect *read; /* QR codes of a message that is not complete yet; NULL before the first */
+    hash_t opened;                 /* ceremony whose shares were opened and are good; zeros: none */
+    hash_t differed;               /* fingerprint that the person said is another one elsewhere */
+    char tally[4096];              /* the officials' folder: records, plan, result */
+    struct sandbox_state confined; /* what this process may not do any more */
+    char scratch[4096];            /* a folder for temporary files; empty: none */
+    struct qr_collect *read;       /* QR codes of a message that is not complete yet; NULL before the first */
 };
 
 struct appliance_options {
     const char *board, *token, *language; /* NULL: asked for */
     int rehearsal, lines;
+    const char *const *folder; /* that may be opened, too */
+    size_t folder_count;
 };
 
 /* The whole appliance, from start to end. */

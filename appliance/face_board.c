@@ -10,7 +10,6 @@
 #include "ceremony/base/file.h"
 
 #define FOUND_MAX 32
-#define HERE "conclave-boards" /* in the home folder: boards that were copied from media */
 
 struct found {
     size_t count;
@@ -56,7 +55,7 @@ static void find_all(struct found *all)
     look_in(all, ".", 1);
     if (home != NULL)
         look_in(all, home, 1);
-    if (home != NULL && file_path(here, sizeof here, home, HERE) == OK)
+    if (home != NULL && file_path(here, sizeof here, home, FACE_BOARDS_FOLDER) == OK)
         look_in(all, here, 1);
     look_in(all, "/media", 3);
     look_in(all, "/run/media", 4);
@@ -127,7 +126,7 @@ static err_t bring(struct face *face, const struct media_board *x, struct fault 
     struct tape_item *found = NULL;
     size_t count;
     char dir[4096];
-    if (home == NULL || home[0] != '/' || file_path(dir, sizeof dir, home, HERE) != OK)
+    if (home == NULL || home[0] != '/' || file_path(dir, sizeof dir, home, FACE_BOARDS_FOLDER) != OK)
         return fault_set(f, ERR_MISSING, "%s", message_text(face->language, MSG_FILES_NO_HOME));
     snprintf(w.from, sizeof w.from, "%s", x->dir);
     TRY(media_board_dir(w.to, sizeof w.to, dir, &x->election));

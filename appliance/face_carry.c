@@ -14,6 +14,7 @@ enum { ITEM_COUNTS = 1, ITEM_SEALED, ITEM_NEW, ITEM_REFUSED, ITEM_COPIED, ITEM_C
 struct carry {
     struct face *face;
     char dir[1200]; /* the board on the medium */
+    const char *mount;
 };
 
 /* --- children --- */
@@ -240,7 +241,8 @@ static err_t difference(struct face *face, const struct carry *c, const struct t
 
 err_t media_face_in(struct face *face, const struct media *m, struct fault *f)
 {
-    struct carry c = {.face = face};
+    struct carry c = {.face = face, .mount = m->mount};
+    struct night_rights look = {0}, merge = {0};
     struct tape_item *found = NULL;
     size_t count, mine, others;
     err_t e;
@@ -249,10 +251,16 @@ err_t media_face_in(struct face *face, const struct media *m, struct fault *f)
         return ui_show(face->ui, MSG_MEDIA_IN_TITLE, f, MSG_MEDIA_NO_BOARD, UI_NUMBER(others));
     if (is_own_board(face, &c))
         return ui_show(face->ui, MSG_MEDIA_IN_TITLE, f, MSG_MEDIA_SAME);
-    GO(night_job(face, MSG_MEDIA_IN_TITLE, MSG_MEDIA_LOOKING, preview_work, &c, &found, &count, f));
+    night_allow(&look, face->board, 0);
+    night_allow(&look, c.dir, 0);
+    night_allow(&merge, face->board, 1);
+    night_allow(&merge, c.dir, 0);
+    GO(night_job_confined(face, MSG_MEDIA_IN_TITLE, MSG_MEDIA_LOOKING, preview_work, &c, &look, &found,
+                          &count, f));
     GO(difference(face, &c, found, count, f));
     free(found);
-    GO(night_job(face, MSG_MEDIA_IN_TITLE, MSG_MEDIA_LOOKING, merge_work, &c, &found, &count, f));
+    GO(night_job_confined(face, MSG_MEDIA_IN_TITLE, MSG_MEDIA_LOOKING, merge_work, &c, &merge, &found, &count,
+                          f));
     e = ui_show(face->ui, MSG_MEDIA_IN_TITLE, f, MSG_MEDIA_IN_DONE,
                 UI_NUMBER(item_of(found, count, ITEM_COUNTS)->a),
                 UI_NUMBER(item_of(found, count, ITEM_SEALED)->a));
@@ -302,14 +310,18 @@ static err_t result(struct face *face, const struct tape_item *found, size_t cou
 
 err_t media_face_out(struct face *face, const struct media *m, struct fault *f)
 {
-    struct carry c = {.face = face};
+    struct carry c = {.face = face, .mount = m->mount};
+    struct night_rights may = {0};
     struct tape_item *found = NULL;
     size_t count, mine, others;
     TRY(find_board(face, &c, m, 0, &mine, &others, f));
     if (is_own_board(face, &c))
         return ui_show(face->ui, MSG_MEDIA_OUT_TITLE, f, MSG_MEDIA_SAME);
     TRY(summary(face, &c, m, f));
-    err_t e = night_job(face, MSG_MEDIA_OUT_TITLE, MSG_MEDIA_OUT_TEXT, copy_work, &c, &found, &count, f);
+    night_allow(&may, face->board, 0);
+    night_allow(&may, c.mount, 1); /* the board's folder there may be made now */
+    err_t e = night_job_confined(face, MSG_MEDIA_OUT_TITLE, MSG_MEDIA_OUT_TEXT, copy_work, &c, &may, &found,
+                                 &count, f);
     if (e == OK)
         e = result(face, found, count, f);
     free(found);

@@ -90,6 +90,7 @@ static err_t put_election(struct face *face, struct page *p, struct fault *f)
 {
     struct session s;
     point_t key;
+    char missing[160];
     TRY(face_session(face, &s, 0, f));
     const point_t *self = face_self(face, &s, &key);
     err_t e = put_next(face, p, &s, self, f);
@@ -98,6 +99,9 @@ static err_t put_election(struct face *face, struct page *p, struct fault *f)
     put_board(face, p, &s);
     page_check(p, face->selftest.err == OK ? PAGE_PASS : PAGE_FAIL, NULL, MSG_HOME_SELFTEST);
     face_election(p, s.el->m);
+    sandbox_text(missing, sizeof missing, &face->confined);
+    if (missing[0] != '\0')
+        page_warn(p, MSG_HOME_NOT_CONFINED, missing);
     if (s.b->refused_count > 0)
         page_action(p, 'x', REFUSED, MSG_REFUSED_ACTION);
     session_close(&s);

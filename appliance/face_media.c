@@ -48,9 +48,9 @@ static void detail_of(char out[1400], const struct face *face, const struct medi
         format(out, 1400, face, MSG_MEDIA_MOUNTED, arg, 4);
 }
 
-static err_t search(struct here *h, struct fault *f)
+static err_t search(const struct face *face, struct here *h, struct fault *f)
 {
-    TRY(media_list(&h->list, NULL, f));
+    TRY(launcher_media_list(face->c.launcher, &h->list, f));
     if (h->hand[0] != '\0' && h->list.count < MEDIA_MAX &&
         media_of_dir(&h->list.item[h->list.count], h->hand, NULL) == OK)
         h->list.count++;
@@ -101,7 +101,7 @@ static err_t type_path(struct face *face, struct here *h, struct fault *f)
     TRY(face_ask_text(face, path, sizeof path, 1, MSG_MEDIA_TITLE, MSG_MEDIA_PATH, f));
     TRY(media_of_dir(&m, path, f));
     memcpy(h->hand, path, sizeof path);
-    TRY(search(h, f));
+    TRY(search(face, h, f));
     for (size_t i = 0; i < h->list.count; i++)
         if (h->list.item[i].device[0] == '\0')
             h->at = i;
@@ -112,7 +112,7 @@ static err_t type_path(struct face *face, struct here *h, struct fault *f)
 static err_t still_there(struct here *h, struct media *m, const struct face *face, struct fault *f)
 {
     struct media chosen = h->list.item[h->at];
-    TRY(search(h, f));
+    TRY(search(face, h, f));
     for (size_t i = 0; i < h->list.count; i++) {
         const struct media *x = &h->list.item[i];
         if (strcmp(x->device, chosen.device) != 0 || strcmp(x->label, chosen.label) != 0 ||
@@ -135,7 +135,7 @@ static err_t remove_medium(struct face *face, struct media *m, struct fault *f)
     if (len > 0 && face->c.board != NULL && strncmp(face->board, m->mount, len) == 0 &&
         (face->board[len] == '/' || face->board[len] == '\0'))
         TRY(ui_ask(face->ui, MSG_MEDIA_REMOVE_TITLE, f, MSG_MEDIA_REMOVE_BOARD));
-    TRY(media_remove(m, &unmounted, f));
+    TRY(launcher_remove(face->c.launcher, m, &unmounted, f));
     return ui_show(face->ui, MSG_MEDIA_REMOVE_TITLE, f,
                    unmounted || m->mount[0] == '\0' ? MSG_MEDIA_REMOVED : MSG_MEDIA_WRITTEN, name);
 }
@@ -144,7 +144,7 @@ static err_t act(struct face *face, struct here *h, int action, struct fault *f)
 {
     struct media m;
     if (action == AGAIN)
-        return search(h, f);
+        return search(face, h, f);
     if (action == TYPE)
         return type_path(face, h, f);
     if (h->list.count == 0)
@@ -152,7 +152,7 @@ static err_t act(struct face *face, struct here *h, int action, struct fault *f)
     TRY(still_there(h, &m, face, f));
     if (action == REMOVE)
         return remove_medium(face, &m, f);
-    TRY(media_mount(&m, NULL, f));
+    TRY(launcher_mount(face->c.launcher, &m, f));
     snprintf(face->media, sizeof face->media, "%s", m.mount);
     return action == IN     ? media_face_in(face, &m, f)
            : action == OUT  ? media_face_out(face, &m, f)
@@ -166,16 +166,16 @@ err_t media_face_choose(struct face *face, struct media *m, struct fault *f)
     int action = 0;
     if (h == NULL)
         return fault_set(f, ERR_MEMORY, "media");
-    err_t e = face_show(face, search(h, f), f);
+    err_t e = face_show(face, search(face, h, f), f);
     while (e == OK) {
         e = one_page(face, h, 0, &action, f);
         if (e != OK || action == PAGE_BACK)
             break;
-        err_t done = action == AGAIN ? search(h, f) : action == TYPE ? type_path(face, h, f) : OK;
+        err_t done = action == AGAIN ? search(face, h, f) : action == TYPE ? type_path(face, h, f) : OK;
         if (action == USE && h->list.count > 0) {
             done = still_there(h, m, face, f);
             if (done == OK)
-                done = media_mount(m, NULL, f);
+                done = launcher_mount(face->c.launcher, m, f);
             if (done == OK)
                 break;
         }
@@ -191,14 +191,14 @@ err_t face_media(struct face *face, struct fault *f)
     int action;
     if (h == NULL)
         return fault_set(f, ERR_MEMORY, "media");
-    err_t e = face_show(face, search(h, f), f);
+    err_t e = face_show(face, search(face, h, f), f);
     while (e == OK) {
         e = one_page(face, h, 1, &action, f);
         if (e != OK || action == PAGE_BACK)
             break;
         err_t done = act(face, h, action, f);
         e = face_show(face, done, f);
-        if (e == OK && search(h, NULL) != OK)
+        if (e == OK && search(face, h, NULL) != OK)
             h->list.count = 0;
     }
     free(h);

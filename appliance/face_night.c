@@ -104,8 +104,12 @@ static err_t run_aggregate(struct officials *o, enum message *note, struct fault
 {
     struct night *n = &o->n;
     free(n->found);
-    err_t e = night_job(n->face, MSG_OFFICIAL_AGGREGATING, MSG_DECRYPT_VERIFYING_TEXT, aggregate_work, o,
-                        &n->found, &n->found_count, f);
+    struct night_rights may = {.temp = n->face->tally};
+    TRY(file_mkdir(n->face->tally, f)); /* only what is there can be named */
+    night_allow(&may, n->face->c.board, 0);
+    night_allow(&may, n->face->exports, 0);
+    err_t e = night_job_confined(n->face, MSG_OFFICIAL_AGGREGATING, MSG_DECRYPT_VERIFYING_TEXT,
+                                 aggregate_work, o, &may, &n->found, &n->found_count, f);
     *note = e == OK ? MSG_OFFICIAL_AGGREGATED : e == ERR_STOPPED ? MSG_DECRYPT_STOPPED : *note;
     return e;
 }
@@ -165,7 +169,11 @@ static err_t run_combine(struct officials *o, enum message *note, struct fault *
     struct night *n = &o->n;
     struct tape_item *found;
     size_t count;
-    err_t e = night_job(n->face, MSG_OFFICIAL_COMBINE, MSG_JOB_PARTIALS, combine_work, o, &found, &count, f);
+    struct night_rights may = {0};
+    night_allow(&may, n->face->c.board, 0);
+    night_allow(&may, n->face->tally, 1);
+    err_t e = night_job_confined(n->face, MSG_OFFICIAL_COMBINE, MSG_JOB_PARTIALS, combine_work, o, &may,
+                                 &found, &count, f);
     int any = night_count(found, count, FOUND_SEAT) > 0;
     if (any) {
         o->is_checked = 1;
@@ -204,6 +212,20 @@ static err_t publish_work(struct night_child *child, void *ctx, struct fault *f)
     return tape_put(&child->tape, &item);
 }
 
+/* The folder that a bundle is made in: it appears there under its name when it is whole. */
+static err_t folder_of(char out[4096], const char *path, struct fault *f)
+{
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    while (n > 0 && path[n - 1] != '/')
+        n--;
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    snprintf(out, 4096, "%.*s", (int)(n > 0 ? n : 1), n > 0 ? path : ".");
+    return file_mkdir(out, f);
+}
+
 static err_t run_publish(struct officials *o, struct fault *f)
 {
     enum { VERIFY = 1 };
@@ -211,8 +233,15 @@ static err_t run_publish(struct officials *o, struct fault *f)
     struct page_event ev;
     struct tape_item *found;
     size_t count;
-    err_t e = night_job(n->face, MSG_OFFICIAL_PUBLISHING, MSG_OFFICIAL_PUBLISHING_TEXT, publish_work, o,
-                        &found, &count, f);
+    struct night_rights may = {0};
+    char around[4096];
+    TRY(folder_of(around, n->face->bundle, f));
+    night_allow(&may, n->face->c.board, 0);
+    night_allow(&may, n->face->exports, 0);
+    night_allow(&may, n->face->tally, 0);
+    night_allow(&may, around, 1);
+    err_t e = night_job_confined(n->face, MSG_OFFICIAL_PUBLISHING, MSG_OFFICIAL_PUBLISHING_TEXT, publish_work,
+                                 o, &may, &found, &count, f);
     if (e != OK) {
         free(found);
         return e;

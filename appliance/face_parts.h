@@ -5,6 +5,16 @@
 #include "appliance/face.h"
 #include "appliance/work.h"
 
+/* Folders in the home: for what this machine makes, for boards copied from media, for other files from there. All
+ * are there after face_confine. */
+#define FACE_WORK_FOLDER "conclave-verified"
+#define FACE_BOARDS_FOLDER "conclave-boards"
+#define FACE_CARRIED_FOLDER "conclave-carried"
+
+/* Starts the launcher and gives up all rights that screens do not need (face_rights.c). What the kernel
+ * refuses is said on stderr and on the home screen. ERR_IO, ERR_MEMORY, ERR_USAGE. */
+MUST err_t face_confine(struct face *face, const struct appliance_options *o, struct fault *f);
+
 /* The language; the list of elections; tools. */
 MUST err_t face_language(struct face *face, struct fault *f);
 MUST err_t face_board(struct face *face, struct fault *f);

@@ -62,11 +62,19 @@ struct pictures {
     size_t read;
 };
 
+/* The decoder may open the picture and nothing else. */
+static void only_picture(const char *path)
+{
+    const struct sandbox_path may = {path, 0};
+    struct sandbox_state state;
+    sandbox_enter(&state, SANDBOX_CHECKER, &may, 1);
+}
+
 static err_t one_picture(struct pictures *w, const char *path, struct fault *f)
 {
     struct qr_found found;
     struct tape_item item = {.kind = ITEM_TEXT};
-    TRY(qr_read_file(&found, path, f));
+    TRY(qr_read_file_in(&found, path, QR_READ_SECONDS, only_picture, f));
     err_t e = OK;
     for (size_t i = 0; i < found.count && e == OK; i++) {
         snprintf(item.text, sizeof item.text, "%.1000s", found.text[i]);
@@ -102,11 +110,13 @@ static err_t pictures_work(struct night_child *child, void *ctx, struct fault *f
 
 static err_t read_pictures(struct face *face, struct seen *s, struct fault *f)
 {
+    struct night_rights may = {.processes = 1};
     struct tape_item *found;
     size_t count;
     TRY(face_ask_text(face, face->media, sizeof face->media, 1, MSG_QR_READ_TITLE, MSG_QR_READ_PATH, f));
-    err_t e = night_job(face, MSG_QR_READ_TITLE, MSG_QR_READ_LOOKING, pictures_work, face->media, &found,
-                        &count, f);
+    night_allow(&may, face->media, 0);
+    err_t e = night_job_confined(face, MSG_QR_READ_TITLE, MSG_QR_READ_LOOKING, pictures_work, face->media,
+                                 &may, &found, &count, f);
     for (size_t i = 0; i < count && !qr_collect_complete(face->read); i++)
         if (found[i].kind == ITEM_TEXT)
             take_text(face, s, found[i].text);
@@ -149,7 +159,7 @@ static err_t read_camera(struct face *face, const char *device, struct seen *s, 
 {
     struct qr_camera c;
     int action = PAGE_WATCH;
-    TRY(qr_camera_open(&c, device, f));
+    TRY(launcher_camera(face->c.launcher, &c, device, f));
     err_t e = OK;
     while (e == OK && !qr_collect_complete(face->read)) {
         e = camera_page(face, &c, s, &action, f);

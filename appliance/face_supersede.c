@@ -155,8 +155,14 @@ static err_t work(struct superseding *x, struct fault *f)
     TRY(file_path(x->records, sizeof x->records, x->folder, BUNDLE_RECORDS));
     if (access(x->plan, F_OK) == 0)
         return fault_file(f, fault_set(f, ERR_EXISTS, "take another folder for the new plan"), x->plan);
-    return night_job(n->face, MSG_SUPERSEDE_WORKING, MSG_DECRYPT_VERIFYING_TEXT, supersede_work, x, &n->found,
-                     &n->found_count, f);
+    struct night_rights may = {.temp = x->folder};
+    TRY(file_mkdir(x->folder, f)); /* only what is there can be named */
+    night_allow(&may, n->face->c.board, 0);
+    night_allow(&may, n->face->exports, 0);
+    for (size_t i = 0; i < x->older.count; i++)
+        night_allow(&may, x->older.path[i], 0);
+    return night_job_confined(n->face, MSG_SUPERSEDE_WORKING, MSG_DECRYPT_VERIFYING_TEXT, supersede_work, x,
+                              &may, &n->found, &n->found_count, f);
 }
 
 err_t night_supersede(struct night *n, const char *path, int *made, struct fault *f)

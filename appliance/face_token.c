@@ -10,8 +10,12 @@
 
 struct hsm_options token_options(struct face *face)
 {
-    return (struct hsm_options){
-        .program = "/proc/self/exe", .pin = face_pin, .pin_ctx = face, .last_try = face->c.last_try};
+    return (struct hsm_options){.program = "/proc/self/exe",
+                                .pin = face_pin,
+                                .pin_ctx = face,
+                                .last_try = face->c.last_try,
+                                .spawn = face->c.launcher != NULL ? launcher_token : NULL,
+                                .spawn_ctx = face->c.launcher};
 }
 
 static err_t take_one(void *ctx, const struct hsm_token *t)

@@ -115,22 +115,13 @@ static err_t verify_work(struct night_child *child, void *ctx, struct fault *f)
     return e;
 }
 
-/* The bundle is all that it may read; what SQLite puts aside goes to a folder of its own. */
+/* The bundle is all that it may read; what SQLite puts aside has no names and goes to the scratch folder. */
 static err_t verify_confined(struct verifying *v, struct fault *f)
 {
-    const char *dir = getenv("TMPDIR");
-    char temp[4096];
-    int n =
-        snprintf(temp, sizeof temp, "%s/conclave-XXXXXX", dir != NULL && dir[0] == '/' ? dir : "/var/tmp");
-    int has =
-        n > 0 && n < (int)sizeof temp && mkdtemp(temp) != NULL; /* without it, in memory while it fits */
-    struct night_rights may = {.temp = has ? temp : NULL};
+    struct night_rights may = {.temp = v->face->scratch[0] != '\0' ? v->face->scratch : NULL};
     night_allow(&may, v->face->bundle, 0);
-    err_t e = night_job_confined(v->face, MSG_CHECKS_RUNNING, MSG_CHECKS_RUNNING_TEXT, verify_work, v, &may,
-                                 &v->found, &v->found_count, f);
-    if (has)
-        rmdir(temp); /* its files have no names */
-    return e;
+    return night_job_confined(v->face, MSG_CHECKS_RUNNING, MSG_CHECKS_RUNNING_TEXT, verify_work, v, &may,
+                              &v->found, &v->found_count, f);
 }
 
 /* --- the report --- */

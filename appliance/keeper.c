@@ -529,7 +529,9 @@ static err_t start(struct keeper *k, struct fault *f)
     err_t e = wire_init(&k->wire, fd[0], KEEPER_MAX);
     if (e != OK)
         fault_set(f, e, "no locked memory for the keeper");
-    int r = e == OK ? spawn(&k->pid, k->opt.program, fd[1]) : 0;
+    int r = e != OK                ? 0
+            : k->opt.spawn != NULL ? k->opt.spawn(k->opt.spawn_ctx, &k->pid, fd[1])
+                                   : spawn(&k->pid, k->opt.program, fd[1]);
     close(fd[1]);
     if (r != 0) {
         k->pid = 0;

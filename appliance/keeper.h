@@ -13,6 +13,8 @@
 #ifndef APPLIANCE_KEEPER_H
 #define APPLIANCE_KEEPER_H
 
+#include <sys/types.h>
+
 #include "appliance/keeper_page.h"
 #include "appliance/sandbox.h"
 #include "ceremony/vault.h"
@@ -22,7 +24,11 @@
 #define KEEPER_FD 3
 
 struct keeper_options {
-    const char *program;    /* "/proc/self/exe" */
+    const char *program; /* "/proc/self/exe" */
+    /* Starts it instead, as a child of this process, with fd as KEEPER_FD: for who may not start programs.
+     * Returns errno's number. NULL: it is started from program. */
+    int (*spawn)(void *ctx, pid_t *pid, int fd);
+    void *spawn_ctx;
     int last_try;           /* as in hsm.h */
     enum language language; /* of what the keeper writes on the terminal */
     enum keeper_show show;
@@ -42,7 +48,8 @@ struct keeper_options {
 MUST err_t keeper_open(struct vault *out, struct sandbox_state *state, const char *uri,
                        const struct keeper_options *opt, struct fault *f);
 
-/* The keeper process: serves fd until its other end closes. Returns the exit status. */
-int keeper_main(int fd);
+/* The keeper process: serves fd until its other end closes. Returns the exit status. module: a token's URI
+ * may name no other module by its path, and with "" none; NULL: any. */
+int keeper_main(int fd, const char *module);
 
 #endif

@@ -25,6 +25,7 @@ struct process {
     size_t input_len, input_cap;
     struct vault vault;
     int open, tty, asks;
+    const char *module; /* the only one that a URI may name; NULL: any */
     struct keeper_page page;
 };
 
@@ -140,6 +141,18 @@ static err_t on_plan(void *ctx, const struct vault_plan *plan, struct fault *f)
 
 /* --- opening, pieces --- */
 
+/* What loads code comes from the command line, and not from who reads boards. */
+static err_t check_module(const struct process *p, const char *uri, struct fault *f)
+{
+    char module[1024];
+    if (p->module == NULL)
+        return OK;
+    TRY(hsm_uri_module(module, sizeof module, uri, f));
+    return module[0] == '\0' || strcmp(module, p->module) == 0
+               ? OK
+               : fault_set(f, ERR_USAGE, "this module-path was not named when the program was started");
+}
+
 static err_t op_open(struct process *p, struct fault *f)
 {
     char uri[KEEPER_URI_MAX + 1];
@@ -155,6 +168,7 @@ static err_t op_open(struct process *p, struct fault *f)
     TRY(cbor_in_end(&p->in, f));
     memcpy(uri, text, len);
     uri[len] = '\0';
+    TRY(check_module(p, uri, f));
     p->tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
     struct hsm_options opt = {
         .program = "/proc/self/exe", .pin = ask_pin, .pin_ctx = p, .last_try = last_try, .open_pin_file = 1};
@@ -549,9 +563,9 @@ static int serve_one(struct process *p)
     return wire_send(&p->wire, &p->out) == WIRE_GOT;
 }
 
-int keeper_main(int fd)
+int keeper_main(int fd, const char *module)
 {
-    struct process p = {.wire = {.fd = fd}, .tty = -1};
+    struct process p = {.wire = {.fd = fd}, .tty = -1, .module = module};
     int status = 1;
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* the token's process is not killed: it may be writing */
     signal(SIGTTOU, SIG_IGN);

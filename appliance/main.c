@@ -81,17 +81,21 @@ static const struct verb verbs[] = {
 /* Without a verb: the screens. */
 static err_t appliance(int argc, char **argv, struct fault *f)
 {
-    struct appliance_options o = {0};
+    struct arg_list folders = {0};
+    struct appliance_options o = {.folder = folders.item};
     const struct arg spec[] = {
         {"board", ARG_TEXT, &o.board, "DIR", "the board: a directory, on removable media for example", 0},
         {"token", ARG_TEXT, &o.token, "URI", "the token, or the tokens to choose from, pkcs11:... (RFC 7512)",
          0},
         {"language", ARG_TEXT, &o.language, "TAG", "en or es; otherwise asked for", 0},
+        {"folder", ARG_LIST, &folders, "DIR",
+         "a folder that the screens may open besides those of the board, media and home", 0},
         {"rehearsal", ARG_FLAG, &o.rehearsal, NULL, "on a machine with a network; said on every screen", 0},
         {"lines", ARG_FLAG, &o.lines, NULL, "line by line, for screen readers and plain terminals", 0},
         {0}};
     int help;
     TRY(args_parse(argc, argv, spec, NULL, &help, f));
+    o.folder_count = folders.count;
     if (!help)
         return appliance_run(&o, f);
     printf("Without a verb conclave opens its screens.\n\nusage: conclave [OPTIONS]\n\n");
@@ -113,10 +117,12 @@ int main(int argc, char **argv)
         struct sandbox_state
             ignored; /* the same kernel: what it refuses is said about the keeper, or here by status */
         sandbox_enter(&ignored, SANDBOX_TOKEN, NULL, 0);
-        return hsm_server_main(HSM_SERVER_FD);
+        return hsm_server_main_only(HSM_SERVER_FD, argc > 2 ? argv[2] : NULL);
     }
     if (argc >= 2 && strcmp(argv[1], "keeper-process") == 0)
-        return keeper_main(KEEPER_FD);
+        return keeper_main(KEEPER_FD, argc > 2 ? argv[2] : NULL);
+    if (argc == 3 && strcmp(argv[1], "camera-process") == 0)
+        return launcher_camera_main(KEEPER_FD, argv[2]);
     err_t e = secret_init();
     if (e != OK)
         return verb_report(&program, stderr, e, &f);

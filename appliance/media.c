@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,11 +97,12 @@ static void unescape(char *out, size_t size, const char *in)
     out[n] = '\0';
 }
 
-static void find_mount(const struct search *s, struct media *m)
+void media_find_mount(struct media *m, const struct media_paths *p)
 {
+    const struct media_paths paths = media_paths_of(p);
     char dev[256], line[8192];
-    FILE *in = fopen(s->p.mounts, "re");
-    snprintf(dev, sizeof dev, "%s/%s", s->p.dev, m->device);
+    FILE *in = fopen(paths.mounts, "re");
+    snprintf(dev, sizeof dev, "%s/%s", paths.dev, m->device);
     while (in != NULL && fgets(line, sizeof line, in) != NULL) {
         char from[4096], at[4096];
         if (sscanf(line, "%4095s %4095s", from, at) != 2 || strcmp(from, dev) != 0)
@@ -163,9 +165,10 @@ static err_t take(struct search *s, const char *name, const char *dir, const cha
     TRY(file_list(s->p.by_label, try_label, &l, f));
     char path[512];
     snprintf(path, sizeof path, "%s/%s", s->p.dev, name);
-    if (m->label[0] == '\0' && !media_label_read(m->label, path))
+    if (m->label[0] == '\0' && !(s->p.open != NULL ? media_label_of(m->label, s->p.open(s->p.open_ctx, name))
+                                                   : media_label_read(m->label, path)))
         m->label[0] = '\0';
-    find_mount(s, m);
+    media_find_mount(m, &s->p);
     media_room(m);
     s->out->count++;
     return OK;
@@ -204,6 +207,35 @@ err_t media_list(struct media_list *out, const struct media_paths *p, struct fau
     return file_list(s.p.sys_block, try_device, &s, f);
 }
 
+/* --- one device --- */
+
+struct one {
+    struct search s;
+    const char *name;
+    int found;
+};
+
+static err_t is_it(void *ctx, const char *disk, struct fault *f)
+{
+    struct one *x = ctx;
+    char dir[4200], line[16];
+    (void)f;
+    if (x->found || !is_removable(&x->s, disk) ||
+        snprintf(dir, sizeof dir, "%s/%s", x->s.p.sys_block, disk) >= (int)sizeof dir)
+        return OK;
+    x->found = strcmp(disk, x->name) == 0 || line_of(line, sizeof line, dir, x->name, "partition");
+    return OK;
+}
+
+err_t media_device_check(const char *name, const struct media_paths *p, struct fault *f)
+{
+    struct one x = {.s = {.p = media_paths_of(p)}, .name = name};
+    if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL || strlen(name) >= 64)
+        return fault_set(f, ERR_MISSING, "this is no name of a device");
+    TRY(file_list(x.s.p.sys_block, is_it, &x, f));
+    return x.found ? OK : fault_set(f, ERR_MISSING, "%s is no removable device", name);
+}
+
 err_t media_of_dir(struct media *out, const char *dir, struct fault *f)
 {
     memset(out, 0, sizeof *out);
@@ -228,9 +260,16 @@ static int field(char out[64], const uint8_t *at, size_t len)
 
 int media_label_read(char out[64], const char *path)
 {
+    return media_label_of(out, open(path, O_RDONLY | O_CLOEXEC));
+}
+
+int media_label_of(char out[64], int fd)
+{
     enum { FAT16 = 43, FAT32 = 71, EXT = 1024, ISO = 32768, ALL = ISO + 128 };
     uint8_t *d = calloc(1, ALL);
-    FILE *in = d != NULL ? fopen(path, "re") : NULL;
+    FILE *in = d != NULL && fd >= 0 ? fdopen(fd, "r") : NULL;
+    if (in == NULL && fd >= 0)
+        close(fd);
     size_t n = in != NULL ? fread(d, 1, ALL, in) : 0;
     int found = 0;
     out[0] = '\0';

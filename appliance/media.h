@@ -35,6 +35,9 @@ struct media_paths {
     const char *by_label;  /* /dev/disk/by-label */
     const char *dev;       /* /dev */
     const char *run;       /* /run/conclave: where media are mounted */
+    /* Opens a device for reading, or -1: for who may not do so itself. NULL: it is opened here. */
+    int (*open)(void *ctx, const char *device);
+    void *open_ctx;
 };
 
 /* Partitions of removable devices, or the device itself if it has none; p may be NULL. ERR_IO. */
@@ -52,9 +55,21 @@ MUST err_t media_mount(struct media *m, const struct media_paths *p, struct faul
  * ERR_IO. */
 MUST err_t media_remove(struct media *m, int *unmounted, struct fault *f);
 
+/* The two halves of media_remove: everything written is on the medium; and unmounting, *unmounted as there.
+ */
+MUST err_t media_sync(const struct media *m, struct fault *f);
+MUST err_t media_unmount(struct media *m, int *unmounted, struct fault *f);
+
+/* OK if the kernel calls the device of this name ("sdb1") removable, or what it is a partition of. It looks
+ * at the kernel's files only. ERR_MISSING. */
+MUST err_t media_device_check(const char *name, const struct media_paths *p, struct fault *f);
+/* Sets m->mount for m->device, if it is mounted. */
+void media_find_mount(struct media *m, const struct media_paths *p);
+
 /* Label of the file system that starts at the beginning of a file or device: FAT, ext, ISO 9660. 1 if
- * there is one. */
+ * there is one. The second takes a descriptor and closes it; -1 is none. */
 MUST int media_label_read(char out[64], const char *path);
+MUST int media_label_of(char out[64], int fd);
 
 /* --- boards on a medium --- */
 

@@ -52,14 +52,21 @@ static err_t sync_medium(const char *dir, struct fault *f)
                : OK;
 }
 
+err_t media_sync(const struct media *m, struct fault *f)
+{
+    return m->mount[0] == '\0' ? OK : sync_medium(m->mount, f);
+}
+
 err_t media_remove(struct media *m, int *unmounted, struct fault *f)
 {
     *unmounted = 0;
-    if (m->mount[0] == '\0')
-        return OK;
-    TRY(sync_medium(m->mount, f));
-    if (m->device[0] == '\0')
-        return OK;
+    TRY(media_sync(m, f));
+    return m->mount[0] == '\0' || m->device[0] == '\0' ? OK : media_unmount(m, unmounted, f);
+}
+
+err_t media_unmount(struct media *m, int *unmounted, struct fault *f)
+{
+    *unmounted = 0;
     if (umount2(m->mount, UMOUNT_NOFOLLOW) != 0) {
         if (errno == EBUSY)
             return fault_set(f, ERR_BUSY, "%s is in use", m->mount);

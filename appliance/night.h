@@ -10,6 +10,16 @@
 
 /* --- child processes (night_job.c) --- */
 
+/* What a child may still open: it gives up everything else before it works (the checker's profile of
+ * sandbox.h), as far as the kernel knows how; the home screen and conclave status say what it lacks. */
+#define NIGHT_PATHS_MAX 32
+struct night_rights {
+    struct sandbox_path path[NIGHT_PATHS_MAX];
+    size_t count;
+    const char *temp; /* for SQLite's temporary files: a folder, writable; NULL: none */
+    int processes;    /* it forks children of its own, as the face does; they may do no more than it */
+};
+
 /* Runs work in a child while a page with title and text shows how far it is. What it put on its tape is in
  * *found (freed with free()), also after an error. work: its progress is told in the person's language. */
 struct night_child {
@@ -19,16 +29,6 @@ struct night_child {
     enum language language;
 };
 typedef err_t night_work(struct night_child *child, void *ctx, struct fault *f);
-MUST err_t night_job(struct face *face, enum message title, enum message text, night_work *work, void *ctx,
-                     struct tape_item **found, size_t *count, struct fault *f);
-/* The same for work that reads files of strangers: before it the child keeps only these rights (the checker's
- * profile of sandbox.h), as far as the kernel knows how; conclave status says what it lacks. */
-#define NIGHT_PATHS_MAX 24
-struct night_rights {
-    struct sandbox_path path[NIGHT_PATHS_MAX];
-    size_t count;
-    const char *temp; /* for SQLite's temporary files: a folder, writable; NULL: none */
-};
 MUST err_t night_job_confined(struct face *face, enum message title, enum message text, night_work *work,
                               void *ctx, const struct night_rights *may, struct tape_item **found,
                               size_t *count, struct fault *f);

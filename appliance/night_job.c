@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "appliance/face_parts.h"
 #include "appliance/night.h"
 #include "ceremony/base/file.h"
 
@@ -13,7 +14,8 @@ struct whole_job {
     struct night_child child;
     night_work *work;
     void *ctx;
-    const struct night_rights *may; /* NULL: all of them */
+    const struct night_rights *may;
+    struct launcher *launcher;
     struct fault *f;
     err_t e;
 };
@@ -51,7 +53,7 @@ err_t night_confine(struct sandbox_state *out, const struct night_rights *may, s
     }
     for (size_t i = 0; i < may->count && i < NIGHT_PATHS_MAX; i++)
         path[n++] = may->path[i];
-    sandbox_enter(out, SANDBOX_CHECKER, path, n);
+    sandbox_enter(out, may->processes ? SANDBOX_FACE : SANDBOX_CHECKER, path, n);
     return OK;
 }
 
@@ -71,27 +73,23 @@ static err_t in_child(void *ctx, progress_fn progress, void *progress_ctx, int o
     j->child.progress = progress;
     j->child.progress_ctx = progress_ctx;
     j->f = f;
-    if (j->may != NULL) {
-        struct sandbox_state state;
-        TRY(night_confine(&state, j->may, f));
-    }
+    struct sandbox_state state;
+    launcher_forget(j->launcher);
+    TRY(night_confine(&state, j->may, f));
     if (pthread_create(&thread, NULL, run_thread, j) != 0 || pthread_join(thread, NULL) != 0)
         return fault_set(f, ERR_MEMORY, "a thread");
     return j->e;
-}
-
-err_t night_job(struct face *face, enum message title, enum message text, night_work *work, void *ctx,
-                struct tape_item **found, size_t *count, struct fault *f)
-{
-    return night_job_confined(face, title, text, work, ctx, NULL, found, count, f);
 }
 
 err_t night_job_confined(struct face *face, enum message title, enum message text, night_work *work,
                          void *ctx, const struct night_rights *may, struct tape_item **found, size_t *count,
                          struct fault *f)
 {
-    struct whole_job j = {
-        .work = work, .ctx = ctx, .may = may, .child = {.tape = {.fd = -1}, .language = face->language}};
+    struct whole_job j = {.work = work,
+                          .ctx = ctx,
+                          .may = may,
+                          .launcher = face->c.launcher,
+                          .child = {.tape = {.fd = -1}, .language = face->language}};
     struct page_job job;
     struct page *p = NULL;
     struct fault reading;
@@ -188,14 +186,18 @@ static void guess(char out[4096], const char *board, const char *const *name, si
     }
 }
 
-/* DIR/name, where DIR is what the board lies in. */
+/* DIR/name, where DIR is what the board lies in; in the home itself, which is not opened as a whole, its
+ * folder for that. */
 static void beside(char out[4096], const char *board, const char *name)
 {
-    char real[4096];
+    char real[4096], home[4096];
     char *slash;
     if (out[0] != '\0' || realpath(board, real) == NULL || (slash = strrchr(real, '/')) == NULL)
         return;
     *slash = '\0';
+    if (getenv("HOME") != NULL && realpath(getenv("HOME"), home) != NULL && strcmp(real, home) == 0 &&
+        snprintf(real, sizeof real, "%s/" FACE_WORK_FOLDER, home) >= (int)sizeof real)
+        return;
     if (snprintf(out, 4096, "%s/%s", real, name) >= 4096)
         out[0] = '\0';
 }
@@ -210,7 +212,7 @@ void night_files_dir(char *out, size_t size, const struct face *face)
         manifest_election_of(&election, path, NULL) != OK)
         return;
     hex_put(name, election.b, 8);
-    int n = snprintf(out, size, "%s/conclave-carried/%s", home, name);
+    int n = snprintf(out, size, "%s/" FACE_CARRIED_FOLDER "/%s", home, name);
     if (n < 0 || (size_t)n >= size)
         out[0] = '\0';
 }
@@ -245,7 +247,7 @@ void night_guess(struct face *face, const hash_t *election)
     if (election == NULL || face->work[0] != '\0' || home == NULL || home[0] != '/')
         return;
     hex_put(hex, election->b, 8);
-    if (snprintf(face->work, sizeof face->work, "%s/conclave-verified/%s", home, hex) >=
+    if (snprintf(face->work, sizeof face->work, "%s/" FACE_WORK_FOLDER "/%s", home, hex) >=
         (int)sizeof face->work)
         face->work[0] = '\0';
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -127,7 +129,15 @@ static void put_never(struct filter *p)
                                      SYS_setns,
                                      SYS_open_by_handle_at,
                                      SYS_chroot,
-                                     SYS_pivot_root};
+                                     SYS_pivot_root,
+                                     SYS_acct,
+                                     SYS_quotactl,
+                                     SYS_sethostname,
+                                     SYS_setdomainname,
+                                     SYS_settimeofday,
+                                     SYS_clock_settime,
+                                     SYS_adjtimex,
+                                     SYS_clock_adjtime};
     for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
         put_call(p, never[i], REFUSE);
     put(p, BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 4); /* typing into somebody's terminal */
@@ -137,10 +147,30 @@ static void put_never(struct filter *p)
     put_return(p, ALLOW);
 }
 
+/* Media are the launcher's alone. The calls of the newer interface are numbered alike everywhere. */
+static void put_no_mounts(struct filter *p)
+{
+    enum { OPEN_TREE = 428, MOVE_MOUNT, FSOPEN, FSCONFIG, FSMOUNT, FSPICK, MOUNT_SETATTR = 442 };
+    static const unsigned calls[] = {SYS_mount, SYS_umount2, OPEN_TREE, MOVE_MOUNT,   FSOPEN,
+                                     FSCONFIG,  FSMOUNT,     FSPICK,    MOUNT_SETATTR};
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
+        put_call(p, calls[i], REFUSE);
+}
+
 static void put_local_sockets(struct filter *p)
 {
     static const unsigned family[] = {AF_UNIX};
     put_call_with(p, SYS_socket, 0, family, 1);
+    put_call_with(p, SYS_socketpair, 0, family, 1);
+}
+
+/* Two ends for oneself and one's children, nothing that reaches others. */
+static void put_pairs_only(struct filter *p)
+{
+    static const unsigned family[] = {AF_UNIX};
+    static const unsigned calls[] = {SYS_socket, SYS_bind, SYS_connect, SYS_listen, SYS_accept, SYS_accept4};
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
+        put_call(p, calls[i], REFUSE);
     put_call_with(p, SYS_socketpair, 0, family, 1);
 }
 
@@ -237,15 +267,19 @@ static void make_filter(struct filter *p, enum sandbox_profile profile)
         put_keeper(p);
         return;
     }
-    put_never(p);
+    if (profile != SANDBOX_LAUNCHER) {
+        put_no_mounts(p);
+        put_no_programs(p);
+    }
     if (profile == SANDBOX_CHECKER)
         put_no_sockets(p);
+    else if (profile == SANDBOX_FACE)
+        put_pairs_only(p);
     else
         put_local_sockets(p);
-    if (profile != SANDBOX_FACE) {
-        put_no_programs(p);
+    if (profile == SANDBOX_CHECKER || profile == SANDBOX_TOKEN)
         put_threads_only(p);
-    }
+    put_never(p);
     put_return(p, ALLOW);
 }
 
@@ -319,7 +353,9 @@ static int allow_path(int ruleset, const struct sandbox_path *x, uint64_t handle
     int fd = open(x->path, O_PATH | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR || errno == EACCES ? 0 : -1;
-    if (x->writable)
+    if (x->how == SANDBOX_LIST)
+        may = LL_FS_READ_DIR;
+    if (x->how == SANDBOX_WRITE)
         may |= LL_FS_WRITE_FILE | LL_FS_REMOVE_DIR | LL_FS_REMOVE_FILE | LL_FS_MAKE_DIR | LL_FS_MAKE_REG |
                LL_FS_REFER | LL_FS_TRUNCATE;
     if (fstat(fd, &st) != 0 || !S_ISDIR(st.st_mode))
@@ -333,16 +369,18 @@ static int allow_path(int ruleset, const struct sandbox_path *x, uint64_t handle
 static int enter_landlock(enum sandbox_profile profile, const struct sandbox_path *paths, size_t count)
 {
     int version = landlock_version();
-    if (version == 0)
-        return 0;
+    if (version == 0 || profile == SANDBOX_LAUNCHER) /* Landlock allows nobody to mount */
+        return version;
     struct ll_ruleset attr = {0};
-    if (profile == SANDBOX_KEEPER || profile == SANDBOX_CHECKER)
+    if (profile == SANDBOX_KEEPER || profile == SANDBOX_CHECKER || profile == SANDBOX_FACE)
         attr.fs = fs_all(version);
     else if (profile == SANDBOX_TOKEN)
         attr.fs = LL_FS_EXECUTE | LL_FS_MAKE_CHAR | LL_FS_MAKE_BLOCK | (version >= 2 ? LL_FS_REFER : 0);
     attr.net = version >= 4 ? LL_NET_BIND_CONNECT : 0;
+    if (version >= 6 && profile == SANDBOX_FACE)
+        attr.scope = LL_SCOPE_ABSTRACT; /* it may end the keeper and the token process */
     if (version >= 6 && profile == SANDBOX_CHECKER)
-        attr.scope = LL_SCOPE_ABSTRACT;
+        attr.scope = LL_SCOPE_ABSTRACT | LL_SCOPE_SIGNAL;
     if (attr.fs == 0 && attr.net == 0)
         return version; /* nothing that this version could add */
     long ruleset = syscall(LL_CREATE, &attr, sizeof attr, 0);
@@ -370,11 +408,32 @@ static int lower(int what, rlim_t to)
     return setrlimit((__rlimit_resource_t)what, &r);
 }
 
+/* CAP_IPC_LOCK, or no limit: then what is locked for ever cannot make a later allocation fail. */
+static int may_lock_all(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {0};
+    struct rlimit r;
+    if (getrlimit(RLIMIT_MEMLOCK, &r) == 0 && r.rlim_cur == RLIM_INFINITY)
+        return 1;
+    return syscall(SYS_capget, &head, data) == 0 && (data[0].effective >> CAP_IPC_LOCK & 1);
+}
+
+/* Secrets are in locked pages of their own, or are refused (ceremony/base/secret.h). Where it is allowed all
+ * the rest of the two that have them is locked, too: what libraries and the vendor's module leave behind. */
+static void lock_memory(enum sandbox_profile profile)
+{
+    if ((profile == SANDBOX_KEEPER || profile == SANDBOX_TOKEN) && may_lock_all() &&
+        mlockall(MCL_CURRENT) == 0)
+        (void)!mlockall(MCL_CURRENT | MCL_FUTURE);
+}
+
 static int enter_others(enum sandbox_profile profile)
 {
     int bad = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     bad |= lower(RLIMIT_CORE, 0);
     if (CONFINES) { /* the sanitizer's leak check reads the process as a debugger does */
+        lock_memory(profile);
         bad |= prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
         bad |= lower(RLIMIT_NOFILE, profile == SANDBOX_KEEPER ? 32 : 1024);
         if (profile == SANDBOX_KEEPER)

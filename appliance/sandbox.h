@@ -11,15 +11,22 @@
 #include "ceremony/base/err.h"
 
 enum sandbox_profile {
-    SANDBOX_FACE,    /* draws, reads media, starts the others: no network, no tracing */
+    SANDBOX_FACE,    /* draws, forks children: no network, no programs, no files but those named */
     SANDBOX_CHECKER, /* reads foreign files: no network, no sockets, no programs, no files but those named */
     SANDBOX_KEEPER,  /* token session, seed, share: its open descriptors and nothing else */
-    SANDBOX_TOKEN    /* the vendor's module: its store, local sockets; no network, no programs */
+    SANDBOX_TOKEN,   /* the vendor's module: its store, local sockets; no network, no programs */
+    SANDBOX_LAUNCHER /* mounts media and starts keeper and token process (launcher.h), which inherit this */
+};
+
+enum sandbox_how {
+    SANDBOX_READ,
+    SANDBOX_WRITE, /* what is there may be changed, and files made */
+    SANDBOX_LIST   /* names only */
 };
 
 struct sandbox_path {
     const char *path;
-    int writable; /* what is there may be changed, and files made */
+    int how; /* enum sandbox_how */
 };
 
 struct sandbox_state {
@@ -28,7 +35,8 @@ struct sandbox_state {
     int others;   /* 1: no new privileges, no dumps, limits */
 };
 
-/* paths: for SANDBOX_CHECKER; what is not there is passed over. The process should have one thread. */
+/* paths: for SANDBOX_FACE and SANDBOX_CHECKER; what is not there is passed over. The process should have one
+ * thread. */
 void sandbox_enter(struct sandbox_state *out, enum sandbox_profile profile, const struct sandbox_path *paths,
                    size_t count);
 

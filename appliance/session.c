@@ -76,6 +76,8 @@ err_t session_open_token(struct session *s, const struct common *c, int need_rec
                          struct fault *f)
 {
     struct keeper_options opt = {.program = "/proc/self/exe",
+                                 .spawn = c->launcher != NULL ? launcher_keeper : NULL,
+                                 .spawn_ctx = c->launcher,
                                  .last_try = c->last_try,
                                  .language = language_of(c),
                                  .show = c->terminal == NULL ? KEEPER_PRINT

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "appliance/launcher.h"
 #include "appliance/sandbox.h"
 #include "ceremony/status.h"
 #include "ceremony/trustee.h"
@@ -31,6 +32,7 @@ struct common {
     void (*terminal)(void *ctx, int lend);
     void *terminal_ctx;
     int lines, rehearsal;
+    struct launcher *launcher; /* starts the keeper; NULL: this process does */
 };
 #define COMMON_ARGS(c, needs_board, needs_token)                                                             \
     {"board",    ARG_TEXT, &(c)->board, "DIR", "the board: a directory, on removable media for example",     \

@@ -54,7 +54,7 @@ if [ -e "$G" ] && [ ! -e "$G/GUIDE" ]; then
     exit 1
 fi
 rm -rf "$G"
-mkdir -p "$G" "$shots"
+mkdir -p "$G/stick" "$shots"
 touch "$G/GUIDE"
 export NAME=guide-$$
 . tests/e2e/lib.sh
@@ -172,7 +172,6 @@ keys o
 shot tools "Note an exception"
 keys m
 wait_for "Type the path of a folder"
-mkdir "$G/stick"
 keys p
 wait_for "Path of the folder"
 type_in "$G/stick"
@@ -316,7 +315,7 @@ shot official "There is no decryption plan"
 keys a
 wait_for "The plan is made."
 shot official-plan "partial decryption"
-line=$(words Decryption "$G/board" --plan "$G/tally/plan.cbor")
+line=$(words Decryption "$G/board" --plan "$G/conclave-verified/tally/plan.cbor")
 home
 keys n
 wait_for "What is your part tonight?"
@@ -351,7 +350,7 @@ wait_for "Enter goes on"
 keys Enter
 pin "Your part is done"
 shot decrypted "Your part is done"
-others_type 3 decrypt --plan "$G/tally/plan.cbor" --exports "$G/exports" --work "$G/three"
+others_type 3 decrypt --plan "$G/conclave-verified/tally/plan.cbor" --exports "$G/exports" --work "$G/three"
 home
 keys n
 wait_for "What is your part tonight?"

@@ -6,6 +6,7 @@
 
 #include "appliance/keeper.h"
 #include "appliance/keeper_wire.h"
+#include "appliance/launcher.h"
 #include "tests/support/ceremony.h"
 
 #define PARTIES 3
@@ -189,6 +190,53 @@ static void test_killed(void **state)
     v.ops->close(v.ctx);
 }
 
+/* --- started by a launcher, for a caller that may start nothing --- */
+
+static err_t count_one(void *ctx, const struct hsm_token *t)
+{
+    *(size_t *)ctx += strncmp(t->info.label, "keeper-", 7) == 0;
+    return OK;
+}
+
+static void test_launched(void **state)
+{
+    (void)state;
+    struct vault v;
+    struct sandbox_state s;
+    struct launcher *l;
+    char uri[2048], module[2048], other[2048];
+    size_t count = 0;
+    struct vault_keys *keys = malloc(sizeof *keys);
+    token_uri(uri, 0, "");
+    snprintf(module, sizeof module, "pkcs11:?module-path=%s", tk.softhsm);
+    snprintf(other, sizeof other, "pkcs11:token=keeper-0?module-path=%s.other", tk.softhsm);
+    struct keeper_options opt = {.spawn = launcher_keeper, .pin = give_pin, .pin_ctx = &pins};
+    struct hsm_options token = {.spawn = launcher_token};
+
+    /* the module that the program was started with */
+    assert_ok(launcher_start(&l, module, NULL, &f));
+    opt.spawn_ctx = token.spawn_ctx = l;
+    assert_ok(hsm_list(module, &token, count_one, &count, &f));
+    assert_int_equal(count, PARTIES);
+    assert_ok(keeper_open(&v, &s, uri, &opt, &f));
+    assert_ok(v.ops->keys(v.ctx, keys, &f));
+    v.ops->close(v.ctx);
+    /* another one is loaded by neither */
+    assert_err(keeper_open(&v, &s, other, &opt, &f), ERR_USAGE);
+    assert_says("module-path");
+    assert_err(hsm_list(other, &token, count_one, &count, &f), ERR_USAGE);
+    launcher_stop(l);
+
+    /* none was named: none may be */
+    assert_ok(launcher_start(&l, NULL, NULL, &f));
+    opt.spawn_ctx = token.spawn_ctx = l;
+    assert_err(keeper_open(&v, &s, uri, &opt, &f), ERR_USAGE);
+    assert_err(hsm_list(module, &token, count_one, &count, &f), ERR_USAGE);
+    assert_int_equal(count, PARTIES);
+    launcher_stop(l);
+    free(keys);
+}
+
 /* --- a caller that says nothing meaningful --- */
 
 static pid_t keeper_alone(int *fd)
@@ -198,7 +246,7 @@ static pid_t keeper_alone(int *fd)
     pid_t pid = fork();
     if (pid == 0) {
         close(pair[0]);
-        _exit(keeper_main(pair[1]));
+        _exit(keeper_main(pair[1], NULL));
     }
     close(pair[1]);
     *fd = pair[0];
@@ -241,10 +289,12 @@ static void test_rubbish(void **state)
 int main(int argc, char **argv)
 {
     char uri[2048], label[32];
+    if (argc == 3 && strcmp(argv[1], "token-process") == 0)
+        return hsm_server_main_only(HSM_SERVER_FD, argv[2]);
     if (argc == 2 && strcmp(argv[1], "token-process") == 0)
         return token_process();
-    if (argc == 2 && strcmp(argv[1], "keeper-process") == 0)
-        return keeper_main(KEEPER_FD);
+    if (argc >= 2 && strcmp(argv[1], "keeper-process") == 0)
+        return keeper_main(KEEPER_FD, argc > 2 ? argv[2] : NULL);
     if (secret_init() != OK)
         return 1;
     tokens_init();
@@ -262,7 +312,8 @@ int main(int argc, char **argv)
         }
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_ceremony), cmocka_unit_test(test_errors),
-                                       cmocka_unit_test(test_killed), cmocka_unit_test(test_rubbish)};
+                                       cmocka_unit_test(test_killed), cmocka_unit_test(test_launched),
+                                       cmocka_unit_test(test_rubbish)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     if (token_process_leaked()) {
         print_message("a token process leaked memory\n");

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -29,6 +30,22 @@ static void put(const char *dir, const char *name, const char *text)
 }
 
 /* --- listing --- */
+
+/* A device that somebody else may open. */
+static int opened(void *ctx, const char *name)
+{
+    uint8_t d[512] = {0};
+    (void)ctx;
+    if (strcmp(name, "sdb2") != 0)
+        return -1;
+    d[510] = 0x55, d[511] = 0xaa;
+    memcpy(d + 82, "FAT32   ", 8);
+    memcpy(d + 71, "FROM sdb2  ", 11);
+    int fd = memfd_create("device", MFD_CLOEXEC);
+    assert_int_equal(write(fd, d, sizeof d), sizeof d);
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    return fd;
+}
 
 static void test_devices(void **state)
 {
@@ -61,7 +78,7 @@ static void test_devices(void **state)
     assert_int_equal(mkdir(target, 0755), 0);
     snprintf(target, sizeof target, "%s/sdb1 %s/with\\040blank vfat rw 0 0\n", dev, dir);
     put(dir, "mounts", target);
-    struct media_paths p = {sys, mounts, label, dev, NULL};
+    struct media_paths p = {.sys_block = sys, .mounts = mounts, .by_label = label, .dev = dev};
     assert_err(media_list(&l, &p, &f), OK);
     assert_int_equal(l.count, 3);
     assert_string_equal(l.item[0].device, "sdb1");
@@ -76,6 +93,19 @@ static void test_devices(void **state)
     assert_int_equal(l.item[1].read_only, 1);
     assert_string_equal(l.item[1].mount, "");
     assert_string_equal(l.item[2].device, "sdc");
+    static const char *const good[] = {"sdb", "sdb1", "sdb2", "sdc", "sr0"};
+    static const char *const bad[] = {"sda",    "sda1",     "sdb3",        "device", "removable", "",
+                                      "../sdb", "sdb/sdb1", "sdb/../sdb1", "..",     ".",         "sd"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_err(media_device_check(good[i], &p, &f), OK);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_err(media_device_check(bad[i], &p, &f), ERR_MISSING);
+    p.open = opened;
+    assert_err(media_list(&l, &p, &f), OK);
+    assert_string_equal(l.item[0].label, "My Stick"); /* known without it */
+    assert_string_equal(l.item[1].label, "FROM sdb2");
+    assert_string_equal(l.item[2].label, "");
+    p.open = NULL;
     p.sys_block = "build/tests/tmp/no-such-directory";
     assert_err(media_list(&l, &p, &f), OK);
     assert_int_equal(l.count, 0);

@@ -1,4 +1,5 @@
 /* What each process may not do, tried in that process: it is forked, enters its profile, and tries. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -11,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -28,7 +31,7 @@
 #include "ceremony/base/secret.h"
 #include "tests/support/ceremony.h"
 
-static char dir[512], open_dir[640], closed_dir[640];
+static char dir[512], open_dir[640], closed_dir[640], listed_dir[640];
 
 /* --- attempts: 1 if it worked, 0 if it was refused --- */
 
@@ -228,9 +231,44 @@ static int attempt_secret_memory(void)
     return 1;
 }
 
+static int attempt_mount(void)
+{
+    if (mount("none", open_dir, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0)
+        return 0;
+    return umount2(open_dir, 0) == 0;
+}
+
+static int attempt_new_mount(void)
+{
+    int fd = (int)syscall(430 /* fsopen */, "tmpfs", 0);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+static int attempt_signal(void)
+{
+    return kill(getppid(), 0) == 0;
+}
+
+static int attempt_list(void)
+{
+    DIR *d = opendir(listed_dir);
+    if (d != NULL)
+        closedir(d);
+    return d != NULL;
+}
+
+static int attempt_list_read(void)
+{
+    char path[700];
+    snprintf(path, sizeof path, "%s/name", listed_dir);
+    return attempt_read(path) || attempt_write(listed_dir);
+}
+
 /* --- running them --- */
 
-enum needs { NOTHING, SECCOMP, LANDLOCK };
+enum needs { NOTHING, SECCOMP, LANDLOCK, SCOPES /* of Landlock, since version 6 */ };
 
 struct attempt {
     const char *what;
@@ -243,31 +281,37 @@ struct attempt {
 #define C (1 << SANDBOX_CHECKER)
 #define K (1 << SANDBOX_KEEPER)
 #define T (1 << SANDBOX_TOKEN)
+#define L (1 << SANDBOX_LAUNCHER)
 
 static const struct attempt attempts[] = {
-    {"read /etc/passwd", attempt_passwd, F | T, LANDLOCK},
+    {"read /etc/passwd", attempt_passwd, T | L, LANDLOCK},
     {"TCP or UDP over IPv4", attempt_inet, 0, SECCOMP},
     {"IPv6", attempt_inet6, 0, SECCOMP},
     {"netlink", attempt_netlink, 0, SECCOMP},
-    {"a local socket", attempt_unix, F | T, SECCOMP},
-    {"a pair of sockets", attempt_pair, F | T, SECCOMP},
-    {"a process", attempt_fork, F, SECCOMP},
-    {"a process by fork()", attempt_libc_fork, F, SECCOMP},
-    {"a fork bomb", attempt_fork_bomb, F, SECCOMP},
-    {"a thread", attempt_thread, F | C | T, SECCOMP},
+    {"a local socket", attempt_unix, T | L, SECCOMP},
+    {"a pair of sockets", attempt_pair, F | T | L, SECCOMP},
+    {"a process", attempt_fork, F | L, SECCOMP},
+    {"a process by fork()", attempt_libc_fork, F | L, SECCOMP},
+    {"a fork bomb", attempt_fork_bomb, F | L, SECCOMP},
+    {"a thread", attempt_thread, F | C | T | L, SECCOMP},
     {"tracing", attempt_ptrace, 0, SECCOMP},
     {"another's memory", attempt_parents_memory, 0, SECCOMP},
-    {"/proc/self/mem", attempt_own_memory_file, F | T, LANDLOCK}, /* and root, there */
+    {"/proc/self/mem", attempt_own_memory_file, T | L, LANDLOCK}, /* and root, there */
     {"new privileges", attempt_setuid_program, 0, NOTHING},
     {"a core dump", attempt_core, 0, NOTHING},
     {"typing into the terminal", attempt_typing, 0, SECCOMP},
     {"io_uring", attempt_io_uring, 0, SECCOMP},
-    {"files that were named", attempt_named, F | C | T, LANDLOCK},
-    {"writing where only reading was named", attempt_named_read_only, F | T, LANDLOCK},
-    {"reading where only reading was named", attempt_closed_reading, F | C | T, LANDLOCK},
-    {"moving a file out", attempt_rename_out, F | T, LANDLOCK},
-    {"a device", attempt_device, F, LANDLOCK},
-    {"secret memory", attempt_secret_memory, F | C | K | T, NOTHING},
+    {"files that were named", attempt_named, F | C | T | L, LANDLOCK},
+    {"writing where only reading was named", attempt_named_read_only, T | L, LANDLOCK},
+    {"reading where only reading was named", attempt_closed_reading, F | C | T | L, LANDLOCK},
+    {"moving a file out", attempt_rename_out, T | L, LANDLOCK},
+    {"a device", attempt_device, L, LANDLOCK},
+    {"secret memory", attempt_secret_memory, F | C | K | T | L, NOTHING},
+    {"names where only these were named", attempt_list, F | C | T | L, LANDLOCK},
+    {"files where only names were named", attempt_list_read, T | L, LANDLOCK},
+    {"mounting", attempt_mount, L, SECCOMP},
+    {"the newer way to mount", attempt_new_mount, L, SECCOMP},
+    {"a signal to another", attempt_signal, F | K | T | L, SCOPES},
 };
 
 static void files_new(void)
@@ -279,6 +323,10 @@ static void files_new(void)
     snprintf(closed_dir, sizeof closed_dir, "%s/closed", dir);
     assert_int_equal(mkdir(open_dir, 0700), 0);
     assert_int_equal(mkdir(closed_dir, 0700), 0);
+    snprintf(listed_dir, sizeof listed_dir, "%s/listed", dir);
+    assert_int_equal(mkdir(listed_dir, 0700), 0);
+    snprintf(path, sizeof path, "%s/name", listed_dir);
+    assert_int_equal(file_write(path, "x", 1, FILE_NEW, &f), OK);
     snprintf(path, sizeof path, "%s/here", open_dir);
     assert_int_equal(file_write(path, "x", 1, FILE_NEW, &f), OK);
     snprintf(path, sizeof path, "%s/there", closed_dir);
@@ -287,8 +335,12 @@ static void files_new(void)
 
 static void enter(struct sandbox_state *s, enum sandbox_profile profile)
 {
-    struct sandbox_path path[] = {{open_dir, 1}, {closed_dir, 0}, {"/nowhere/at/all", 1}};
-    sandbox_enter(s, profile, path, profile == SANDBOX_CHECKER ? 3 : 0);
+    struct sandbox_path path[] = {{open_dir, SANDBOX_WRITE},
+                                  {closed_dir, SANDBOX_READ},
+                                  {listed_dir, SANDBOX_LIST},
+                                  {"/nowhere/at/all", SANDBOX_WRITE}};
+    int named = profile == SANDBOX_CHECKER || profile == SANDBOX_FACE;
+    sandbox_enter(s, profile, path, named ? 4 : 0);
 }
 
 /* Exit status 0 or 1 as attempt says, 99 for what is not to be. */
@@ -309,7 +361,8 @@ static int in_profile(enum sandbox_profile profile, int (*run)(void), int withou
 
 static int missing(const struct sandbox_state *have, enum needs needs)
 {
-    return (needs == SECCOMP && !have->seccomp) || (needs == LANDLOCK && have->landlock == 0);
+    return (needs == SECCOMP && !have->seccomp) || (needs == LANDLOCK && have->landlock == 0) ||
+           (needs == SCOPES && have->landlock < 6);
 }
 
 static void try_all(enum sandbox_profile profile)
@@ -369,6 +422,12 @@ static void test_token(void **state)
     try_all(SANDBOX_TOKEN);
 }
 
+static void test_launcher(void **state)
+{
+    (void)state;
+    try_all(SANDBOX_LAUNCHER);
+}
+
 /* execve does not come back: the program's own exit status, 0, would look like a refusal; so the other way
  * round.
  * */
@@ -376,18 +435,19 @@ static void test_programs(void **state)
 {
     (void)state;
     struct sandbox_state have;
-    static const enum sandbox_profile closed[] = {SANDBOX_CHECKER, SANDBOX_KEEPER, SANDBOX_TOKEN};
+    static const enum sandbox_profile closed[] = {SANDBOX_FACE, SANDBOX_CHECKER, SANDBOX_KEEPER,
+                                                  SANDBOX_TOKEN};
     sandbox_probe(&have);
     if (!have.seccomp) {
         print_message("skipped: seccomp is left out or not there\n");
         skip();
     }
     files_new();
-    for (int i = -1; i < 3; i++) {
+    for (int i = -1; i < 4; i++) {
         pid_t pid = fork();
         if (pid == 0) {
             struct sandbox_state s;
-            enter(&s, i < 0 ? SANDBOX_FACE : closed[i]);
+            enter(&s, i < 0 ? SANDBOX_LAUNCHER : closed[i]);
             attempt_exec();
             _exit(42);
         }
@@ -395,6 +455,49 @@ static void test_programs(void **state)
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_true(WIFEXITED(status));
         assert_int_equal(WEXITSTATUS(status), i < 0 ? 0 : 42);
+    }
+    remove_tree(dir);
+}
+
+static long locked_kb(int status)
+{
+    char text[8192];
+    ssize_t n = pread(status, text, sizeof text - 1, 0);
+    text[n > 0 ? n : 0] = '\0';
+    const char *at = strstr(text, "VmLck:");
+    return at != NULL ? strtol(at + 6, NULL, 10) : -1;
+}
+
+/* All the memory of the two that have secrets, also what comes later; of the others nothing but the secrets.
+ */
+static void test_memory(void **state)
+{
+    (void)state;
+    static const enum sandbox_profile all[] = {SANDBOX_FACE, SANDBOX_CHECKER, SANDBOX_KEEPER, SANDBOX_TOKEN};
+    struct sandbox_state have;
+    sandbox_probe(&have);
+    if (!have.seccomp || geteuid() != 0 || mlockall(MCL_CURRENT) != 0) {
+        print_message("skipped: all of the memory may not be locked here\n");
+        skip();
+    }
+    munlockall();
+    files_new();
+    for (size_t i = 0; i < 4; i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            struct sandbox_state s;
+            enum { MORE = 4 << 20 };
+            int status = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+            enter(&s, all[i]);
+            long first = locked_kb(status);
+            char *p = mmap(NULL, MORE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            long then = p != MAP_FAILED ? locked_kb(status) : -1;
+            _exit(first > 1024 && then - first >= MORE / 1024 ? 1 : first == 0 && then == 0 ? 0 : 99);
+        }
+        int status;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), all[i] == SANDBOX_KEEPER || all[i] == SANDBOX_TOKEN);
     }
     remove_tree(dir);
 }
@@ -420,8 +523,9 @@ static void test_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_face),  cmocka_unit_test(test_checker),  cmocka_unit_test(test_keeper),
-        cmocka_unit_test(test_token), cmocka_unit_test(test_programs), cmocka_unit_test(test_said),
+        cmocka_unit_test(test_face),   cmocka_unit_test(test_checker),  cmocka_unit_test(test_keeper),
+        cmocka_unit_test(test_token),  cmocka_unit_test(test_launcher), cmocka_unit_test(test_programs),
+        cmocka_unit_test(test_memory), cmocka_unit_test(test_said),
     };
     return cmocka_run_group_tests(tests, secrets_setup, NULL);
 }

@@ -15,7 +15,7 @@ scr=$D/nine.scr
 for i in $(seq $N); do token_make "$i"; done
 election "$D/board" 3 "National election"
 for m in $(seq $N) official; do
-    mkdir -p "$D/at/$m/home"
+    mkdir -p "$D/home/$m" "$D/at/$m"
     cp -r "$D/board" "$D/at/$m/board"
 done
 
@@ -59,14 +59,14 @@ say() { printf '%s\n' "$@"; }
 carry() { say "run bash $D/carry"; }
 # appliance I: trustee I's machine; the main menu is there.
 appliance() {
-    local own="HOME=$D/at/$1/home SOFTHSM2_CONF=$(token_conf "$1")" options="--rehearsal --language en"
+    local own="HOME=$D/home/$1 SOFTHSM2_CONF=$(token_conf "$1")" options="--rehearsal --language en"
     say "" "# trustee $1" \
-        "start env $own $CONCLAVE --board $D/at/$1/board $options --token pkcs11:token=trustee-$1" \
+        "start env -C $D/home/$1 $own $CONCLAVE --board $D/at/$1/board $options --token pkcs11:token=trustee-$1" \
         "wait What to do next"
 }
 official() {
     say "" "# the official" \
-        "start env HOME=$D/at/official/home $CONCLAVE --board $D/at/official/board --rehearsal --language en" \
+        "start env -C $D/home/official HOME=$D/home/official $CONCLAVE --board $D/at/official/board --rehearsal --language en" \
         "wait What to do next" "keys n" "wait What is your part tonight?" "keys o"
 }
 menu_leave() { say "keys Escape" "wait What to do next" "keys Escape" "wait End the program?" "keys y" "exit 0"; }
@@ -179,8 +179,18 @@ combine() {
 # --- the play ---
 
 export OUT SCREENS_WAIT=${SCREENS_WAIT:-60}
+mkdir "$D/watch"
+tests/screens/confined.sh --watch "$D/watch" &
 check "nine appliances: ceremony and decryption night of 5 of 9 by keys only" bash tests/screens/run.sh "$scr"
+touch "$D/watch/stop"
+wait
 [ $failed -eq 0 ] || finish
+if [ -e "$D/watch/seen" ]; then
+    check "every process of the screens was confined" test ! -s "$D/watch/loose"
+    for kind in child guard launcher; do # keeper and token process are too short to be met surely
+        check "there was a process of the kind $kind" grep -qx $kind "$D/watch/seen"
+    done
+fi
 for i in $(seq $N); do
     check "appliance $i wrote the same record" cmp "$D/at/$i/board/record.cbor" "$D/at/official/board/record.cbor"
 done

@@ -120,18 +120,19 @@ step() { # word rest
         qr-like) until_ok shows_code_like "$rest" || fail "no QR code like: $rest, but: $(cat "$work/codes")" ;;
         no-qr) codes && fail "a QR code: $(cat "$work/codes")" ;;
         run) (eval "$rest") >"$work/log" 2>&1 || fail "run: $(cat "$work/log")" ;;
+        needs) (eval "$rest") >"$work/log" 2>&1 || { left_out=1 && echo "skipped $script from line $number: needs $rest"; } ;;
         exit) check_exit "$rest" ;;
         *) fail "unknown word: $word" ;;
     esac
 }
 
 play() {
-    width=80 height=24 term=screen-256color environment= bad=0 number=0
+    width=80 height=24 term=screen-256color environment= bad=0 number=0 left_out=0
     rm -rf "$TMP"
     mkdir -p "$TMP"
     while IFS= read -r l || [ -n "$l" ]; do
         number=$((number + 1))
-        [ $bad = 0 ] || return
+        [ $bad = 0 ] && [ $left_out = 0 ] || return
         case $l in
             '' | '#'*) continue ;;
             expect)
