@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "ceremony/base/file.h"
+#include "tally/ballot_form.h"
 #include "tally/chain_verify_run.h"
 
 static const char *const check_id[] = {
@@ -16,9 +17,50 @@ static const char *const check_id[] = {
 #undef X
 };
 
+static const char *const check_title[] = {
+#define X(name, id, title) title,
+    CHAIN_CHECKS(X)
+#undef X
+};
+
 const char *chain_check_id(enum chain_check c)
 {
     return check_id[c];
+}
+
+const char *chain_check_title(enum chain_check c)
+{
+    return check_title[c];
+}
+
+err_t chain_export_chain(uint32_t *out, const struct election_context *e, const char *dir, struct fault *f)
+{
+    char path[CHAIN_PATH_MAX], id[TEXT_ID_MAX + 1];
+    uint8_t start[512];
+    struct cbor_in in;
+    FILE *file = NULL;
+    *out = 0;
+    TRY(file_is_dir(dir, f));
+    if (file_path(path, sizeof path, dir, "snapshot.cbor") != OK)
+        return fault_set(f, ERR_LIMIT, "the path of the export is too long");
+    TRY(file_open(&file, path, f));
+    size_t len = fread(start, 1, sizeof start, file);
+    fclose(file);
+    cbor_in_init(&in, start, len);
+    cbor_get_array(&in, 1, 64);
+    tally_get_start(&in, e, "conclave/chain-snapshot");
+    cbor_get_id(&in, id, TEXT_ID_MAX);
+    if (in.err != OK) {
+        fault_set(f, in.err, "not the snapshot of a chain of this election");
+        return fault_file(f, in.err, path);
+    }
+    int chain = manifest_chain(e->m, id);
+    if (chain < 0) {
+        fault_set(f, ERR_UNKNOWN, "the manifest has no chain %s", id);
+        return fault_file(f, ERR_UNKNOWN, path);
+    }
+    *out = (uint32_t)chain;
+    return OK;
 }
 
 /* --- filing --- */

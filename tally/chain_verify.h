@@ -37,6 +37,12 @@ enum chain_check {
         CHAIN_CHECK_COUNT
 };
 const char *chain_check_id(enum chain_check c);
+const char *chain_check_title(enum chain_check c);
+
+/* Which chain of the election an export says it is of (index in the manifest), from the beginning of its
+ * snapshot. ERR_MISSING, ERR_FORMAT, ERR_ELECTION, ERR_UNKNOWN. Nothing is said about the rest. */
+MUST err_t chain_export_chain(uint32_t *out, const struct election_context *e, const char *dir,
+                              struct fault *f);
 
 /* A root of a shard's ballot tree, known from elsewhere. */
 struct chain_anchor {

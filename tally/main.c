@@ -36,6 +36,11 @@ static const struct verb verbs[] = {
      "Uses any t good ones, names those that are missing or bad, and is run again when more arrive.",
      verb_combine},
     {"publish", "", "make the bundle that anyone can verify", NULL, verb_publish},
+    {"chain verify", "DIR", "verify the export of a voting chain",
+     "Every ballot of every shard, unless --quick or --trust say otherwise. Can be interrupted and run again "
+     "with --work.\n"
+     "Nothing is decrypted by what a quick look or a trusted snapshot says: \"aggregate\" checks everything.",
+     verb_chain_verify},
     {"chain serve-metrics", "", "serve the numbers of all shards to Prometheus",
      "GET /metrics over HTTP on this machine's loopback address only, until it is interrupted.\n"
      "docs/monitoring/ lists the numbers and has alert rules and a dashboard.",

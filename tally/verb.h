@@ -51,6 +51,7 @@ err_t verb_plan(struct verb_run *v, int argc, char **argv);
 err_t verb_combine(struct verb_run *v, int argc, char **argv);
 err_t verb_publish(struct verb_run *v, int argc, char **argv);
 err_t verb_chain_serve_metrics(struct verb_run *v, int argc, char **argv);
+err_t verb_chain_verify(struct verb_run *v, int argc, char **argv);
 err_t verb_show(struct verb_run *v, int argc, char **argv);
 
 #endif

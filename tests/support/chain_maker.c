@@ -25,17 +25,39 @@ void chain_maker_init(struct chain_maker *mk, const struct chain_context *ctx, c
     mk->time = 500000;
 }
 
+static void free_ballots(struct chain_made_shard *s, size_t from)
+{
+    for (size_t i = from; i < s->count; i++) {
+        free(s->ballot[i].data);
+        free(s->ballot[i].hints);
+    }
+    s->count = from;
+}
+
 void chain_maker_free(struct chain_maker *mk)
 {
     for (size_t i = 0; i < mk->shard_count; i++) {
-        for (size_t k = 0; k < mk->shard[i].count; k++) {
-            free(mk->shard[i].ballot[k].data);
-            free(mk->shard[i].ballot[k].hints);
-        }
+        free_ballots(&mk->shard[i], 0);
         free(mk->shard[i].ballot);
     }
     chain_snapshot_free(mk->made);
     memset(mk, 0, sizeof *mk);
+}
+
+void chain_maker_drop(struct chain_maker *mk, size_t shard)
+{
+    free_ballots(&mk->shard[shard], 0);
+    free(mk->shard[shard].ballot);
+    mk->shard_count--;
+    memmove(&mk->shard[shard], &mk->shard[shard + 1], (mk->shard_count - shard) * sizeof mk->shard[0]);
+}
+
+void chain_maker_cut(struct chain_maker *mk, size_t shard, size_t blocks)
+{
+    struct chain_made_shard *s = &mk->shard[shard];
+    assert_true(blocks > 0 && blocks <= s->block_count);
+    s->block_count = blocks;
+    free_ballots(s, s->block_end[blocks - 1]);
 }
 
 size_t chain_maker_shard(struct chain_maker *mk, const char *name, enum chain_state state)

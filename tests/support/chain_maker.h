@@ -53,6 +53,9 @@ void chain_maker_put(struct chain_maker *mk, const uint8_t *data, size_t len);
 void chain_maker_put_to(struct chain_maker *mk, size_t shard, const uint8_t *data, size_t len);
 /* Ends the block: what was put since is sorted by id. */
 void chain_maker_block(struct chain_maker *mk, size_t shard);
+/* Takes a shard away; or all behind its first blocks. */
+void chain_maker_drop(struct chain_maker *mk, size_t shard);
+void chain_maker_cut(struct chain_maker *mk, size_t shard, size_t blocks);
 /* Writes the export into dir, which is made anew. Blocks that were not ended end here; shards whose state is
  * not open get a last header without ballots if they have no block. */
 void chain_maker_write(struct chain_maker *mk, const char *dir);

@@ -1132,30 +1132,31 @@ static void test_anchors(void **state)
 
 /* --- from a trusted snapshot --- */
 
-/* An older snapshot: shards 0 (whole) and 1 up to block 9. */
-static void write_older(struct chain_maker *mk, struct chain_snapshot *s)
+static void set_time(void *ctx, struct chain_maker *mk, size_t shard, struct chain_header *h)
 {
-    static const char *const name[] = {"0", "1"};
-    struct chain_maker old;
-    plan_shards(&old);
-    old.time = mk->time - 1;
-    old.shard_count = 0;
-    struct chain_made_shard keep[2] = {old.shard[0], old.shard[3]};
-    for (size_t i = 0; i < 2; i++)
-        chain_maker_shard(&old, name[i], CHAIN_OPEN);
-    for (size_t i = 0; i < 2; i++) {
-        old.shard[i] = keep[i];
-        old.shard[i].state = CHAIN_OPEN;
-    }
-    old.shard[0].block_count = 1;
-    old.shard[1].block_count = 10;
-    old.shard[0].count = old.shard[0].block_end[0];
-    old.shard[1].count = old.shard[1].block_end[9];
-    chain_maker_write(&old, fixture_path(bench.x, "older"));
-    *s = *old.made;
+    (void)ctx;
+    (void)mk;
+    (void)shard;
+    h->time = 5;
+}
+
+/* An export, and an older snapshot in it: of shard 0 one block, of shard 1 ten. time: of all its headers;
+ * those of mk have 5. */
+static void write_older(struct chain_maker *mk, struct chain_maker *older, int same_headers)
+{
     size_t len;
+    plan_shards(mk);
+    plan_shards(older);
+    chain_maker_drop(older, 2);
+    chain_maker_drop(older, 1);
+    chain_maker_cut(older, 0, 1);
+    chain_maker_cut(older, 1, 10);
+    older->shard[0].state = older->shard[1].state = CHAIN_OPEN;
+    mk->header = set_time;
+    older->header = same_headers ? set_time : NULL;
+    chain_maker_write(older, fixture_path(bench.x, "older"));
     uint8_t *data = chain_maker_read(fixture_path(bench.x, "older"), "snapshot.cbor", &len);
-    mk->previous = s->id;
+    mk->previous = older->made->id;
     mk->number = 1;
     chain_maker_write(mk, dir());
     chain_maker_file(dir(), "snapshots/00000000.cbor", data, len);
@@ -1165,68 +1166,63 @@ static void write_older(struct chain_maker *mk, struct chain_snapshot *s)
 static void test_older(void **state)
 {
     (void)state;
-    struct chain_maker mk;
-    struct chain_snapshot old;
+    struct chain_maker mk, older;
     size_t len;
-    plan_shards(&mk);
-    mk.time = 500001;
-    write_older(&mk, &old);
-    /* headers have the time of their snapshot in this maker: the older ones are others */
+    write_older(&mk, &older, 0);
     struct found x = look("headers", "");
     expect_found(&x, CHAIN_CHECK_HEADERS, ERR_EQUIVOCATION, "", "shard s1",
                  "header 9 is another one than snapshot 0 names");
-    done(&x);
-    uint8_t *data = chain_maker_read(dir(), "snapshots/00000000.cbor", &len);
-    chain_maker_file(dir(), "snapshots/00000003.cbor", data, len);
-    free(data);
-    x = look("form headers", "");
+    expect_found(&x, CHAIN_CHECK_HEADERS, ERR_EQUIVOCATION, "", "shard s0", "header 0");
     done(&x);
     chain_maker_free(&mk);
-}
+    chain_maker_free(&older);
 
-static void set_time(void *ctx, struct chain_maker *mk, size_t shard, struct chain_header *h)
-{
-    (void)ctx;
-    (void)mk;
-    (void)shard;
-    h->time = 5;
-}
-
-static void trusting(struct chain_maker *mk, struct chain_snapshot *old, struct chain_maker *older)
-{
-    plan_shards(mk);
-    plan_shards(older);
-    mk->header = older->header = set_time;
-    older->shard[1] = older->shard[3];
-    older->shard_count = 2;
-    for (size_t i = 0; i < 2; i++) {
-        struct chain_made_shard *s = &older->shard[i];
-        s->state = CHAIN_OPEN;
-        s->block_count = i ? 10 : 1;
-        s->count = s->block_end[s->block_count - 1];
-    }
-    chain_maker_write(older, fixture_path(bench.x, "older"));
-    size_t len;
-    uint8_t *data = chain_maker_read(fixture_path(bench.x, "older"), "snapshot.cbor", &len);
-    *old = *older->made;
-    mk->previous = old->id;
-    mk->number = 1;
-    chain_maker_write(mk, dir());
+    write_older(&mk, &older, 1);
+    uint8_t *data = chain_maker_read(dir(), "snapshots/00000000.cbor", &len);
+    x = look("", "");
+    done(&x);
+    chain_maker_file(dir(), "snapshots/00000003.cbor", data, len);
+    x = look("form", "");
+    expect_found(&x, CHAIN_CHECK_FORM, ERR_MISMATCH, "snapshots/00000003.cbor", "", "");
+    done(&x);
+    mk.previous.b[0] ^= 1; /* names another one */
+    chain_maker_write(&mk, dir());
     chain_maker_file(dir(), "snapshots/00000000.cbor", data, len);
+    x = look("headers", "");
+    expect_found(&x, CHAIN_CHECK_HEADERS, ERR_HASH, "snapshots/00000000.cbor", "", "");
+    done(&x);
+    mk.previous.b[0] ^= 1;
+    mk.time = 7; /* earlier than the older one */
+    chain_maker_write(&mk, dir());
+    chain_maker_file(dir(), "snapshots/00000000.cbor", data, len);
+    x = look("headers", "");
+    expect_found(&x, CHAIN_CHECK_HEADERS, ERR_RULE, "snapshots/00000000.cbor", "", "later time");
+    done(&x);
+    /* there were more ballots then */
+    chain_maker_cut(&mk, 3, 5);
+    mk.time = 500001;
+    chain_maker_write(&mk, dir());
+    chain_maker_file(dir(), "snapshots/00000000.cbor", data, len);
+    x = look("headers", "");
+    expect_found(&x, CHAIN_CHECK_HEADERS, ERR_MISSING, "snapshots/00000000.cbor", "shard s1",
+                 "had more headers");
+    done(&x);
     free(data);
+    chain_maker_free(&mk);
+    chain_maker_free(&older);
 }
 
 static void test_trusted(void **state)
 {
     (void)state;
     struct chain_maker mk, older;
-    struct chain_snapshot old;
     struct found x;
-    trusting(&mk, &old, &older);
+    write_older(&mk, &older, 1);
+    const hash_t old_id = older.made->id;
     x = look("", ""); /* not trusted: everything is looked at */
     assert_int_equal(x.r->proved, POOL);
     done(&x);
-    verify(&x, (struct chain_verify_options){.trust = &old.id, .trust_count = 1});
+    verify(&x, (struct chain_verify_options){.trust = &old_id, .trust_count = 1});
     expect(&x, "", "tally");
     assert_int_equal(x.r->trusted, 3 + 10);
     assert_int_equal(x.r->proved, POOL - 13);
@@ -1256,7 +1252,6 @@ static void test_trusted(void **state)
     assert_int_equal(x.count, 2);
     done(&x);
     chain_maker_free(&mk);
-    older.shard_count = 1; /* the second was the fourth's */
     chain_maker_free(&older);
 }
 
