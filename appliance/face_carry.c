@@ -233,7 +233,7 @@ static err_t difference(struct face *face, const struct carry *c, const struct t
     list_items(p, found, count, ITEM_NEW, MSG_MEDIA_LIST_NEW);
     list_items(p, found, count, ITEM_REFUSED, MSG_MEDIA_LIST_REFUSED);
     if (n->a + sealed->a > 0)
-        page_action(p, 'c', 1, MSG_MEDIA_IN_DO);
+        page_action_flags(p, 'c', 1, PAGE_NEEDS_READ, MSG_MEDIA_IN_DO);
     err_t e = page_run(p, &ev, f);
     page_free(p);
     return e != OK ? e : ev.action == 1 ? OK : face_back(f);

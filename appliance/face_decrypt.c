@@ -144,7 +144,7 @@ static err_t show_plan(struct decrypting *d, struct fault *f)
         struct page_event ev;
         struct page *p = page_new(n->face->ui, MSG_DECRYPT_TITLE);
         night_plan_blocks(p, n);
-        page_action(p, 'g', GO_ON, MSG_DECRYPT_GO_ON);
+        page_action_flags(p, 'g', GO_ON, PAGE_NEEDS_READ, MSG_DECRYPT_GO_ON);
         page_action(p, 'l', PLACES, MSG_PLAN_PLACES);
         if (n->reach.missing_count > 0)
             page_action(p, 'm', MISSING, MSG_PLAN_MISSING_LIST);
@@ -173,7 +173,7 @@ static err_t ask_rivals(struct decrypting *d, struct fault *f)
     seats_text(seats, rivals);
     struct page *p = page_new(n->face->ui, MSG_DECRYPT_RIVALS_TITLE);
     page_warn(p, MSG_DECRYPT_RIVALS, seats);
-    page_action_flags(p, 'd', 1, PAGE_DANGER, MSG_DECRYPT_RIVALS_GO);
+    page_action_flags(p, 'd', 1, PAGE_DANGER | PAGE_NEEDS_READ, MSG_DECRYPT_RIVALS_GO);
     err_t e = page_run(p, &ev, f);
     page_free(p);
     if (e != OK || ev.action == PAGE_BACK)
@@ -194,7 +194,7 @@ static err_t agree(struct decrypting *d, struct fault *f)
     face_election(p, n->s.el->m);
     page_value(p, message_number(sums, n->w.p->unit_count), MSG_DECRYPT_SUMS);
     page_value(p, hex, MSG_PLAN_HASH);
-    page_action(p, 'g', 1, MSG_OK);
+    page_action_flags(p, 'g', 1, PAGE_NEEDS_READ, MSG_OK);
     err_t e = page_run(p, &ev, f);
     page_free(p);
     return e != OK ? e : ev.action == PAGE_BACK ? face_back(f) : OK;

@@ -60,7 +60,7 @@ static err_t confirm(struct face *face, const char *text, struct fault *f)
     page_head(p, MSG_EXCEPTION_FIELD);
     page_raw(p, text);
     page_warn(p, MSG_EXCEPTION_PROMISE);
-    page_action(p, 's', 1, MSG_EXCEPTION_SIGN);
+    page_action_flags(p, 's', 1, PAGE_NEEDS_READ, MSG_EXCEPTION_SIGN);
     err_t e = page_run(p, &ev, f);
     page_free(p);
     return e != OK ? e : ev.action == 1 ? OK : face_back(f);

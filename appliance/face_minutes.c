@@ -19,22 +19,84 @@ static err_t save(struct face *face, const struct sheet *sheet, char dir[4096], 
     return OK;
 }
 
-/* Line by line in parts: a paragraph of a page has a limit. */
-static void put_text(struct page *p, const char *text)
+/* Lines that belong together are one paragraph, which has a limit. */
+struct putting {
+    struct page *p;
+    enum sheet_kind kind; /* of the lines gathered */
+    unsigned step;
+    size_t len;
+    char lines[8192];
+};
+
+static void put_lines(struct putting *w)
 {
-    char part[8192];
-    while (*text != '\0') {
-        size_t n = strnlen(text, sizeof part - 1);
-        while (text[n] != '\0' && n > 1 && text[n - 1] != '\n')
-            n--;
-        memcpy(part, text, n);
-        part[n > 0 && part[n - 1] == '\n' ? n - 1 : n] = '\0';
-        page_raw(p, part);
-        text += n;
+    if (w->len > 0)
+        page_raw(w->p, w->lines);
+    w->len = 0;
+    w->lines[0] = '\0';
+}
+
+static void gather(struct putting *w, const char *before, const char *a, const char *between, const char *b)
+{
+    size_t need = strlen(before) + strlen(a) + strlen(between) + strlen(b) + 2;
+    if (w->len + need >= sizeof w->lines)
+        put_lines(w);
+    int n = snprintf(w->lines + w->len, sizeof w->lines - w->len, "%s%s%s%s%s", w->len > 0 ? "\n" : "",
+                     before, a, between, b);
+    w->len += n > 0 && (size_t)n < sizeof w->lines - w->len ? (size_t)n : 0;
+}
+
+static void put_part(void *ctx, enum sheet_kind kind, const char *const *text, size_t count)
+{
+    struct putting *w = ctx;
+    char number[32];
+    if (kind != w->kind && !(kind == SHEET_ROW && w->kind == SHEET_TABLE))
+        put_lines(w);
+    w->kind = kind;
+    switch (kind) {
+    case SHEET_HEAD:
+        page_head(w->p, MSG_RAW, text[0]);
+        w->step = 0;
+        break;
+    case SHEET_PARA:
+        page_raw(w->p, text[0]);
+        break;
+    case SHEET_FACT:
+        page_value(w->p, text[1], MSG_RAW, text[0]);
+        break;
+    case SHEET_STEP:
+        snprintf(number, sizeof number, "%u. ", ++w->step);
+        gather(w, number, text[0], "\n    ", text[1]);
+        break;
+    case SHEET_TABLE:
+    case SHEET_ROW: {
+        char line[4096] = "";
+        for (size_t i = 0, n = 0; i < count && n < sizeof line; i++)
+            n += (size_t)snprintf(line + n, sizeof line - n, "%s%s", i > 0 ? " | " : "", text[i]);
+        gather(w, "", line, "", "");
+        break;
+    }
+    case SHEET_SIGN:
+        gather(w, "____________________  ", text[0], "", "");
+        break;
+    case SHEET_RULE: /* to be written on: of no use on a screen */
+        break;
     }
 }
 
-static err_t show(struct face *face, const struct sheet *sheet, const char *text, struct fault *f)
+static err_t put_sheet(struct page *p, const struct sheet *sheet)
+{
+    struct putting *w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return ERR_MEMORY;
+    w->p = p;
+    err_t e = sheet_each(sheet, put_part, w);
+    put_lines(w);
+    free(w);
+    return e;
+}
+
+static err_t show(struct face *face, const struct sheet *sheet, struct fault *f)
 {
     enum { SAVE = 1 };
     char dir[4096];
@@ -44,11 +106,12 @@ static err_t show(struct face *face, const struct sheet *sheet, const char *text
         struct page_event ev;
         struct page *p = page_new(face->ui, MSG_MINUTES_PAGE);
         page_text(p, MSG_MINUTES_ABOUT);
-        put_text(p, text);
+        err_t e = put_sheet(p, sheet);
         page_action(p, 's', SAVE, MSG_MINUTES_SAVE);
         if (saved)
             page_note(p, MSG_MINUTES_SAVED, dir);
-        err_t e = page_run(p, &ev, f);
+        if (e == OK)
+            e = page_run(p, &ev, f);
         page_free(p);
         if (e != OK || ev.action == PAGE_BACK)
             return e;
@@ -61,18 +124,14 @@ err_t face_minutes(struct face *face, struct fault *f)
 {
     struct session s;
     struct sheet *sheet = NULL;
-    char *text = NULL;
-    size_t len;
     err_t e = face_session(face, &s, 0, f);
     if (e != OK)
         return face_show(face, e, f);
     e = minutes_make(&sheet, &s, face->language, f);
     session_close(&s);
     GO(e);
-    GO(sheet_flow(&text, &len, sheet));
-    e = show(face, sheet, text, f);
+    e = show(face, sheet, f);
 out:
-    free(text);
     sheet_free(sheet);
     return face_show(face, e, f);
 }

@@ -70,9 +70,9 @@ static err_t show_shares(struct face *face, const struct share_work *w, int *act
     }
     page_action(p, 'g', GO_ON, MSG_OK);
     if (w->bad != 0)
-        page_action_flags(p, 'c', COMPLAIN, PAGE_DANGER, MSG_COMPLAIN);
+        page_action_flags(p, 'c', COMPLAIN, PAGE_DANGER | PAGE_NEEDS_READ, MSG_COMPLAIN);
     if (w->missing != 0)
-        page_action_flags(p, 'm', COMPLAIN_ALL, PAGE_DANGER, MSG_COMPLAIN_MISSING);
+        page_action_flags(p, 'm', COMPLAIN_ALL, PAGE_DANGER | PAGE_NEEDS_READ, MSG_COMPLAIN_MISSING);
     err_t e = page_run(p, &ev, f);
     page_free(p);
     *action = ev.action;
@@ -244,7 +244,7 @@ static err_t show_cut(struct face *face, struct cut_work *w, struct step_view *v
     struct page *p = step_summary(face, MSG_DO_CUT, MSG_CUT_PROMISE, v->s.el->m);
     put_outcome(face, p, &w->r, &w->cut, &w->oc);
     page_text(p, MSG_SUMMARY_PIN);
-    page_action_flags(p, 'g', SIGN, PAGE_NEEDS_ALL, MSG_CUT_SIGN);
+    page_action_flags(p, 'g', SIGN, PAGE_NEEDS_ALL | PAGE_NEEDS_READ, MSG_CUT_SIGN);
     page_action(p, 'a', ABSENT, MSG_CUT_ABSENT);
     err_t e = page_run(p, &ev, f);
     page_free(p);

@@ -29,7 +29,7 @@ err_t step_agree(struct page *p, enum message action, struct fault *f)
 {
     struct page_event ev;
     page_text(p, MSG_SUMMARY_PIN);
-    page_action_flags(p, 'g', 1, PAGE_NEEDS_ALL, action);
+    page_action_flags(p, 'g', 1, PAGE_NEEDS_ALL | PAGE_NEEDS_READ, action);
     err_t e = page_run(p, &ev, f);
     page_free(p);
     return e != OK ? e : ev.action == 1 ? OK : face_back(f);
@@ -191,7 +191,7 @@ static err_t show_names(struct face *face, const struct roster *r, struct fault 
     struct page *p = page_new(face->ui, MSG_STEP_ROSTER);
     page_text(p, MSG_ROSTER_NAMES);
     face_names(p, r, 1);
-    page_action(p, 'g', 1, MSG_ROSTER_RIGHT);
+    page_action_flags(p, 'g', 1, PAGE_NEEDS_READ, MSG_ROSTER_RIGHT);
     page_action(p, 's', 2, MSG_ROSTER_WRONG);
     err_t e = page_run(p, &ev, f);
     page_free(p);

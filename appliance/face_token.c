@@ -195,7 +195,7 @@ err_t token_again(struct face *face, err_t e, struct fault *f)
 
 static err_t show_probe(struct face *face, const struct hsm_probe *probe, struct fault *f)
 {
-    static const enum page_state state[] = {PAGE_PASS, PAGE_FAIL, PAGE_NOT_CHECKED};
+    static const enum page_state state[] = {PAGE_PASS, PAGE_FAIL, PAGE_NOTE};
     struct page_event ev;
     struct page *p = page_new(face->ui, MSG_PROBE_TITLE);
     page_text(p, MSG_HOME_TOKEN_VALUE, probe->info.label, probe->info.serial);

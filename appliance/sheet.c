@@ -8,10 +8,8 @@
 
 #define SHEET_TEXT_WIDTH 96
 
-enum kind { HEAD, PARA, FACT, TABLE, ROW, STEP, SIGN, RULE };
-
 struct part {
-    enum kind kind;
+    enum sheet_kind kind;
     size_t count; /* texts */
     char *text[SHEET_COLUMNS_MAX];
 };
@@ -81,7 +79,7 @@ static char *copy(struct sheet *s, const char *text)
     return out;
 }
 
-static void add(struct sheet *s, enum kind kind, const char *const *text, size_t count)
+static void add(struct sheet *s, enum sheet_kind kind, const char *const *text, size_t count)
 {
     if (s == NULL || s->err != OK)
         return;
@@ -107,22 +105,22 @@ static void add(struct sheet *s, enum kind kind, const char *const *text, size_t
 
 void sheet_head(struct sheet *s, const char *text)
 {
-    add(s, HEAD, (const char *const[]){text}, 1);
+    add(s, SHEET_HEAD, (const char *const[]){text}, 1);
 }
 
 void sheet_para(struct sheet *s, const char *text)
 {
-    add(s, PARA, (const char *const[]){text}, 1);
+    add(s, SHEET_PARA, (const char *const[]){text}, 1);
 }
 
 void sheet_fact(struct sheet *s, const char *label, const char *value)
 {
-    add(s, FACT, (const char *const[]){label, value}, 2);
+    add(s, SHEET_FACT, (const char *const[]){label, value}, 2);
 }
 
 void sheet_table(struct sheet *s, const char *const *heads, size_t count)
 {
-    add(s, TABLE, heads, count);
+    add(s, SHEET_TABLE, heads, count);
 }
 
 void sheet_row(struct sheet *s, const char *const *cells)
@@ -130,25 +128,25 @@ void sheet_row(struct sheet *s, const char *const *cells)
     size_t i = s != NULL ? s->count : 0;
     if (i == 0 || s->err != OK)
         return;
-    if (s->part[i - 1].kind != TABLE && s->part[i - 1].kind != ROW)
+    if (s->part[i - 1].kind != SHEET_TABLE && s->part[i - 1].kind != SHEET_ROW)
         s->err = ERR_BUG;
     else
-        add(s, ROW, cells, s->part[i - 1].count);
+        add(s, SHEET_ROW, cells, s->part[i - 1].count);
 }
 
 void sheet_step(struct sheet *s, const char *what, const char *fixed)
 {
-    add(s, STEP, (const char *const[]){what, fixed}, 2);
+    add(s, SHEET_STEP, (const char *const[]){what, fixed}, 2);
 }
 
 void sheet_sign(struct sheet *s, const char *name)
 {
-    add(s, SIGN, (const char *const[]){name}, 1);
+    add(s, SHEET_SIGN, (const char *const[]){name}, 1);
 }
 
 void sheet_rule(struct sheet *s)
 {
-    add(s, RULE, NULL, 0);
+    add(s, SHEET_RULE, NULL, 0);
 }
 
 /* --- as text --- */
@@ -188,25 +186,12 @@ static err_t put_table(FILE *out, const struct sheet *s, size_t *i)
         column[k] = (struct table_column){head->text[k], TABLE_LEFT};
     TRY(table_new(&t, column, head->count));
     err_t e = OK;
-    while (e == OK && *i + 1 < s->count && s->part[*i + 1].kind == ROW)
+    while (e == OK && *i + 1 < s->count && s->part[*i + 1].kind == SHEET_ROW)
         e = table_row(t, (const char *const *)s->part[++*i].text);
     if (e == OK)
         e = table_print(t, out, TABLE_UNICODE, 1);
     table_free(t);
     return e;
-}
-
-/* The same as lines of cells. */
-static void flow_table(FILE *out, const struct sheet *s, size_t *i)
-{
-    for (;; ++*i) {
-        const struct part *p = &s->part[*i];
-        for (size_t k = 0; k < p->count; k++)
-            fprintf(out, "%s%s", k > 0 ? " | " : "", p->text[k]);
-        fputc('\n', out);
-        if (*i + 1 == s->count || s->part[*i + 1].kind != ROW)
-            return;
-    }
 }
 
 static void put_rule(FILE *out, char c, size_t n)
@@ -216,58 +201,53 @@ static void put_rule(FILE *out, char c, size_t n)
     fputc('\n', out);
 }
 
-/* width: of lines; FLOWING: none, and marks instead of drawn lines. */
-#define FLOWING SIZE_MAX
+#define SIGN_WIDTH 60
 
 static err_t put_text(FILE *out, const struct sheet *s, size_t width)
 {
     unsigned step = 0;
-    size_t drawn = width == FLOWING ? 3 : width, line = width == FLOWING ? 20 : 60;
     fprintf(out, "%s\n", s->title);
-    put_rule(out, '=', drawn);
+    put_rule(out, '=', width);
     for (size_t i = 0; i < s->count; i++) {
         const struct part *p = &s->part[i];
         switch (p->kind) {
-        case HEAD:
+        case SHEET_HEAD:
             fprintf(out, "\n%s\n", p->text[0]);
-            put_rule(out, '-', drawn);
+            put_rule(out, '-', width);
             step = 0;
             break;
-        case PARA:
+        case SHEET_PARA:
             put_wrapped(out, p->text[0], 0, width);
             break;
-        case FACT:
+        case SHEET_FACT:
             fprintf(out, "%s:\n    ", p->text[0]);
             put_wrapped(out, p->text[1], 4, width);
             break;
-        case TABLE:
-            if (width == FLOWING)
-                flow_table(out, s, &i);
-            else
-                TRY(put_table(out, s, &i));
+        case SHEET_TABLE:
+            TRY(put_table(out, s, &i));
             break;
-        case ROW:
+        case SHEET_ROW:
             return ERR_BUG;
-        case STEP:
+        case SHEET_STEP:
             fprintf(out, "%4u. ", ++step);
             put_wrapped(out, p->text[0], 6, width);
             fprintf(out, "      %s\n", p->text[1]);
             break;
-        case SIGN:
+        case SHEET_SIGN:
             fprintf(out, "\n\n    ");
-            put_rule(out, '_', line);
+            put_rule(out, '_', SIGN_WIDTH);
             fprintf(out, "    %s\n", p->text[0]);
             break;
-        case RULE:
+        case SHEET_RULE:
             fprintf(out, "\n");
-            put_rule(out, '_', width == FLOWING ? line : width);
+            put_rule(out, '_', width);
             break;
         }
     }
     return ferror(out) ? ERR_IO : OK;
 }
 
-static err_t make_text(char **out, size_t *len, const struct sheet *s, size_t width)
+err_t sheet_text(char **out, size_t *len, const struct sheet *s)
 {
     *out = NULL;
     if (s == NULL || s->err != OK)
@@ -275,7 +255,7 @@ static err_t make_text(char **out, size_t *len, const struct sheet *s, size_t wi
     FILE *stream = open_memstream(out, len);
     if (stream == NULL)
         return ERR_MEMORY;
-    err_t e = put_text(stream, s, width);
+    err_t e = put_text(stream, s, SHEET_TEXT_WIDTH);
     err_t end = file_memstream_end(stream, out);
     e = e == OK ? end : e;
     if (e != OK) {
@@ -285,22 +265,25 @@ static err_t make_text(char **out, size_t *len, const struct sheet *s, size_t wi
     return e;
 }
 
-err_t sheet_text(char **out, size_t *len, const struct sheet *s)
+err_t sheet_each(const struct sheet *s, sheet_part_fn *fn, void *ctx)
 {
-    return make_text(out, len, s, SHEET_TEXT_WIDTH);
-}
-
-err_t sheet_flow(char **out, size_t *len, const struct sheet *s)
-{
-    return make_text(out, len, s, FLOWING);
+    if (s == NULL || s->err != OK)
+        return s == NULL ? ERR_MEMORY : s->err;
+    fn(ctx, SHEET_HEAD, (const char *const[]){s->title}, 1);
+    for (size_t i = 0; i < s->count; i++)
+        fn(ctx, s->part[i].kind, (const char *const *)s->part[i].text, s->part[i].count);
+    return OK;
 }
 
 /* --- as a page --- */
 
 /* What a run of parts of one kind stands in. */
-static const char *wrapper(enum kind k)
+static const char *wrapper(enum sheet_kind k)
 {
-    return k == FACT ? "dl" : k == STEP ? "ol" : k == TABLE || k == ROW ? "table" : NULL;
+    return k == SHEET_FACT                      ? "dl"
+           : k == SHEET_STEP                    ? "ol"
+           : k == SHEET_TABLE || k == SHEET_ROW ? "table"
+                                                : NULL;
 }
 
 static void put_cells(struct html *h, const struct part *p, const char *cell)
@@ -324,30 +307,30 @@ static void put_element(struct html *h, const char *open, const char *text, cons
 static void put_part(struct html *h, const struct part *p)
 {
     switch (p->kind) {
-    case HEAD:
+    case SHEET_HEAD:
         put_element(h, "<h2>", p->text[0], "</h2>\n");
         break;
-    case PARA:
+    case SHEET_PARA:
         put_element(h, "<p>", p->text[0], "</p>\n");
         break;
-    case FACT:
+    case SHEET_FACT:
         put_element(h, "<dt>", p->text[0], "</dt>");
         put_element(h, "<dd>", p->text[1], "</dd>\n");
         break;
-    case TABLE:
+    case SHEET_TABLE:
         put_cells(h, p, "th");
         break;
-    case ROW:
+    case SHEET_ROW:
         put_cells(h, p, "td");
         break;
-    case STEP:
+    case SHEET_STEP:
         put_element(h, "<li>", p->text[0], "");
         put_element(h, "<code>", p->text[1], "</code></li>\n");
         break;
-    case SIGN:
+    case SHEET_SIGN:
         put_element(h, "<p class=\"sign\">", p->text[0], "</p>\n");
         break;
-    case RULE:
+    case SHEET_RULE:
         html_raw(h, "<div class=\"rule\"></div>\n");
         break;
     }
@@ -371,7 +354,7 @@ err_t sheet_html(char **out, size_t *len, const struct sheet *s)
     put_element(&h, "<h1>", s->title, "</h1>\n");
     for (size_t i = 0; i < s->count; i++) {
         const char *needs = wrapper(s->part[i].kind);
-        if (in != NULL && (in != needs || s->part[i].kind == TABLE)) {
+        if (in != NULL && (in != needs || s->part[i].kind == SHEET_TABLE)) {
             html_fmt(&h, "</%s>\n", in);
             in = NULL;
         }

@@ -31,8 +31,19 @@ void sheet_rule(struct sheet *s);
 
 /* *out: len bytes, freed with free(). ERR_MEMORY. */
 MUST err_t sheet_text(char **out, size_t *len, const struct sheet *s);
-/* The same without lines of a fixed width, for a screen that wraps by itself. */
-MUST err_t sheet_flow(char **out, size_t *len, const struct sheet *s);
+/* Calls with each part in order, for a screen that lays it out itself; the title first, as a heading. */
+enum sheet_kind {
+    SHEET_HEAD,
+    SHEET_PARA,
+    SHEET_FACT,  /* label, value */
+    SHEET_TABLE, /* heads */
+    SHEET_ROW,
+    SHEET_STEP, /* what, fixed */
+    SHEET_SIGN, /* name */
+    SHEET_RULE
+};
+typedef void sheet_part_fn(void *ctx, enum sheet_kind kind, const char *const *text, size_t count);
+MUST err_t sheet_each(const struct sheet *s, sheet_part_fn *fn, void *ctx);
 MUST err_t sheet_html(char **out, size_t *len, const struct sheet *s);
 
 #endif

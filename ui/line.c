@@ -186,12 +186,12 @@ static enum answer ask_pin(struct page *p, struct field *f, char *problem, size_
 
 static enum answer ask_compare(struct page *p, struct field *f, char answer[ANSWER_MAX])
 {
-    char words[128];
+    char words[MESSAGE_MAX];
     while (f->ticked < WORDS_COUNT) {
         size_t first = f->ticked, last = first + WORDS_SPOKEN;
         last = last < WORDS_COUNT ? last : WORDS_COUNT;
-        field_words_plain(words, sizeof words, f, first, last - first);
-        say(p->ui, UI_ARGS(MSG_COMPARE_LINE, UI_NUMBER(first + 1), UI_NUMBER(last), words));
+        field_words_line(words, sizeof words, p->ui, f, first, last);
+        line_say(p->ui, words);
         say(p->ui, UI_ARGS(MSG_COMPARE_ASK));
         enum answer got = ask(p->ui, answer, p->watch);
         if (got != ANSWER_OK)

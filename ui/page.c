@@ -454,6 +454,11 @@ int page_action_default(const struct page *p)
     return p->actions > 0 ? 0 : -1;
 }
 
+int page_waits(const struct page *p, const struct action *a)
+{
+    return (a->flags & PAGE_NEEDS_READ) && !p->was_read && !p->ui->lines;
+}
+
 int page_has_qr(const struct page *p)
 {
     for (size_t i = 0; i < p->blocks; i++)

@@ -84,7 +84,8 @@ void page_raw(struct page *p, const char *text);
 void page_fault(struct page *p, const struct fault *f);
 
 /* A row of a list of checks; detail may be NULL. */
-enum page_state { PAGE_PENDING, PAGE_PASS, PAGE_FAIL, PAGE_NOT_CHECKED };
+/* PAGE_NOTE: information, which is no verdict. */
+enum page_state { PAGE_PENDING, PAGE_PASS, PAGE_FAIL, PAGE_NOT_CHECKED, PAGE_NOTE };
 #define page_check(p, state, detail, ...) page_check_args(p, state, detail, UI_ARGS(__VA_ARGS__))
 
 /* A bar; all bars of a run of page_bar are aligned. value over max is drawn full. */
@@ -143,6 +144,8 @@ enum {
 #define PAGE_NEEDS_ALL                                                                                       \
     1                 /* all fields must be valid, all lines ticked; Enter after the last field chooses it */
 #define PAGE_DANGER 2 /* stands out, and is chosen only after a second question */
+#define PAGE_NEEDS_READ                                                                                      \
+    4 /* offered only once the page was seen to its end; until then its key reads on. For what is signed */
 
 /* key: a-z or 0-9, once a page; not q where there is a QR block, not x where words are compared. With flags:
  * page_action_flags. An action without PAGE_NEEDS_ALL can be chosen whatever the fields hold. */

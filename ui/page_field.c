@@ -69,6 +69,17 @@ void field_words_plain(char *out, size_t out_len, const struct field *f, size_t 
     snprintf(out, out_len, "%.*s", (int)n, s != NULL ? s : "");
 }
 
+void field_words_line(char *out, size_t out_len, const struct ui *ui, const struct field *f, size_t first,
+                      size_t last)
+{
+    char words[128];
+    field_words_plain(words, sizeof words, f, first, last - first);
+    if (last - first == 1)
+        ui_say(out, out_len, ui, UI_ARGS(MSG_COMPARE_LAST, UI_NUMBER(last), words));
+    else
+        ui_say(out, out_len, ui, UI_ARGS(MSG_COMPARE_LINE, UI_NUMBER(first + 1), UI_NUMBER(last), words));
+}
+
 void field_tick(struct field *f, size_t width)
 {
     size_t n = field_words_per_row(width);

@@ -52,9 +52,10 @@ static void put_check(struct rows *r, const struct page *p, const struct block *
     } state[] = {{MSG_STATE_PENDING, STYLE_DIM},
                  {MSG_STATE_PASS, STYLE_PASS},
                  {MSG_STATE_FAIL, STYLE_FAIL},
-                 {MSG_STATE_NOT_CHECKED, STYLE_WARN}};
+                 {MSG_STATE_NOT_CHECKED, STYLE_WARN},
+                 {MSG_STATE_NOTE, STYLE_DIM}};
     size_t width = 0;
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof state / sizeof state[0]; i++) {
         size_t w = text_width(page_say(p, state[i].text));
         width = w > width ? w : width;
     }
@@ -208,11 +209,10 @@ static const char *marker(int focused)
 
 static void put_words_spoken(struct rows *r, const struct page *p, const struct field *f)
 {
-    char words[128], text[MESSAGE_MAX];
+    char text[MESSAGE_MAX];
     for (size_t i = 0; i < WORDS_COUNT; i += WORDS_SPOKEN) {
         size_t last = i + WORDS_SPOKEN < WORDS_COUNT ? i + WORDS_SPOKEN : WORDS_COUNT;
-        field_words_plain(words, sizeof words, f, i, last - i);
-        ui_say(text, sizeof text, p->ui, UI_ARGS(MSG_COMPARE_LINE, UI_NUMBER(i + 1), UI_NUMBER(last), words));
+        field_words_line(text, sizeof text, p->ui, f, i, last);
         rows_wrap(r, -1, STYLE_PLAIN, "", text);
     }
 }
@@ -402,17 +402,27 @@ err_t page_layout(struct rows *r, struct page *p, int inside)
 
 err_t page_layout_actions(struct rows *r, const struct page *p)
 {
+    int waits = 0;
     for (size_t i = 0; i < p->actions && r->err == OK; i++) {
         const struct action *a = &p->action[i];
         int focused = p->focus == p->fields + i;
         char text[512];
         snprintf(text, sizeof text, "[%c] %s", a->key, a->text);
+        if (page_waits(p, a)) { /* in its place, what to do first */
+            if (waits++ > 0)
+                continue;
+            snprintf(text, sizeof text, "%s", page_say(p, MSG_READ_ON));
+        }
         size_t width = text_width(text);
+        enum style s = focused ? STYLE_FOCUS : a->flags & PAGE_DANGER ? STYLE_WARN : STYLE_BOLD;
         if (r->count == 0 || r->row[r->count - 1].width + 2 + width > r->width)
             rows_begin(r, -1);
         else
             rows_put(r, STYLE_PLAIN, "  ");
-        rows_put(r, focused ? STYLE_FOCUS : a->flags & PAGE_DANGER ? STYLE_WARN : STYLE_BOLD, text);
+        if (width > r->width)
+            rows_wrap_on(r, s, 4, text);
+        else
+            rows_put(r, s, text);
     }
     return r->err;
 }

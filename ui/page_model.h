@@ -93,6 +93,7 @@ struct page {
     size_t scroll;
     int ask_danger;     /* 1 + index of the action that waits for y */
     int actions_inside; /* listed in the body, not in the foot */
+    int was_read;       /* its end was seen */
     struct job_view *job;
 };
 
@@ -102,6 +103,8 @@ struct kept {
     char *title;
     size_t blocks, focus, scroll, ticked;
     hash_t compared;
+    hash_t content; /* of what was shown, and whether it was seen to its end */
+    int was_read;
     char *typed[PAGE_FIELDS_MAX]; /* of words, exact, number */
 };
 
@@ -139,10 +142,15 @@ void field_words_row(char *out, size_t out_len, const struct field *f, size_t fi
                      size_t width);
 /* The same words with single blanks. */
 void field_words_plain(char *out, size_t out_len, const struct field *f, size_t first, size_t count);
+/* "Words 1 to 4: ...", "Word 17: ..." */
+void field_words_line(char *out, size_t out_len, const struct ui *ui, const struct field *f, size_t first,
+                      size_t last);
 void field_tick(struct field *f, size_t width);
 /* Wipes PINs. */
 void page_wipe_pins(struct page *p);
 
+/* 1 if the action waits until the page was read. */
+int page_waits(const struct page *p, const struct action *a);
 int page_has_qr(const struct page *p);
 int page_has_compare(const struct page *p);
 int page_has_pin(const struct page *p);

@@ -39,14 +39,32 @@ static err_t codes_add(struct codes *c, const char *text)
 
 /* --- sizes --- */
 
-static int fits(const struct screen *s, const struct qr *q)
+/* What stands below a code: which one it is, the keys, and whether it is a rehearsal. */
+static size_t hint_width(const struct page *p)
 {
-    size_t columns, rows;
-    screen_qr_size(s, q, &columns, &rows);
-    return columns <= screen_width(s) && rows + 1 <= screen_height(s);
+    size_t mark = p->ui->config.rehearsal ? text_width(page_say(p, MSG_REHEARSAL)) + 1 : 0;
+    return text_width(page_say(p, MSG_QR_HINT)) + mark;
 }
 
-static int part_fits(const struct screen *s, size_t part_len)
+/* In one row if all of it fits there. */
+static size_t caption_rows(const struct page *p)
+{
+    char place[128], hash[128];
+    ui_say(place, sizeof place, p->ui, UI_ARGS(MSG_QR_OF, "99", "99"));
+    ui_say(hash, sizeof hash, p->ui, UI_ARGS(MSG_QR_HASH, "01234567"));
+    size_t all = text_width(place) + 2 + text_width(hash) + 2 + hint_width(p);
+    return all <= screen_width(p->ui->screen) ? 1 : 2;
+}
+
+static int fits(const struct page *p, const struct qr *q)
+{
+    const struct screen *s = p->ui->screen;
+    size_t columns, rows;
+    screen_qr_size(s, q, &columns, &rows);
+    return columns <= screen_width(s) && rows + caption_rows(p) <= screen_height(s);
+}
+
+static int part_fits(const struct page *p, size_t part_len)
 {
     char text[QRTEXT_TEXT_MAX + HEADER_MAX + 1];
     struct qr q;
@@ -57,18 +75,18 @@ static int part_fits(const struct screen *s, size_t part_len)
     text[len] = '\0';
     if (qr_make(&q, text, NULL) != OK)
         return 0;
-    int yes = fits(s, &q);
+    int yes = fits(p, &q);
     qr_free(&q);
     return yes;
 }
 
 /* The most bytes whose code fits; 0: none. */
-static size_t best_part(const struct screen *s)
+static size_t best_part(const struct page *p)
 {
     size_t low = 0, high = QRTEXT_PART_LEN;
     while (low < high) {
         size_t middle = (low + high + 1) / 2;
-        if (part_fits(s, middle))
+        if (part_fits(p, middle))
             low = middle;
         else
             high = middle - 1;
@@ -76,13 +94,25 @@ static size_t best_part(const struct screen *s)
     return low & ~(size_t)1; /* Base45 wastes half a character on an odd one */
 }
 
-static err_t add_message(struct codes *c, const struct screen *s, const struct block *b)
+/* The most bytes whose text can be read in the window, if no code can. */
+static size_t readable_part(const struct page *p)
+{
+    struct screen *s = p->ui->screen;
+    size_t taken = caption_rows(p) + 4; /* why it is a text: three rows at most, and a blank one */
+    size_t rows = screen_height(s) > taken ? screen_height(s) - taken : 1, room = rows * screen_width(s);
+    size_t part = room > HEADER_MAX + 12 ? (room - HEADER_MAX) * 2 / 3 : 8;
+    return (part < QRTEXT_PART_LEN ? part : QRTEXT_PART_LEN) & ~(size_t)1;
+}
+
+static err_t add_message(struct codes *c, const struct page *p, const struct block *b)
 {
     struct qrtext t;
-    size_t part = best_part(s);
+    size_t part = best_part(p), text = readable_part(p);
     err_t e =
         part == 0 ? ERR_LIMIT : qrtext_split_parts(&t, b->message_kind, b->message, b->message_len, part);
     if (e == ERR_LIMIT) /* no code, but the text can be read and typed */
+        e = qrtext_split_parts(&t, b->message_kind, b->message, b->message_len, text);
+    if (e == ERR_LIMIT)
         e = qrtext_split(&t, b->message_kind, b->message, b->message_len);
     TRY(e);
     for (size_t i = 0; i < t.count && e == OK; i++)
@@ -100,7 +130,7 @@ static err_t codes_make(struct codes *c, const struct page *p)
     for (size_t i = 0; i < p->blocks && e == OK; i++) {
         const struct block *b = &p->block[i];
         if (b->kind == BLOCK_QR)
-            e = b->text != NULL ? codes_add(c, b->text) : add_message(c, p->ui->screen, b);
+            e = b->text != NULL ? codes_add(c, b->text) : add_message(c, p, b);
     }
     c->at = c->count == before ? at : 0;
     return e;
@@ -108,24 +138,40 @@ static err_t codes_make(struct codes *c, const struct page *p)
 
 /* --- showing --- */
 
+/* Filled rows, without regard to words: a blank in it is part of it. */
+static void put_filled(struct screen *s, size_t y, size_t last, const char *text)
+{
+    char row[512];
+    size_t width = screen_width(s) < sizeof row - 1 ? screen_width(s) : sizeof row - 1;
+    for (; *text != '\0' && y < last; y++) {
+        size_t n = strnlen(text, width);
+        memcpy(row, text, n);
+        row[n] = '\0';
+        screen_put(s, y, 0, STYLE_PLAIN, row);
+        text += n;
+    }
+}
+
 static void show_text(const struct page *p, enum message why, const char *text)
 {
     struct screen *s = p->ui->screen;
     struct rows r;
+    size_t last = screen_height(s) - caption_rows(p);
     rows_init(&r, screen_width(s), p->ui->config.ascii, 0);
     rows_wrap(&r, -1, STYLE_WARN, "", page_say(p, why));
-    rows_begin(&r, -1);
-    rows_wrap(&r, -1, STYLE_PLAIN, "", text);
-    for (size_t i = 0; i < r.count && i + 1 < screen_height(s); i++)
+    for (size_t i = 0; i < r.count && i < last; i++)
         screen_put_row(s, i, 0, &r.row[i]);
+    put_filled(s, r.count + 1, last, text);
     rows_free(&r);
 }
 
 /* "QR code 2 of 7  hash 89ABCDEF  keys": the hash that qrtext carries, over the whole message. */
 static void show_caption(const struct page *p, const struct codes *c)
 {
+    struct screen *s = p->ui->screen;
     char caption[512], hash[128] = "", digits[9];
     const char *text = c->text[c->at], *end = qrtext_is(text) ? strrchr(text, ':') : NULL;
+    size_t y = screen_height(s) - 1, two = caption_rows(p) == 2;
     ui_say(caption, sizeof caption, p->ui, UI_ARGS(MSG_QR_OF, UI_NUMBER(c->at + 1), UI_NUMBER(c->count)));
     for (int colons = 0; *text != '\0' && colons < 3; text++)
         colons += *text == ':';
@@ -136,15 +182,15 @@ static void show_caption(const struct page *p, const struct codes *c)
         strncat(caption, "  ", sizeof caption - strlen(caption) - 1);
         strncat(caption, hash, sizeof caption - strlen(caption) - 1);
     }
-    strncat(caption, "  ", sizeof caption - strlen(caption) - 1);
-    strncat(caption, page_say(p, MSG_QR_HINT), sizeof caption - strlen(caption) - 1);
-    size_t y = screen_height(p->ui->screen) - 1;
-    screen_put(p->ui->screen, y, 0, STYLE_PLAIN, caption);
+    screen_put(s, two && y > 0 ? y - 1 : y, 0, STYLE_PLAIN, caption);
+    screen_put(s, y, two ? 0 : text_width(caption) + 2, STYLE_PLAIN, page_say(p, MSG_QR_HINT));
     if (p->ui->config.rehearsal) {
         const char *mark = page_say(p, MSG_REHEARSAL);
-        size_t width = text_width(mark);
-        if (width < screen_width(p->ui->screen))
-            screen_put(p->ui->screen, y, screen_width(p->ui->screen) - width - 1, STYLE_FOCUS, mark);
+        size_t width = text_width(mark), row = two && y > 0 ? y - 1 : y;
+        if (two && text_width(caption) + width + 1 > screen_width(s))
+            row = y;
+        if (width < screen_width(s))
+            screen_put(s, row, screen_width(s) - width, STYLE_FOCUS, mark);
     }
 }
 
@@ -156,7 +202,7 @@ static err_t show(const struct page *p, const struct codes *c, struct fault *f)
     size_t columns, rows;
     screen_clear(s);
     err_t e = qr_make(&q, text, f);
-    if (e == OK && fits(s, &q)) {
+    if (e == OK && fits(p, &q)) {
         screen_qr_size(s, &q, &columns, &rows);
         e = screen_put_qr(s, 0, (screen_width(s) - columns) / 2, &q, text, c->inverted, f);
     } else if (e == OK) {

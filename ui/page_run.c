@@ -13,7 +13,7 @@ struct run {
     struct view view;
     char message[512];
     int message_is_bad;
-    int done, show_focus;
+    int done, show_focus, reads_on; /* reads_on: the message says to */
 };
 
 static void say(struct run *r, int bad, struct ui_args a)
@@ -154,6 +154,12 @@ static void choose(struct run *r, size_t i)
 {
     struct page *p = r->p;
     const struct action *a = &p->action[i];
+    if (page_waits(p, a)) {
+        scroll_by(r, r->view.room > 1 ? (long)r->view.room - 1 : 1);
+        say(r, 0, UI_ARGS(MSG_READ_FIRST));
+        r->reads_on = 1;
+        return;
+    }
     if ((a->flags & PAGE_NEEDS_ALL) && !all_valid(r))
         return;
     if (a->flags & PAGE_DANGER) {
@@ -178,6 +184,11 @@ static void answer_danger(struct run *r, int key)
 static void enter(struct run *r)
 {
     struct page *p = r->p;
+    if (p->focus >= p->fields && p->focus < p->fields + p->actions &&
+        page_waits(p, &p->action[p->focus - p->fields])) {
+        choose(r, p->focus - p->fields);
+        return;
+    }
     if (!is_visible(r, p->focus)) {
         r->show_focus = 1;
         return;
@@ -247,6 +258,7 @@ static err_t take_key(struct run *r, int key)
     struct page *p = r->p;
     long page = (long)r->view.room > 1 ? (long)r->view.room - 1 : 1;
     r->message[0] = '\0';
+    r->reads_on = 0;
     if (p->ask_danger) {
         answer_danger(r, key);
         return OK;
@@ -298,12 +310,32 @@ static err_t take_key(struct run *r, int key)
 
 /* --- the loop --- */
 
+/* All rows before the actions have been in the window. */
+static int end_was_seen(const struct run *r)
+{
+    size_t text = r->view.body.count;
+    for (size_t i = 0; r->p->actions_inside && i < r->view.body.count; i++)
+        if (r->view.body.row[i].focus >= (int)r->p->fields) {
+            text = i;
+            break;
+        }
+    while (text > 0 && r->view.body.row[text - 1].len == 0)
+        text--;
+    return r->p->scroll + r->view.room >= text;
+}
+
 static err_t draw(struct run *r)
 {
     view_free(&r->view);
     r->view.message = r->message;
     r->view.message_is_bad = r->message_is_bad;
     TRY(view_draw(&r->view, r->p));
+    if (!r->p->was_read && end_was_seen(r)) {
+        r->p->was_read = 1;
+        r->message[0] = r->reads_on ? '\0' : r->message[0];
+        view_free(&r->view);
+        TRY(view_draw(&r->view, r->p));
+    }
     if (r->show_focus && bring_into_view(r)) {
         view_free(&r->view);
         TRY(view_draw(&r->view, r->p));

@@ -166,6 +166,29 @@ static int was_passed(const struct page *p, int action)
     return 0;
 }
 
+static void add_text(struct hash_ctx *h, const char *text)
+{
+    if (text != NULL)
+        hash_add(h, text, strlen(text) + 1);
+}
+
+/* What there is to read: the same again was read already. */
+static void content_of(hash_t *out, const struct page *p)
+{
+    struct hash_ctx h;
+    hash_init(&h);
+    for (size_t i = 0; i < p->blocks; i++) {
+        const struct block *b = &p->block[i];
+        add_text(&h, b->text);
+        add_text(&h, b->detail);
+        for (size_t k = 0; k < b->cells; k++)
+            add_text(&h, b->cell[k]);
+    }
+    for (size_t i = 0; i < p->fields; i++)
+        add_text(&h, p->field[i].words);
+    hash_end(&h, out);
+}
+
 void page_keep(struct page *p, int action)
 {
     int redrawn = action == PAGE_TICK || action == PAGE_WATCH, passed = was_passed(p, action);
@@ -180,6 +203,8 @@ void page_keep(struct page *p, int action)
     k->blocks = p->blocks;
     k->focus = p->focus;
     k->scroll = p->scroll;
+    k->was_read = p->was_read;
+    content_of(&k->content, p);
     k->ticked = 0;
     for (size_t i = 0; i < PAGE_FIELDS_MAX; i++) {
         free(k->typed[i]);
@@ -200,6 +225,13 @@ void page_recall(struct page *p)
         return;
     p->focus = k->focus;
     p->scroll = k->scroll;
+    hash_t content;
+    content_of(&content, p);
+    int same = hash_cmp(&content, &k->content) == 0;
+    p->was_read = same && k->was_read;
+    for (size_t i = 0; i < p->actions; i++)
+        if ((p->action[i].flags & PAGE_NEEDS_READ) && !same) /* from its beginning */
+            p->scroll = 0;
     for (size_t i = 0; i < p->fields; i++) {
         struct field *f = &p->field[i];
         if (f->own && f->text != NULL && k->typed[i] != NULL && strlen(k->typed[i]) < f->size)

@@ -200,7 +200,7 @@ wait_for "Copied in: 2 entries"
 ceremony "Compare the roster"
 shot roster "Now: Compare the roster"
 keys n
-shot roster-names "right people"
+shot roster-names "These are the people"
 keys g
 wait_for "Words of the roster"
 keys Space Space
@@ -209,7 +209,7 @@ keys x
 shot stop "Say it aloud now."
 ceremony "Compare the roster"
 keys n
-wait_for "right people"
+wait_for "These are the people"
 keys g
 wait_for "Words of the roster"
 keys Space Space Space Space Space

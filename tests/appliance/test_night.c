@@ -180,6 +180,15 @@ static struct sheet *some_sheet(void)
     return s;
 }
 
+static void part_of(void *ctx, enum sheet_kind kind, const char *const *text, size_t count)
+{
+    char *out = ctx;
+    sprintf(out + strlen(out), "%d", (int)kind);
+    for (size_t i = 0; i < count; i++)
+        sprintf(out + strlen(out), " %s", text[i]);
+    strcat(out, ";");
+}
+
 static void test_sheet(void **state)
 {
     struct sheet *s = some_sheet();
@@ -195,9 +204,11 @@ static void test_sheet(void **state)
     assert_memory_equal(text, again, len);
     free(text);
     free(again);
-    assert_int_equal(sheet_flow(&text, &len, s), OK);
-    assert_non_null(strstr(text, "seat | name\n1 | Ann\n"));
-    free(text);
+    char parts[512] = "";
+    assert_int_equal(sheet_each(s, part_of, parts), OK);
+    assert_string_equal(parts, "0 Minutes: <b>?[31m;2 Hash 0123;0 Steps;5 seat 1 Ann & Bob: enrolled 00ff;"
+                               "5 seat 2: enrolled 11ee;3 seat name;4 1 Ann;1 done;6 Ann;7;");
+    assert_int_equal(sheet_each(NULL, part_of, parts), ERR_MEMORY);
     assert_int_equal(sheet_html(&text, &len, s), OK);
     assert_non_null(strstr(text, "<h1>Minutes: &lt;b&gt;?[31m</h1>"));
     assert_non_null(strstr(text, "<ol>\n<li>seat 1 Ann &amp; Bob: enrolled<code>00ff</code></li>\n<li>"));

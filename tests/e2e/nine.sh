@@ -77,7 +77,7 @@ type_words() { say "keys -l \"\$(cat $D/words)\"" "keys Enter"; }
 enrol() { # I
     appliance "$1"
     say "keys k" "wait Now: Enrol" "keys n" "wait Your name" "type ${names[$1]}" "keys Enter" "type Organisation $1" \
-        "keys Enter" "wait I will take part with it." "wait Your token: trustee-$1" "keys g"
+        "keys Enter" "wait I will take part with it." "wait Your token: trustee-$1" "keys End g"
     pin "$1"
     say "wait Enrolled. Copy"
     menu_leave
@@ -85,13 +85,13 @@ enrol() { # I
 }
 sign_and_deal() { # I
     appliance "$1"
-    say "keys k" "wait Now: Compare the roster" "keys n" "wait right people" "keys g" "wait Words of the roster" \
+    say "keys k" "wait Now: Compare the roster" "keys n" "wait These are the people" "keys End g" "wait Words of the roster" \
         "keys g" "wait Compare all words first"
     all_words
-    say "keys g" "wait You promise: I compared" "keys g" "wait Type the words as you heard them."
+    say "keys g" "wait You promise: I compared" "keys End g" "wait Type the words as you heard them."
     type_words
     pin "$1"
-    say "wait Roster signed. Now you deal." "wait Now: Deal" "keys n" "wait bound to this roster for ever" "keys g"
+    say "wait Roster signed. Now you deal." "wait Now: Deal" "keys n" "wait bound to this roster for ever" "keys End g"
     pin "$1"
     say "wait Dealt. Copy"
     menu_leave
@@ -99,10 +99,10 @@ sign_and_deal() { # I
 }
 fix_board() { # I
     appliance "$1"
-    say "keys k" "wait Now: Open the shares" "keys n" "wait Nothing is signed or written." "keys g"
+    say "keys k" "wait Now: Open the shares" "keys n" "wait Nothing is signed or written." "keys End g"
     pin "$1"
     say "wait Every share that is here opens and matches" "keys g" \
-        "wait Every share opens and matches. One trustee now" "keys c" "wait nothing you hold is left" "keys g"
+        "wait Every share opens and matches. One trustee now" "keys c" "wait nothing you hold is left" "keys End g"
     pin "$1"
     say "wait The board is fixed." "wait Now: Confirm"
     menu_leave
@@ -110,7 +110,7 @@ fix_board() { # I
 }
 confirm() { # I
     appliance "$1"
-    say "keys k" "wait Now: Confirm" "keys n" "wait these are the dealers and holders" "keys g"
+    say "keys k" "wait Now: Confirm" "keys n" "wait these are the dealers and holders" "keys End g"
     pin "$1"
     say "wait Confirmed: your share"
     menu_leave
@@ -126,10 +126,10 @@ release() { # I
 decrypt() { # I HAVE
     appliance "$1"
     say "keys n" "wait What is your part tonight?" "keys t" "wait This machine verifies every ballot itself" \
-        "wait /tally/plan.cbor" "keys Tab Tab Tab Enter" "wait Only sums, never single ballots" "keys g" \
+        "wait /tally/plan.cbor" "keys Tab Tab Tab Enter" "wait Only sums, never single ballots" "keys End g" \
         "wait Have them read aloud"
     all_words
-    say "keys g" "wait You promise: I verified this" "keys g" "wait Type the plan's words"
+    say "keys g" "wait You promise: I verified this" "keys End g" "wait Type the plan's words"
     type_words
     say "wait Press y to do it" "keys y" "wait as read by the process that holds the token" \
         "keys Enter Enter Enter Enter Enter" "wait Enter goes on" "keys Enter"
