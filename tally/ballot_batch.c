@@ -4,10 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/math/p256_sums.h"
+
 #define BYTES_PER_POINT 52 /* the least a ballot has for each of its points */
 #define BYTES_EACH 320     /* memory for a point: what is kept, and what the sum of multiples takes */
 #define CHUNK_POINTS 2048  /* decompressed at a time, while they are in the cache */
 #define PART_MIN 64        /* ballots that are worth a thread */
+#define RUN_MIN 8          /* ballots whose sum is worth lists */
 #define PARTS 16           /* of a range that does not hold */
 
 struct slot {
@@ -18,6 +21,15 @@ struct slot {
     scalar_var_t c;
 };
 
+/* Lists of points to be added up. */
+struct lists {
+    size_t count, start_cap, used, index_cap;
+    size_t *start; /* count + 1 */
+    uint32_t *index;
+    struct p256_affine *sum; /* count */
+    size_t sum_cap;
+};
+
 /* Ballots from to to - 1, which one thread checks: an equation of their own. */
 struct part {
     struct ballot_batch *b;
@@ -25,6 +37,8 @@ struct part {
     size_t from, to;
     point_t *packed; /* points of a chunk */
     size_t packed_cap;
+    struct p256_sums *sums;
+    struct lists lists;
     err_t err;
 };
 
@@ -72,6 +86,11 @@ err_t ballot_batch_new(struct ballot_batch **out, const struct ballot_layout *la
     for (; b->threads < threads; b->threads++) {
         b->part[b->threads].b = b;
         GO(ballot_scan_new(&b->part[b->threads].scan, layout));
+        e = p256_sums_new(&b->part[b->threads].sums);
+        if (e != OK) {
+            ballot_scan_free(b->part[b->threads].scan);
+            goto out;
+        }
     }
     *out = b;
     b = NULL;
@@ -85,8 +104,13 @@ void ballot_batch_free(struct ballot_batch *b)
     if (!b)
         return;
     for (size_t i = 0; i < b->threads; i++) {
-        ballot_scan_free(b->part[i].scan);
-        free(b->part[i].packed);
+        struct part *p = &b->part[i];
+        ballot_scan_free(p->scan);
+        p256_sums_free(p->sums);
+        free(p->packed);
+        free(p->lists.start);
+        free(p->lists.index);
+        free(p->lists.sum);
     }
     free(b->part);
     free(b->data);
@@ -175,6 +199,57 @@ static err_t cut(struct ballot_batch *b, size_t *parts)
     return make_room(&b->k, &b->point_cap, b->points, sizeof *b->k);
 }
 
+/* --- sums --- */
+
+/* A list of count points from first on, step apart. */
+static err_t lists_add(struct lists *l, size_t first, size_t count, size_t step)
+{
+    TRY(make_room(&l->start, &l->start_cap, l->count + 2, sizeof *l->start));
+    TRY(make_room(&l->index, &l->index_cap, l->used + count, sizeof *l->index));
+    for (size_t i = 0; i < count; i++)
+        l->index[l->used + i] = (uint32_t)(first + i * step);
+    l->start[l->count++] = l->used;
+    l->used += count;
+    l->start[l->count] = l->used;
+    return OK;
+}
+
+/* from: the points that the indexes are about. */
+static err_t lists_sum(struct part *p, const struct p256_affine *from)
+{
+    struct lists *l = &p->lists;
+    if (l->count == 0)
+        return OK;
+    TRY(make_room(&l->sum, &l->sum_cap, l->count, sizeof *l->sum));
+    return p256_sums_var(p->sums, l->sum, from, l->index, l->start, l->count);
+}
+
+/* A sum of all ciphertexts of a contest that is the identity, in A or in B, is refused. */
+static err_t refuse_zero_sums(struct part *p, size_t from, size_t to)
+{
+    const struct ballot_batch *b = p->b;
+    size_t base = b->slot[from].point, at = 0;
+    p->lists.count = p->lists.used = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = from; i < to; i++) {
+            struct slot *s = &b->slot[i];
+            struct ballot_layout_vote v = {0};
+            if (s->count == 0)
+                continue;
+            while (ballot_layout_next(b->layout, s->at.style, &v))
+                for (size_t side = 0; side < 2; side++) {
+                    if (pass == 0)
+                        TRY(lists_add(&p->lists, s->point - base + v.point + side, v.ciphers, 2));
+                    else if (p256_affine_is_zero_var(&p->lists.sum[at++]) && s->item.err == OK)
+                        s->item.err = ERR_POINT;
+                }
+        }
+        if (pass == 0)
+            TRY(lists_sum(p, b->p + base));
+    }
+    return OK;
+}
+
 /* Points of ballots from to to - 1: off the curve, and sums that are the identity. */
 static err_t lift_chunk(struct part *p, size_t from, size_t to, size_t count)
 {
@@ -188,10 +263,8 @@ static err_t lift_chunk(struct part *p, size_t from, size_t to, size_t count)
         for (size_t k = 0; k < s->count && s->item.err == OK && e != OK; k++)
             if (p256_affine_is_zero_var(&b->p[s->point + k]))
                 s->item.err = ERR_POINT;
-        if (s->item.err == OK && ballot_scan_sum_is_zero_var(p->scan, &s->at, b->p + s->point))
-            s->item.err = ERR_POINT;
     }
-    return OK;
+    return refuse_zero_sums(p, from, to);
 }
 
 /* One ballot: form, scalars, hashes, and its points packed. What it cannot read has points all the same,
@@ -361,35 +434,85 @@ err_t ballot_batch_fault(const struct ballot_batch *b, size_t i, struct fault *f
     return e;
 }
 
-struct adding {
-    struct tallies *t;
-    int check; /* whether t has the contests; nothing is added yet */
-};
-
-static err_t add_vote(void *ctx, uint32_t contest, size_t option_count, const struct p256_affine *ct)
+/* Whether t has the contests of a style. */
+static err_t fits(const struct ballot_batch *b, uint32_t style, const struct tallies *t)
 {
-    struct adding *a = ctx;
-    struct tally *into = tallies_find(a->t, contest);
-    if (!into || into->option_count != option_count)
-        return ERR_MISMATCH;
-    if (a->check)
-        return OK;
-    into->ballots++;
-    for (size_t o = 0; o < option_count; o++) {
-        p256_add_affine_var(&into->A[o], &into->A[o], &ct[2 * o]);
-        p256_add_affine_var(&into->B[o], &into->B[o], &ct[2 * o + 1]);
+    struct ballot_layout_vote v = {0};
+    while (ballot_layout_next(b->layout, style, &v)) {
+        const struct tally *into = tallies_find(t, v.contest);
+        if (!into || into->option_count != v.option_count)
+            return ERR_MISMATCH;
     }
     return OK;
 }
 
+static int counts(const struct slot *s)
+{
+    return s->count > 0 && (s->item.err == OK || s->item.err == ERR_PROOF);
+}
+
+/* Few ballots, one after the other. */
+static void add_one(const struct ballot_batch *b, const struct slot *s, struct tallies *t)
+{
+    struct ballot_layout_vote v = {0};
+    while (ballot_layout_next(b->layout, s->at.style, &v)) {
+        struct tally *into = tallies_find(t, v.contest);
+        const struct p256_affine *ct = b->p + s->point + v.point;
+        into->ballots++;
+        for (size_t o = 0; o < v.option_count; o++) {
+            p256_add_affine_var(&into->A[o], &into->A[o], &ct[2 * o]);
+            p256_add_affine_var(&into->B[o], &into->B[o], &ct[2 * o + 1]);
+        }
+    }
+}
+
+/* Ballots of one style, whose points are at equal distances: one list for each ciphertext. */
+static err_t add_run(const struct ballot_batch *b, size_t from, size_t count, struct tallies *t)
+{
+    struct part *p = &b->part[0];
+    const struct slot *s = &b->slot[from];
+    struct ballot_layout_vote v = {0};
+    size_t at = 0;
+    p->lists.count = p->lists.used = 0;
+    while (ballot_layout_next(b->layout, s->at.style, &v))
+        for (size_t k = 0; k < 2 * v.option_count; k++)
+            TRY(lists_add(&p->lists, v.point + k, count, s->count));
+    TRY(lists_sum(p, b->p + s->point));
+    memset(&v, 0, sizeof v);
+    while (ballot_layout_next(b->layout, s->at.style, &v)) {
+        struct tally *into = tallies_find(t, v.contest);
+        into->ballots += count;
+        for (size_t o = 0; o < v.option_count; o++, at += 2) {
+            p256_add_affine_var(&into->A[o], &into->A[o], &p->lists.sum[at]);
+            p256_add_affine_var(&into->B[o], &into->B[o], &p->lists.sum[at + 1]);
+        }
+    }
+    return OK;
+}
+
+/* Ballots from from on that can be added as one run. */
+static size_t run_length(const struct ballot_batch *b, size_t from, size_t to)
+{
+    const struct slot *s = &b->slot[from];
+    size_t n = 1;
+    while (from + n < to && counts(&s[n]) && s[n].at.style == s->at.style &&
+           s[n].point == s->point + n * s->count)
+        n++;
+    return n;
+}
+
 err_t ballot_batch_sum(const struct ballot_batch *b, size_t from, size_t to, struct tallies *t)
 {
-    for (int check = 1; check >= 0; check--)
-        for (size_t i = from; i < to; i++) {
-            const struct slot *s = &b->slot[i];
-            if (s->count > 0 && (s->item.err == OK || s->item.err == ERR_PROOF))
-                TRY(ballot_layout_votes(b->layout, s->at.style, b->p + s->point, add_vote,
-                                        &(struct adding){t, check}));
-        }
+    for (size_t i = from; i < to; i++)
+        if (counts(&b->slot[i]))
+            TRY(fits(b, b->slot[i].at.style, t));
+    while (from < to) {
+        size_t n = counts(&b->slot[from]) ? run_length(b, from, to) : 0;
+        if (n >= RUN_MIN)
+            TRY(add_run(b, from, n, t));
+        for (size_t i = 0; i < n && n < RUN_MIN; i++)
+            add_one(b, &b->slot[from + i], t);
+        from += n ? n : 1;
+    }
     return OK;
 }

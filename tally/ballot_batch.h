@@ -63,7 +63,7 @@ const struct p256_affine *ballot_batch_affine(const struct ballot_batch *b, size
  * untouched if it is good. */
 MUST err_t ballot_batch_fault(const struct ballot_batch *b, size_t i, struct fault *f);
 /* Adds ballots from to to - 1 (those that could be read) to t, as tallies_add_ballot_var does.
- * ERR_MISMATCH if t lacks a contest of one of them: nothing was added then. */
+ * ERR_MISMATCH if t lacks a contest of one of them: nothing was added then. ERR_MEMORY: some were. */
 MUST err_t ballot_batch_sum(const struct ballot_batch *b, size_t from, size_t to, struct tallies *t);
 
 #endif

@@ -451,39 +451,17 @@ void ballot_scan_fold(const struct ballot_scan *s, struct fold *f, scalar_t *k, 
 
 /* --- ciphertexts --- */
 
-/* Sum of count points, two apart. */
-static int sum_is_zero(const struct p256_affine *p, size_t count)
-{
-    struct p256_jacobian sum;
-    p256_from_affine(&sum, p);
-    for (size_t i = 1; i < count; i++)
-        p256_add_affine_var(&sum, &sum, &p[2 * i]);
-    return p256_is_zero_var(&sum);
-}
-
-int ballot_scan_sum_is_zero_var(const struct ballot_scan *s, const struct ballot_at *at,
-                                const struct p256_affine *p)
-{
-    const struct style *style = &s->l->ctx->m->style[at->style];
-    p++;
-    for (size_t i = 0; i < style->contest_count; i++) {
-        const struct contest_layout *c = &s->l->contest[style->contest[i]];
-        if (sum_is_zero(p, c->ciphers) || sum_is_zero(p + 1, c->ciphers))
-            return 1;
-        p += 6 * c->ciphers + (c->limit > 1 ? 2 : 4);
-    }
-    return 0;
-}
-
-err_t ballot_layout_votes(const struct ballot_layout *l, uint32_t style, const struct p256_affine *p,
-                          ballot_vote_fn *fn, void *ctx)
+int ballot_layout_next(const struct ballot_layout *l, uint32_t style, struct ballot_layout_vote *v)
 {
     const struct style *s = &l->ctx->m->style[style];
-    p++;
-    for (size_t i = 0; i < s->contest_count; i++) {
-        const struct contest_layout *c = &l->contest[s->contest[i]];
-        TRY(fn(ctx, s->contest[i], l->ctx->m->contest[s->contest[i]].option_count, p));
-        p += 6 * c->ciphers + (c->limit > 1 ? 2 : 4);
-    }
-    return OK;
+    if (v->number == 0)
+        v->point = 1;
+    else
+        v->point += 6 * v->ciphers + (l->contest[v->contest].limit > 1 ? 2 : 4);
+    if (v->number == s->contest_count)
+        return 0;
+    v->contest = s->contest[v->number++];
+    v->option_count = l->ctx->m->contest[v->contest].option_count;
+    v->ciphers = l->contest[v->contest].ciphers;
+    return 1;
 }

@@ -44,14 +44,13 @@ MUST err_t ballot_scan_hash(struct ballot_scan *s, scalar_var_t *c, hash_t *id, 
 /* Adds all equations of a ballot that was read. k: scalars of its points. */
 void ballot_scan_fold(const struct ballot_scan *s, struct fold *f, scalar_t *k, const struct ballot_at *at,
                       const uint8_t *data, const scalar_var_t *c);
-/* 1 if the ciphertexts of a contest sum up to the identity, in A or in B, which no ballot may have.
- * p: its points, decompressed. */
-MUST int ballot_scan_sum_is_zero_var(const struct ballot_scan *s, const struct ballot_at *at,
-                                     const struct p256_affine *p);
-/* Calls fn for the ciphertexts of each contest: index in the manifest, options (without placeholders),
- * and A, B, A, B, ... decompressed. */
-typedef err_t ballot_vote_fn(void *ctx, uint32_t contest, size_t option_count, const struct p256_affine *ct);
-MUST err_t ballot_layout_votes(const struct ballot_layout *l, uint32_t style, const struct p256_affine *p,
-                               ballot_vote_fn *fn, void *ctx);
+/* The contests of a style, one after the other: v zeroed at first; 0 when there are no more. */
+struct ballot_layout_vote {
+    size_t number; /* of contests seen */
+    uint32_t contest;
+    size_t option_count, ciphers; /* ciphers: with placeholders */
+    size_t point;                 /* index of the first A among the ballot's points; then B, A, B, ... */
+};
+MUST int ballot_layout_next(const struct ballot_layout *l, uint32_t style, struct ballot_layout_vote *v);
 
 #endif

@@ -154,6 +154,45 @@ static void test_mismatch(void **state)
     tallies_free(zero);
 }
 
+/* Runs of one style, with bad ones between, by one thread and by three. */
+static void test_sums(void **state)
+{
+    struct world *w = *state;
+    struct cbor_out o[3] = {CBOR_OUT_INIT, CBOR_OUT_INIT, CBOR_OUT_INIT};
+    make(w, &o[0], "town", "mayor=a council=p,q,t school=yes");
+    make(w, &o[1], "town", "mayor=w council=q");
+    make(w, &o[2], "small", "mayor=b");
+    for (size_t threads = 1; threads <= 3; threads += 2) {
+        struct ballot_batch *b;
+        struct tallies *want, *got;
+        uint32_t contest;
+        assert_int_equal(tallies_new(&want, &w->x->ctx, w->x->e1), OK);
+        assert_int_equal(tallies_new(&got, &w->x->ctx, w->x->e1), OK);
+        assert_int_equal(ballot_batch_new(&b, w->layout, &w->x->ctx, BALLOT_BATCH_POINTS, threads), OK);
+        for (size_t i = 0; i < 250; i++) {
+            const struct cbor_out *one = &o[i % 50 < 30 ? i % 2 : 2];
+            int broken = i == 70 || i == 249;
+            assert_int_equal(ballot_batch_put(b, one->data, one->len - (size_t)broken, i), OK);
+            if (broken)
+                continue;
+            struct ballot *parsed = fixture_parse(w->x, one);
+            assert_int_equal(tallies_add_ballot_var(want, parsed), OK);
+            ballot_free(parsed);
+        }
+        assert_int_equal(ballot_batch_run(b), OK);
+        assert_int_equal(ballot_batch_item(b, 69)->err, OK);
+        assert_int_not_equal(ballot_batch_item(b, 70)->err, OK);
+        assert_int_equal(ballot_batch_sum(b, 0, 3, got), OK);
+        assert_int_equal(ballot_batch_sum(b, 3, 250, got), OK);
+        assert_true(tallies_equal_var(want, got, &contest));
+        tallies_free(want);
+        tallies_free(got);
+        ballot_batch_free(b);
+    }
+    for (size_t i = 0; i < 3; i++)
+        cbor_out_free(&o[i]);
+}
+
 /* Bytes of a ballot, one at a time, a step apart: after some runs all of them. */
 static void mutate_each(struct world *w, const char *style, const char *choices, size_t step)
 {
@@ -390,11 +429,17 @@ int main(void)
         return 1;
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_good),      T(test_mismatch),
-        T(test_mutations), T(test_shapes),
-        T(test_identity),  T(test_cancelling),
-        T(test_forged),    T(test_many_bad),
-        T(test_room),      cmocka_unit_test(test_counts_have_none),
+        T(test_good),
+        T(test_mismatch),
+        T(test_sums),
+        T(test_mutations),
+        T(test_shapes),
+        T(test_identity),
+        T(test_cancelling),
+        T(test_forged),
+        T(test_many_bad),
+        T(test_room),
+        cmocka_unit_test(test_counts_have_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
