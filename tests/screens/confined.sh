@@ -1,7 +1,8 @@
 #!/bin/bash
 # What the kernel says of the processes of the screens.
 #   tests/screens/confined.sh PID WHAT...    the process PID and all below it: seccomp holds, no new privileges, no core
-#                                            dumps; and there is a process of each WHAT: launcher, keeper, token, child
+#                                            dumps; and there is a process of each WHAT: launcher, keeper, token,
+#                                            child (of the face), decoder (child of a child)
 #   tests/screens/confined.sh --watch DIR    until DIR/stop is there: every process of screens, whichever there are, twice
 #                                            within a second; writes what is not confined to DIR/loose, what was seen to
 #                                            DIR/seen
@@ -26,7 +27,15 @@ kind() {
         *' camera-process'*) echo camera ;;
         conclave-launch*) echo launcher ;;
         conclave-guard*) echo guard ;;
-        *) echo child ;;
+        *)
+            if [ "$1" = "${root-}" ]; then
+                echo face
+            elif [ "$(value "$1" PPid)" = "${root-$(value "$1" PPid)}" ]; then
+                echo child # or any, where there is no root
+            else
+                echo decoder
+            fi
+            ;;
     esac
 }
 is_loose() { # PID: 0 if it is there and something is missing
@@ -60,11 +69,11 @@ if [ "$1" = --watch ]; then
     exit 0
 fi
 
-pid=$1
+root=$1
 shift
 bad=0
 found=" "
-for p in $pid $(below "$pid"); do
+for p in $root $(below "$root"); do
     found="$found$(kind "$p") "
     if is_loose "$p"; then
         echo "process $p ($(kind "$p")): Seccomp $(value "$p" Seccomp), NoNewPrivs $(value "$p" NoNewPrivs)"
