@@ -2,6 +2,7 @@
  *
  *   chain_verify       looks at a directory: quickly (headers and snapshot), or at every ballot
  *   chain_spool_each   the ballot ids of an export that was verified completely, for comparing with others
+ *   chain_find_ballots what some of its ballots contribute
  *
  * A quick look shows that the chain's key and a quorum of its validators stand for these numbers, not that
  * they are sums of good ballots: never enough to decrypt. What is found is told by name of file, shard,
@@ -53,6 +54,15 @@ struct chain_anchor {
 /* SHARD:SIZE:ROOT. ERR_USAGE. */
 MUST err_t chain_anchor_parse(struct chain_anchor *out, const char *text);
 
+/* A ballot of an export. */
+struct chain_spooled {
+    hash_t id;
+    uint32_t place;   /* index; UINT32_MAX if its body is not there */
+    uint64_t at;      /* number over all shards, in the order of the snapshot */
+    uint8_t leaf[16]; /* beginning of its Merkle leaf hash */
+};
+typedef err_t chain_spool_fn(void *ctx, const struct chain_spooled *b, struct fault *f);
+
 struct chain_verify_options {
     int quick;           /* headers and snapshot only */
     const hash_t *trust; /* ids of snapshots that are trusted; the newest that is here is used */
@@ -62,6 +72,10 @@ struct chain_verify_options {
     const char
         *work;   /* directory of this export for going on and for chain_spool_each, made if absent; or NULL */
     int threads; /* 0: as OpenMP says */
+    /* Each ballot that could be read, in order; NULL. What it returns other than OK ends the verification.
+     * Nothing is settled before that ends. Not together with work: see chain_spool_each. */
+    chain_spool_fn *ballot;
+    void *ballot_ctx;
     /* Each failure, in an order that depends on the export only. f: file inside the export, shard in `who`.
      */
     void *ctx;
@@ -98,16 +112,15 @@ MUST enum verify_verdict chain_report_verdict(const struct chain_report *r);
 /* 1 if its numbers may be counted: every ballot verified here, final, complete. */
 MUST int chain_report_counts(const struct chain_report *r);
 
-/* Every ballot of an export for which chain_report_counts was 1, in the order of shards and ballots; at:
- * number of the ballot over all shards. work: as given then. ERR_FORMAT if the files there are not of this
- * snapshot. */
-struct chain_spooled {
-    hash_t id;
-    uint32_t place; /* index */
-    uint64_t at;
-};
-typedef err_t chain_spool_fn(void *ctx, const struct chain_spooled *b, struct fault *f);
+/* Every ballot of an export for which chain_report_counts was 1, in the order of shards and ballots. work: as
+ * given then. ERR_FORMAT if the files there are not of this snapshot. */
 MUST err_t chain_spool_each(const struct chain_context *ctx, const char *work, const hash_t *snapshot,
                             chain_spool_fn *fn, void *fn_ctx, struct fault *f);
+
+/* Adds what these ballots (ascending at) contribute to sums. s: of the export in dir, which was verified; the
+ * ballots must still be those (ERR_HASH). Only their segments are read. */
+MUST err_t chain_find_ballots(struct chain_sums *sums, const struct chain_context *ctx, const char *dir,
+                              struct chain_snapshot *s, const struct chain_spooled *b, size_t count,
+                              struct fault *f);
 
 #endif

@@ -67,6 +67,20 @@ static void check_said(struct full *x, const struct chain_slot *s, uint64_t numb
                 (unsigned long long)number);
 }
 
+static err_t put_id(struct full *x, const struct chain_slot *s, uint64_t number, struct fault *f)
+{
+    const struct chain_verify_options *o = x->v->o;
+    struct chain_spooled b = {s->id, s->unread ? CHAIN_UNREAD : s->place, x->at.spooled++, {0}};
+    memcpy(b.leaf, s->leaf.b, sizeof b.leaf);
+    if (x->sort == NULL)
+        return chain_keep_put(x->keep, &b, f);
+    if (s->unread)
+        return OK;
+    if (o->ballot != NULL)
+        TRY(o->ballot(o->ballot_ctx, &b, f));
+    return id_sort_add(x->sort, &b.id, (uint32_t)x->at.shard, number, f);
+}
+
 static err_t take_slot(struct full *x, const struct chain_slot *s, uint64_t number, struct fault *f)
 {
     struct chain_run *v = x->v;
@@ -94,10 +108,7 @@ static err_t take_slot(struct full *x, const struct chain_slot *s, uint64_t numb
     else
         x->at.trusted++;
     x->at.partial |= s->kind != SLOT_FULL || s->unsummed;
-    x->at.spooled++;
-    if (x->sort != NULL)
-        return s->unread ? OK : id_sort_add(x->sort, &s->id, (uint32_t)x->at.shard, number, f);
-    return chain_keep_put(x->keep, &s->id, s->unread ? CHAIN_UNREAD : s->place, f);
+    return put_id(x, s, number, f);
 }
 
 /* --- header after header --- */

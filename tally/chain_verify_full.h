@@ -132,7 +132,7 @@ MUST err_t chain_keep_open(struct chain_keep **out, struct chain_run *v, struct 
                            struct fault *f);
 void chain_keep_close(struct chain_keep *s);
 /* k NULL, without a work directory: nothing is kept. */
-MUST err_t chain_keep_put(struct chain_keep *k, const hash_t *id, uint32_t place, struct fault *f);
+MUST err_t chain_keep_put(struct chain_keep *k, const struct chain_spooled *b, struct fault *f);
 MUST err_t chain_keep_save(struct chain_keep *k, const struct chain_run *v, const struct chain_progress *p,
                            struct fault *f);
 /* Every ballot spooled so far, in order. */

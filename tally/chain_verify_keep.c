@@ -13,7 +13,7 @@
 
 #define STATE "state.cbor"
 #define SPOOL "ids"
-#define RECORD (HASH_LEN + 4)
+#define RECORD (HASH_LEN + 4 + 16) /* struct chain_spooled without its number */
 #define LABEL "conclave/chain-verify"
 
 struct chain_keep {
@@ -231,12 +231,14 @@ void chain_keep_close(struct chain_keep *k)
     free(k);
 }
 
-err_t chain_keep_put(struct chain_keep *k, const hash_t *id, uint32_t place, struct fault *f)
+err_t chain_keep_put(struct chain_keep *k, const struct chain_spooled *b, struct fault *f)
 {
-    uint32_t be = htobe32(place);
-    if (k == NULL)
-        return OK;
-    if (fwrite(id->b, 1, HASH_LEN, k->file) != HASH_LEN || fwrite(&be, 1, 4, k->file) != 4)
+    uint8_t record[RECORD];
+    uint32_t be = htobe32(b->place);
+    memcpy(record, b->id.b, HASH_LEN);
+    memcpy(record + HASH_LEN, &be, 4);
+    memcpy(record + HASH_LEN + 4, b->leaf, sizeof b->leaf);
+    if (k != NULL && fwrite(record, 1, RECORD, k->file) != RECORD)
         return failed(k, "writing ballot ids", f);
     return OK;
 }
@@ -254,6 +256,7 @@ err_t chain_keep_each(struct chain_keep *k, uint64_t count, chain_spool_fn *fn, 
         memcpy(b.id.b, record, HASH_LEN);
         memcpy(&be, record + HASH_LEN, 4);
         b.place = be32toh(be);
+        memcpy(b.leaf, record + HASH_LEN + 4, sizeof b.leaf);
         b.at = i;
         TRY(fn(ctx, &b, f));
     }

@@ -316,7 +316,14 @@ static err_t check_older(struct chain_run *v, struct fault *f)
     if (v->s->number == 0 && !hash_is_zero(&v->s->previous))
         chain_failf(v, CHAIN_CHECK_FORM, ERR_RULE, SNAPSHOT, -1,
                     "is the first one and names another before it");
-    if (v->trusted == NULL && v->o->trust_count && !v->o->quick && !is_trusted(v, &v->s->id))
+    if (v->o->trust_count == 0 || v->o->quick)
+        return OK;
+    if (is_trusted(v, &v->s->id)) { /* as a whole: it is only hashed */
+        struct fault why;
+        chain_snapshot_free(v->trusted);
+        return read_snapshot(v, &v->trusted, SNAPSHOT, &why);
+    }
+    if (v->trusted == NULL)
         return fault_set(f, ERR_MISSING, "none of the snapshots that are trusted is in this export");
     return OK;
 }

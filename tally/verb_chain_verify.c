@@ -134,9 +134,17 @@ err_t verb_chain_verify(struct verb_run *v, int argc, char **argv)
     GO(bundle_election_load(&be, want.board, 1, &v->fault));
     GO(find_chain(v, &want, be, &chain));
     chain_context_init(&ctx, &be->ctx, chain);
-    struct chain_verify_options o = {
-        want.quick, trust,    want.trust.count, anchor, want.anchor.count, want.work, (int)threads,
-        &w,         on_found, on_progress,      &w};
+    struct chain_verify_options o = {.quick = want.quick,
+                                     .trust = trust,
+                                     .trust_count = want.trust.count,
+                                     .anchor = anchor,
+                                     .anchor_count = want.anchor.count,
+                                     .work = want.work,
+                                     .threads = (int)threads,
+                                     .ctx = &w,
+                                     .found = on_found,
+                                     .progress = on_progress,
+                                     .progress_ctx = &w};
     e = chain_verify(&r, &ctx, want.rest.item[0], &o, &v->fault);
     progress_end(&w.progress);
     if (e == OK) {

@@ -1228,6 +1228,12 @@ static void test_trusted(void **state)
     assert_int_equal(x.r->proved, POOL - 13);
     assert_int_equal(chain_report_counts(x.r), 0);
     done(&x);
+    /* the snapshot itself: nothing is proved, everything is hashed */
+    verify(&x, (struct chain_verify_options){.trust = &mk.made->id, .trust_count = 1});
+    expect(&x, "", "");
+    assert_int_equal(x.r->trusted, POOL);
+    assert_int_equal(chain_report_counts(x.r), 0);
+    done(&x);
     hash_t nobody = {{1}};
     verify_as(&x, &bench.home, (struct chain_verify_options){.trust = &nobody, .trust_count = 1});
     assert_int_equal(x.err, ERR_MISSING);
@@ -1260,6 +1266,7 @@ static void test_trusted(void **state)
 struct spooled {
     size_t count;
     uint64_t e2, w1;
+    struct chain_spooled ballot[2 * POOL];
 };
 
 static err_t on_spooled(void *ctx, const struct chain_spooled *b, struct fault *f)
@@ -1267,7 +1274,7 @@ static err_t on_spooled(void *ctx, const struct chain_spooled *b, struct fault *
     struct spooled *s = ctx;
     (void)f;
     assert_int_equal(b->at, s->count);
-    s->count++;
+    s->ballot[s->count++] = *b;
     s->e2 += b->place == bench.x->e2;
     s->w1 += b->place == bench.x->w1;
     return OK;
@@ -1312,6 +1319,53 @@ static void test_resume(void **state)
     verify(&x, (struct chain_verify_options){.work = fixture_path(bench.x, work)});
     expect(&x, "", "");
     assert_int_equal(x.r->known, 0);
+    done(&x);
+    chain_maker_free(&mk);
+}
+
+/* --- single ballots --- */
+
+static void test_find(void **state)
+{
+    (void)state;
+    struct chain_maker mk;
+    struct found x;
+    struct spooled s = {0};
+    struct fault f;
+    struct chain_sums *sums, *want;
+    struct chain_spooled pick[8];
+    static const size_t at[] = {0, 5, 6, 27, 28, 43, 44, 55};
+    write_good(&mk);
+    verify(&x, (struct chain_verify_options){.ballot = on_spooled, .ballot_ctx = &s});
+    expect(&x, "", "");
+    assert_int_equal(s.count, POOL);
+    assert_err(chain_sums_new(&sums, &bench.home), OK);
+    assert_err(chain_find_ballots(sums, &bench.home, dir(), x.r->snapshot, NULL, 0, &f), OK);
+    assert_int_equal(chain_sums_ballots(sums), 0);
+    assert_err(chain_find_ballots(sums, &bench.home, dir(), x.r->snapshot, s.ballot, s.count, &f), OK);
+    assert_true(chain_sums_equal_var(sums, x.r->snapshot->sums, &bench.home, NULL));
+    chain_sums_free(sums);
+
+    assert_err(chain_sums_new(&sums, &bench.home), OK);
+    assert_err(chain_sums_new(&want, &bench.home), OK);
+    for (size_t i = 0; i < 8; i++) {
+        pick[i] = s.ballot[at[i]];
+        for (size_t k = 0; k < POOL; k++)
+            if (hash_cmp(&bench.info[k].id, &pick[i].id) == 0) {
+                struct ballot *b = fixture_parse(bench.x, &bench.pool[k]);
+                assert_err(chain_sums_add_ballot_var(want, &bench.home, b), OK);
+                ballot_free(b);
+            }
+    }
+    assert_err(chain_find_ballots(sums, &bench.home, dir(), x.r->snapshot, pick, 8, &f), OK);
+    assert_true(chain_sums_equal_var(sums, want, &bench.home, NULL));
+    pick[6].leaf[3] ^= 1;
+    assert_err(chain_find_ballots(sums, &bench.home, dir(), x.r->snapshot, pick, 8, &f), ERR_HASH);
+    pick[6].leaf[3] ^= 1;
+    pick[7].at = POOL;
+    assert_err(chain_find_ballots(sums, &bench.home, dir(), x.r->snapshot, pick, 8, &f), ERR_MISSING);
+    chain_sums_free(sums);
+    chain_sums_free(want);
     done(&x);
     chain_maker_free(&mk);
 }
@@ -1370,6 +1424,7 @@ int main(void)
         cmocka_unit_test(test_older),
         cmocka_unit_test(test_trusted),
         cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_find),
         cmocka_unit_test(test_bomb),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
