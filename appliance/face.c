@@ -195,14 +195,10 @@ static err_t show_checks(struct face *face, const struct selftest *st, struct fa
 /* No network, and a machine that calculates right; nothing else is done on one that fails. */
 static err_t start_checks(struct face *face, struct fault *f)
 {
-    if (!face->rehearsal) {
-        err_t e = netcheck(NULL, f);
-        if (e != OK) {
-            struct fault why = *f;
-            TRY(ui_show_fault(face->ui, &why, f));
-            *f = why;
-            return e;
-        }
+    if (face->network.err != OK) {
+        TRY(ui_show_fault(face->ui, &face->network, f));
+        *f = face->network;
+        return f->err;
     }
     struct selftest *st = malloc(sizeof *st);
     if (st == NULL)
@@ -296,6 +292,9 @@ err_t appliance_run(const struct appliance_options *o, struct fault *f)
     err_t e = take_options(face, o, f);
     if (e != OK)
         goto out;
+    /* asked now, because the kernel tells of interfaces over a socket; refused on a screen */
+    if (!face->rehearsal)
+        face->network.err = netcheck(NULL, &face->network);
     GO(face_confine(face, o, f));
     struct ui_config config = {
         .mode = o->lines ? UI_LINES : UI_AUTO, .language = face->language, .rehearsal = face->rehearsal};

@@ -23,6 +23,7 @@ struct face {
     enum language language;
     /* what the self-test at the start said; err OK: all passed */
     struct fault selftest;
+    struct fault network; /* err not OK: a network interface is up, and this is no rehearsal */
     /* paths that were chosen on one screen and are proposed on the next */
     char exports[4096], work[4096], plan[4096], bundle[4096], media[4096];
     char name[TEXT_TITLE_MAX + 1], organisation[TEXT_TITLE_MAX + 1]; /* typed for enrolling */

@@ -8,11 +8,13 @@ export DEMO=$OUT/tests/screens/demo
 CAPTURE_QR=$OUT/tests/screens/capture_qr
 verbose=0
 if [ "${1-}" = -v ]; then verbose=1; shift; fi
-[ $# -gt 0 ] || set -- tests/screens/*/*.scr
+whole=0
+[ $# -gt 0 ] || { set -- tests/screens/*/*.scr; whole=1; }
 command -v tmux >/dev/null || { echo "skipped: tmux is not installed"; echo "0 passed, 0 failed"; exit 0; }
 socket=conclave-screens-$$ starts=0
 work=$(mktemp -d)
 passed=0 failed=0
+seen=${SCREENS_SEEN:-$work/seen} # "80x24<tab>first line" of every screen that a step waited for
 export TMP=$work/tmp
 t() { tmux -L "$socket" "$@" 2>/dev/null; }
 trap 't kill-server; rm -rf "$work"' EXIT
@@ -33,6 +35,7 @@ until_ok() {
         sleep 0.05
     done
 }
+note() { printf '%s\t%s\n' "$now" "$(screen | head -1)" >>"$seen"; }
 sees() { screen | grep -qF -- "$1"; }
 sees_not() { ! sees "$1"; }
 ended() { [ -s "$work/status" ]; }
@@ -69,6 +72,7 @@ shows_code_like() { codes && grep -qE -- "$1" "$work/codes"; }
 start() { # command as in a shell
     local environment=$1
     shift
+    now=${width}x$height
     rm -f "$work"/{status,before,after,pid}
     cat >"$work/play" <<PLAY
 stty -g >$work/before
@@ -112,9 +116,9 @@ step() { # word rest
         start) start "$environment" "$rest" ;;
         keys) eval "t send-keys -t s $rest" ;;
         type) t send-keys -t s -l -- "$rest" ;;
-        wait) until_ok sees "$rest" || fail "not on the screen: $rest" ;;
+        wait) if until_ok sees "$rest"; then note; else fail "not on the screen: $rest"; fi ;;
         gone) until_ok sees_not "$rest" || fail "still on the screen: $rest" ;;
-        resize) t resize-window -t s -x "${rest%x*}" -y "${rest#*x}" ;;
+        resize) now=$rest; t resize-window -t s -x "${rest%x*}" -y "${rest#*x}" ;;
         signal) kill -s "$rest" "$(cat "$work/pid")" || fail "no process" ;;
         qr) until_ok shows_code "$rest" || fail "no QR code with: $rest, but: $(cat "$work/codes")" ;;
         qr-like) until_ok shows_code_like "$rest" || fail "no QR code like: $rest, but: $(cat "$work/codes")" ;;
@@ -142,7 +146,9 @@ play() {
                     printf '%s\n' "${l#|}" >>"$work/expect"
                 done
                 number=$((number + 1))
-                if ! until_ok matches; then
+                if until_ok matches; then
+                    note
+                else
                     fail "the screen is not as expected:"
                     sed 's/^/    >/' "$work/expect"
                 fi
@@ -166,5 +172,8 @@ for script in "$@"; do
         failed=$((failed + 1))
     fi
 done
+if [ $whole = 1 ] && [ $failed = 0 ] && ! bash tests/screens/coverage.sh "$seen"; then
+    failed=$((failed + 1))
+fi
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]
