@@ -11,6 +11,8 @@ struct ballot_maker {
     const struct election_context *ctx;
     struct group *g;
     struct elgamal_key *key;
+    void *secret_work; /* secret_alloc: what making one ballot needs; wiped after each */
+    size_t secret_work_len;
 };
 
 /* An empty ballot of this shape; freed with ballot_free. */

@@ -43,11 +43,15 @@ void ballot_maker_free(struct ballot_maker *mk)
     if (!mk)
         return;
     elgamal_key_free(mk->key);
+    secret_free(mk->secret_work);
     group_free(mk->g);
     free(mk);
 }
 
-static err_t work_new(struct work **out, const struct ballot *b, const uint8_t *secret_seed)
+/* The maker's work memory, larger if this ballot needs it. Locking memory costs more than a proof: it is
+ * kept. */
+static err_t work_take(struct work **out, struct ballot_maker *mk, const struct ballot *b,
+                       const uint8_t *secret_seed)
 {
     size_t n = 0, votes = b->vote_count;
     for (size_t i = 0; i < votes; i++)
@@ -55,8 +59,15 @@ static err_t work_new(struct work **out, const struct ballot *b, const uint8_t *
     struct work *w;
     size_t len = sizeof *w + n * sizeof *w->r + (n + votes) * sizeof *w->zero_one + votes * sizeof *w->exact +
                  n * sizeof *w->v;
-    TRY(secret_alloc((void **)&w,
-                     (len + 15) & ~(size_t)15)); /* guarded memory ends at a page: keep it aligned */
+    len = (len + 15) & ~(size_t)15; /* guarded memory ends at a page: keep it aligned */
+    *out = NULL;
+    if (len > mk->secret_work_len) {
+        secret_free(mk->secret_work);
+        mk->secret_work_len = 0;
+        TRY(secret_alloc(&mk->secret_work, len));
+        mk->secret_work_len = len;
+    }
+    w = mk->secret_work;
     w->cipher_count = n;
     w->v = (uint32_t *)(w + 1);
     w->r = (scalar_t *)(w->v + n);
@@ -91,7 +102,9 @@ static err_t derive(struct work *w, scalar_t *out, const struct election_context
         e = hkdf(w->okm, sizeof w->okm, NULL, 0, w->seed, sizeof w->seed, info.data, info.len);
     if (e == OK)
         scalar_reduce(out, w->okm, sizeof w->okm);
-    if (e == OK && scalar_is_zero(out))
+    int zero = scalar_is_zero(out);
+    secret_declassify(&zero, sizeof zero);
+    if (e == OK && zero)
         e = ERR_BUG;
     cbor_out_free(&info);
     return e;
@@ -129,6 +142,8 @@ static err_t choose(struct work *w, uint32_t *v, const struct contest *c, const 
         }
         unknown |= real & (found ^ 1);
     }
+    secret_declassify(&unknown, sizeof unknown);
+    secret_declassify(&twice, sizeof twice);
     if (unknown)
         return fault_set(f, ERR_UNKNOWN, "contest %s has no such option", c->id);
     if (twice)
@@ -169,33 +184,35 @@ static err_t commit_vote(struct ballot_maker *mk, struct work *w, const struct b
                          size_t first)
 {
     struct ballot_vote *vote = &b->vote[i];
-    struct elgamal sum;
     uint32_t v = 0;
     scalar_set(&w->sum_r, 0);
     for (size_t k = 0; k < vote->cipher_count; k++) {
         size_t at = first + k;
         TRY(derive(w, &w->r[at], mk->ctx, b, "r", vote->contest, k));
-        TRY(elgamal_encrypt(mk->key, &vote->ct[k], w->v[at], &w->r[at]));
-        TRY(zero_one_commit(mk->key, &vote->proof[k], &w->zero_one[at], w->v[at], &w->r[at], &vote->ct[k]));
+        TRY(elgamal_encrypt_later(mk->key, &vote->ct[k], w->v[at], &w->r[at]));
+        TRY(zero_one_commit_later(mk->key, &vote->proof[k], &w->zero_one[at], w->v[at], &w->r[at]));
         scalar_add(&w->sum_r, &w->sum_r, &w->r[at]);
         v += w->v[at];
     }
+    int zero = scalar_is_zero(&w->sum_r); /* the sum would show its votes; never, with random numbers */
+    secret_declassify(&zero, sizeof zero);
+    if (zero)
+        return ERR_BUG;
     if (vote->limit > 1)
-        return exact_commit(mk->key, &vote->sum_exact, &w->exact[i], &w->sum_r);
-    TRY(elgamal_encrypt(mk->key, &sum, v, &w->sum_r));
-    return zero_one_commit(mk->key, &vote->sum_zero_one, &w->zero_one[w->cipher_count + i], v, &w->sum_r,
-                           &sum);
+        return exact_commit_later(mk->key, &vote->sum_exact, &w->exact[i], &w->sum_r);
+    return zero_one_commit_later(mk->key, &vote->sum_zero_one, &w->zero_one[w->cipher_count + i], v,
+                                 &w->sum_r);
 }
 
 static void respond_vote(struct work *w, const struct ballot *b, size_t i, size_t first)
 {
     struct ballot_vote *vote = &b->vote[i];
     for (size_t k = 0; k < vote->cipher_count; k++)
-        zero_one_respond(&vote->proof[k], &w->zero_one[first + k], &b->c);
+        zero_one_respond_more(&vote->proof[k], &w->zero_one[first + k], &b->c);
     if (vote->limit > 1)
         exact_respond(&vote->sum_exact, &w->exact[i], &b->c);
     else
-        zero_one_respond(&vote->sum_zero_one, &w->zero_one[w->cipher_count + i], &b->c);
+        zero_one_respond_more(&vote->sum_zero_one, &w->zero_one[w->cipher_count + i], &b->c);
 }
 
 /* The nonce of the id proof: bound to all that the ballot says up to then. */
@@ -206,18 +223,20 @@ static err_t id_commit(struct ballot_maker *mk, struct work *w, struct ballot *b
     TRY(ballot_challenge(mk->ctx, b));
     hash_one(&statement, b->c.b, sizeof b->c.b);
     TRY(nonce_make(&w->nonce, w->sk.b, sizeof w->sk.b, w->fresh, &statement));
-    return point_mul_base(mk->g, &b->id_commitment, &w->nonce);
+    TRY(elgamal_mul_later(mk->key, &b->id_commitment, &w->nonce));
+    return elgamal_run(mk->key);
 }
 
 static err_t fill(struct ballot_maker *mk, struct work *w, struct ballot *b)
 {
     size_t first = 0;
     TRY(derive(w, &w->sk, mk->ctx, b, "id", 0, 0));
-    TRY(point_mul_base(mk->g, &b->pk, &w->sk));
+    TRY(elgamal_mul_later(mk->key, &b->pk, &w->sk));
     for (size_t i = 0; i < b->vote_count; i++) {
         TRY(commit_vote(mk, w, b, i, first));
         first += b->vote[i].cipher_count;
     }
+    TRY(elgamal_run(mk->key));
     TRY(id_commit(mk, w, b));
     TRY(ballot_challenge(mk->ctx, b));
     first = 0;
@@ -265,14 +284,16 @@ err_t ballot_make(struct ballot_maker *mk, struct cbor_out *out, struct ballot_i
     TRY(find_style(mk->ctx, &style, place, style_id, f));
     e = ballot_alloc(&b, mk->ctx, place, style);
     if (e == OK)
-        e = work_new(&w, b, secret_seed);
+        e = work_take(&w, mk, b, secret_seed);
     if (e != OK) {
         fault_set(f, e, "making a ballot");
         goto out;
     }
     GO(set_choices(w, mk->ctx->m, b, selection, selection_count, f));
     e = fill(mk, w, b);
-    if (e == OK)
+    if (e != OK)
+        elgamal_drop(mk->key);
+    else
         ballot_put(&bytes, mk->ctx, b);
     if (e == OK)
         e = bytes.err;
@@ -290,7 +311,8 @@ err_t ballot_make(struct ballot_maker *mk, struct cbor_out *out, struct ballot_i
 out:
     cbor_out_free(&bytes);
     ballot_free(b);
-    secret_free(w);
+    if (w != NULL)
+        secret_wipe(w, mk->secret_work_len);
     secret_burn_stack();
     return e;
 }

@@ -121,13 +121,14 @@ static err_t fill(struct ballot_maker *mk, struct count_work *w, struct count *c
             struct count_bit *b = &c->bit[i * c->bits + j];
             uint32_t v = (uint32_t)(value[i] >> j) & 1;
             scalar_random(&w->r);
-            TRY(elgamal_encrypt(mk->key, &b->ct, v, &w->r));
-            TRY(zero_one_commit(mk->key, &b->proof, &w->state[i * c->bits + j], v, &w->r, &b->ct));
+            TRY(elgamal_encrypt_later(mk->key, &b->ct, v, &w->r));
+            TRY(zero_one_commit_later(mk->key, &b->proof, &w->state[i * c->bits + j], v, &w->r));
         }
     }
+    TRY(elgamal_run(mk->key));
     TRY(count_challenge(mk->ctx, c));
     for (size_t i = 0; i < c->option_count * c->bits; i++)
-        zero_one_respond(&c->bit[i].proof, &w->state[i], &c->c);
+        zero_one_respond_more(&c->bit[i].proof, &w->state[i], &c->c);
     return OK;
 }
 
@@ -169,8 +170,11 @@ err_t count_make(struct ballot_maker *mk, struct cbor_out *out, uint32_t place, 
         c->ballots = ballots;
         e = secret_alloc((void **)&w, sizeof *w + option_count * c->bits * sizeof w->state[0]);
     }
-    if (e == OK)
+    if (e == OK) {
         e = fill(mk, w, c, value);
+        if (e != OK)
+            elgamal_drop(mk->key);
+    }
     if (e == OK)
         count_put(&bytes, mk->ctx, c);
     if (e == OK)

@@ -8,6 +8,11 @@
 
 err_t elgamal_key_new(struct elgamal_key **out, struct group *g, const point_t *Y)
 {
+    return elgamal_key_new_on(p256_path_best(), out, g, Y);
+}
+
+err_t elgamal_key_new_on(enum p256_path path, struct elgamal_key **out, struct group *g, const point_t *Y)
+{
     *out = NULL;
     err_t e;
     void *secret;
@@ -17,9 +22,7 @@ err_t elgamal_key_new(struct elgamal_key **out, struct group *g, const point_t *
     k->g = g;
     GO(secret_alloc(&secret, sizeof *k->secret));
     k->secret = secret;
-    GO(point_uncompress(g, k->generator, &group_generator));
-    GO(fixed_new(&k->base, &group_generator));
-    GO(fixed_new(&k->key, Y));
+    GO(fixed_new_on(path, &k->fixed, g, Y));
     *out = k;
     k = NULL;
 out:
@@ -31,62 +34,80 @@ void elgamal_key_free(struct elgamal_key *k)
 {
     if (k == NULL)
         return;
-    fixed_free(k->key);
-    fixed_free(k->base);
+    fixed_free(k->fixed);
     secret_free(k->secret);
     free(k);
 }
 
-err_t elgamal_add(struct elgamal_key *k, uint8_t out[FIXED_RAW_LEN], const uint8_t a[FIXED_RAW_LEN],
-                  const uint8_t b[FIXED_RAW_LEN])
+err_t elgamal_run(struct elgamal_key *k)
 {
-    err_t e = OK;
-    point_t p, q;
-    fixed_compress(&p, a); /* out may be a */
-    fixed_compress(&q, b);
-    if (a[0] == 4 && b[0] == 4 && fixed_add(out, a, b))
-        goto out;
-    memset(out, 0, FIXED_RAW_LEN);
-    GO(point_add(k->g, &p, &p, &q));
-    if (!point_is_identity(&p))
-        GO(point_uncompress(k->g, out, &p));
-out:
-    secret_wipe(&p, sizeof p);
-    secret_wipe(&q, sizeof q);
+    struct elgamal_secret *s = k->secret;
+    uint8_t identity = 0;
+    err_t e = fixed_run(k->fixed, s->job, s->count);
+    for (size_t i = 0; i < s->count && e == OK; i++)
+        identity |= s->job[i].out->b[0] == 0; /* whether there is one at all: never, with random scalars */
+    if (identity) {
+        e = ERR_BUG;
+        for (size_t i = 0; i < s->count; i++)
+            memset(s->job[i].out, 0, sizeof *s->job[i].out);
+    }
+    secret_wipe(s, sizeof *s);
+    secret_burn_stack();
     return e;
 }
 
-/* t = v G, or G for v = 0. One multiplication, left out for 0 and 1. */
-static err_t choice_point(struct elgamal_key *k, uint32_t v)
+void elgamal_drop(struct elgamal_key *k)
 {
-    struct elgamal_scratch *s = k->secret;
-    scalar_set(&s->k, v);
-    if (v > 1)
-        return fixed_mul(k->base, s->t, &s->k);
-    memcpy(s->t, k->generator, sizeof s->t);
+    for (size_t i = 0; i < k->secret->count; i++)
+        memset(k->secret->job[i].out, 0, sizeof *k->secret->job[i].out);
+    secret_wipe(k->secret, sizeof *k->secret);
+}
+
+err_t elgamal_room(struct elgamal_key *k, struct fixed_job **out, size_t count)
+{
+    *out = NULL;
+    if (k->secret->count + count > FIXED_JOBS)
+        TRY(elgamal_run(k));
+    *out = &k->secret->job[k->secret->count];
+    k->secret->count += count;
+    return OK;
+}
+
+err_t elgamal_mul_later(struct elgamal_key *k, point_t *out, const scalar_t *s)
+{
+    struct fixed_job *job;
+    memset(out, 0, sizeof *out);
+    TRY(elgamal_room(k, &job, 1));
+    *job = (struct fixed_job){.g = *s, .use_g = 1, .out = out};
+    return OK;
+}
+
+err_t elgamal_encrypt_later(struct elgamal_key *k, struct elgamal *out, uint32_t v, const scalar_t *r)
+{
+    struct fixed_job *job;
+    memset(out, 0, sizeof *out);
+    TRY(elgamal_room(k, &job, 2));
+    job[0] = (struct fixed_job){.g = *r, .use_g = 1, .out = &out->A};
+    job[1] = (struct fixed_job){.y = *r, .use_y = 1, .out = &out->B};
+    int is_large = v > 1; /* a count, not a vote: that may show */
+    secret_declassify(&is_large, sizeof is_large);
+    if (is_large) {
+        job[1].use_g = 1;
+        scalar_set(&job[1].g, v);
+    } else {
+        job[1].use_plus = 1;
+        job[1].plus = (uint8_t)v;
+    }
     return OK;
 }
 
 err_t elgamal_encrypt(struct elgamal_key *k, struct elgamal *out, uint32_t v, const scalar_t *r)
 {
-    err_t e;
-    struct elgamal_scratch *s = k->secret;
-    memset(out, 0, sizeof *out);
-    GO(fixed_mul(k->base, s->x, r));
-    GO(fixed_mul(k->key, s->y, r));
-    GO(choice_point(k, v));
-    /* v = 0 takes r Y after the addition was made all the same. */
-    GO(elgamal_add(k, s->t, s->t, s->y));
-    uint8_t zero = (uint8_t)(((uint64_t)v - 1) >> 63);
-    elgamal_select(s->t, s->t, s->y, FIXED_RAW_LEN, (uint8_t)(0 - zero));
-    fixed_compress(&out->A, s->x);
-    fixed_compress(&out->B, s->t);
-    if (point_is_identity(&out->A) || point_is_identity(&out->B))
-        e = ERR_BUG; /* r = 0, or r chosen to cancel v */
-out:
+    err_t e = elgamal_encrypt_later(k, out, v, r);
+    if (e == OK)
+        e = elgamal_run(k); /* ERR_BUG: r = 0, or r chosen to cancel v */
     if (e != OK)
         memset(out, 0, sizeof *out);
-    secret_wipe(s, sizeof *s);
     secret_burn_stack();
     return e;
 }

@@ -12,7 +12,7 @@
 #define CEREMONY_MATH_ELGAMAL_H
 
 #include "ceremony/math/group.h"
-#include "ceremony/math/p256_var.h"
+#include "ceremony/math/p256_path.h"
 
 struct elgamal {
     point_t A, B;
@@ -31,6 +31,9 @@ struct exact {
 /* Fixed-base table for the joint key, for those who encrypt many times. Constant-time use. */
 struct elgamal_key;
 MUST err_t elgamal_key_new(struct elgamal_key **out, struct group *g, const point_t *Y);
+/* On a path that is named (p256_path.h), for tests and figures. ERR_BUG if the processor has it not. */
+MUST err_t elgamal_key_new_on(enum p256_path path, struct elgamal_key **out, struct group *g,
+                              const point_t *Y);
 void elgamal_key_free(struct elgamal_key *k);
 
 /* v: 0..2^32-1; r: secret. Constant time, but time tells v > 1 from v <= 1 (ballots know 0 and 1 only).
@@ -56,6 +59,22 @@ struct exact_state {
 MUST err_t exact_commit(struct elgamal_key *k, struct exact *out, struct exact_state *state,
                         const scalar_t *r);
 void exact_respond(struct exact *out, struct exact_state *state, const scalar_t *c);
+
+/* The same for many, several times faster: _later only notes what is to be computed, elgamal_run computes all
+ * of it (and a full queue by itself). Outputs and commitments are there after elgamal_run; what is pointed to
+ * stays until then. Every noted scalar is in the key's secret memory, and wiped by the run. elgamal_run:
+ * ERR_BUG if any result is the identity (r = 0, or r chosen to cancel v); after an error everything noted
+ * since the last run is zeroed, and nothing of the ballot may be used; elgamal_drop forgets what was noted,
+ * zeroing its outputs. zero_one_respond_more leaves burning the stack to the caller. */
+MUST err_t elgamal_encrypt_later(struct elgamal_key *k, struct elgamal *out, uint32_t v, const scalar_t *r);
+MUST err_t elgamal_mul_later(struct elgamal_key *k, point_t *out, const scalar_t *s); /* s G */
+MUST err_t zero_one_commit_later(struct elgamal_key *k, struct zero_one *out, struct zero_one_state *state,
+                                 uint32_t v, const scalar_t *r);
+MUST err_t exact_commit_later(struct elgamal_key *k, struct exact *out, struct exact_state *state,
+                              const scalar_t *r);
+MUST err_t elgamal_run(struct elgamal_key *k);
+void elgamal_drop(struct elgamal_key *k);
+void zero_one_respond_more(struct zero_one *out, struct zero_one_state *state, const scalar_t *c);
 
 /* Verifier, one proof at a time: every equation exactly, on OpenSSL, which makes it a second opinion on
  * what a batch says. ERR_PROOF, ERR_POINT (also for the identity), ERR_SCALAR. */

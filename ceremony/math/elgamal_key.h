@@ -5,18 +5,17 @@
 #include "ceremony/math/elgamal.h"
 #include "ceremony/math/fixed.h"
 
-/* Intermediate values of one operation, wiped at its end. */
-struct elgamal_scratch {
-    scalar_t k, c, z, u;
-    uint8_t x[FIXED_RAW_LEN], y[FIXED_RAW_LEN], t[FIXED_RAW_LEN];
-    point_t real_a, real_b, fake_a, fake_b;
+/* What is to be computed, and intermediate values; wiped by elgamal_run. */
+struct elgamal_secret {
+    struct fixed_job job[FIXED_JOBS];
+    size_t count;
+    scalar_t k, u;
 };
 
 struct elgamal_key {
     struct group *g; /* borrowed */
-    struct fixed_base *base, *key;
-    struct elgamal_scratch *secret; /* secret_alloc */
-    uint8_t generator[FIXED_RAW_LEN];
+    struct fixed *fixed;
+    struct elgamal_secret *secret; /* secret_alloc */
 };
 
 /* mask: all ones takes b, zero takes a; out may be either */
@@ -24,13 +23,12 @@ static inline void elgamal_select(void *out, const void *a, const void *b, size_
 {
     uint8_t *o = out;
     const uint8_t *p = a, *q = b;
+    __asm__("" : "+r"(mask)); /* or a compiler might branch on it */
     for (size_t i = 0; i < len; i++)
         o[i] = (uint8_t)((p[i] & ~mask) | (q[i] & mask));
 }
 
-/* out = a + b; out may be an input. Constant time but for a = b, a = -b and the identity, which random
- * scalars do not meet. */
-MUST err_t elgamal_add(struct elgamal_key *k, uint8_t out[FIXED_RAW_LEN], const uint8_t a[FIXED_RAW_LEN],
-                       const uint8_t b[FIXED_RAW_LEN]);
+/* Room for count more jobs, after a run if there is none; the first of them, zeroed. */
+MUST err_t elgamal_room(struct elgamal_key *k, struct fixed_job **out, size_t count);
 
 #endif

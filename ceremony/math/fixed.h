@@ -1,31 +1,41 @@
-/* Multiples of one fixed point by secret scalars, constant time, many times: the joint key Y and the
- * generator, for who encrypts ballots.
+/* Multiples of two fixed points, the generator G and a key Y, by secret scalars, constant time and many at
+ * once: for who encrypts ballots (elgamal.h), and for nobody else.
  *
- * OpenSSL's nistz256 keeps a table for the generator of a group object and reads it in full for every
- * window; here each base is the generator of a group object of its own. Points go in and out as 04|x|y,
- * or 65 zero bytes for the identity. For one thread at a time. */
+ * Each base has a table of FIXED_ROWS times FIXED_ENTRIES points; a multiple is a sum of one entry of every
+ * row, with a sign. Every row is read whole, whatever the digit; digits 0 and the first addition take the
+ * same steps as others. Where the processor has AVX-512 IFMA, eight multiples are computed side by side. No
+ * result is normalised alone: one inversion for a run.
+ *
+ * What time tells: nothing of the scalars, but if a part of a sum is the identity or two parts are equal or
+ * opposite, which random scalars do not meet: such a job goes through group.h. Tables are public. */
 #ifndef CEREMONY_MATH_FIXED_H
 #define CEREMONY_MATH_FIXED_H
 
-#include "ceremony/math/group.h"
+#include "ceremony/math/p256_path.h"
 
-#define FIXED_RAW_LEN 65
+#define FIXED_ROWS 43 /* digits of 6 bits, of a scalar below 2^255 and its sign */
+#define FIXED_ENTRIES 32
+#define FIXED_JOBS 48 /* in one run */
 
-struct fixed_base;
+/* out = g G + y Y + plus G, compressed; 33 zero bytes if that is the identity. Scalars below q. What is used
+ * is public; numbers, plus and swap (0 or 1) are secret, and jobs live in secret memory. */
+struct fixed_job {
+    scalar_t g, y;
+    uint8_t use_g, use_y, use_plus, use_swap;
+    uint8_t plus, swap; /* swap: what this job and the next one give change places */
+    point_t *out;
+};
 
-/* base: a checked point, not the identity. ERR_POINT, ERR_MEMORY. Freed with fixed_free. */
-MUST err_t fixed_new(struct fixed_base **out, const point_t *base);
-void fixed_free(struct fixed_base *f);
+struct fixed;
 
-/* out = k base. Time tells only whether the result is the identity. ERR_MEMORY; out zeroed then. */
-MUST err_t fixed_mul(struct fixed_base *f, uint8_t out[FIXED_RAW_LEN], const scalar_t *k);
+/* g is borrowed; key: a checked point, not the identity. For one thread. ERR_POINT, ERR_MEMORY, ERR_LOCK; on_
+ * with a path that the processor has not: ERR_BUG. Freed with fixed_free. */
+MUST err_t fixed_new(struct fixed **out, struct group *g, const point_t *key);
+MUST err_t fixed_new_on(enum p256_path path, struct fixed **out, struct group *g, const point_t *key);
+void fixed_free(struct fixed *f);
 
-/* out = a + b for points that are not the identity, time independent of them. Returns 0 when
- * a = b or a = -b, where this formula gives nothing (out is zeroed); else 1. out may be an input. */
-MUST int fixed_add(uint8_t out[FIXED_RAW_LEN], const uint8_t a[FIXED_RAW_LEN],
-                   const uint8_t b[FIXED_RAW_LEN]);
-
-/* SEC 1: from the uncompressed to the compressed form. */
-void fixed_compress(point_t *out, const uint8_t raw[FIXED_RAW_LEN]);
+/* Computes count jobs, at most FIXED_JOBS. Intermediate values are wiped, but those on the stack, which the
+ * caller burns. ERR_BUG, ERR_MEMORY; all outputs are zeroed then. */
+MUST err_t fixed_run(struct fixed *f, const struct fixed_job *job, size_t count);
 
 #endif

@@ -176,11 +176,19 @@ void scalar_reduce(scalar_t *out, const uint8_t *in, size_t len)
     secret_wipe(scratch, sizeof scratch);
 }
 
+/* Not in 1 .. q - 1: one in 2^32, and then forgotten, so that it may show. */
+static int scalar_is_bad(const scalar_t *s)
+{
+    int bad = (scalar_check(s) != OK) | scalar_is_zero(s);
+    secret_declassify(&bad, sizeof bad);
+    return bad;
+}
+
 void scalar_random(scalar_t *out)
 {
     do
         random_bytes(out->b, SCALAR_LEN);
-    while (scalar_check(out) != OK || scalar_is_zero(out));
+    while (scalar_is_bad(out));
 }
 
 /* --- points: reading and writing --- */

@@ -19,7 +19,9 @@ err_t nonce_make(scalar_t *out, const void *secret, size_t secret_len, const uin
     GO(secret_alloc(&wide, NONCE_WIDE_LEN));
     GO(hkdf(wide, NONCE_WIDE_LEN, fresh, 32, secret, secret_len, info.data, info.len));
     scalar_reduce(out, wide, NONCE_WIDE_LEN);
-    if (scalar_is_zero(out))
+    int zero = scalar_is_zero(out);
+    secret_declassify(&zero, sizeof zero);
+    if (zero)
         e = ERR_BUG;
 out:
     if (e != OK)

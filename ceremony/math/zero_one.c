@@ -8,70 +8,73 @@
 
 /* --- prover --- */
 
-/* With c and z of the false branch drawn at random, its commitments need only the two fixed bases:
- *   z G - c A = u G,   z Y - c (B - (1 - v) G) = u Y + (1 - 2v) c G,   u = z - c r. */
-static err_t commit_false(struct elgamal_key *k, uint8_t mask, const scalar_t *r)
+/* Three random scalars out of one draw; scalar_random would ask the system three times. */
+static void draw(scalar_t *a, scalar_t *b, scalar_t *c)
 {
-    struct elgamal_scratch *s = k->secret;
-    scalar_random(&s->c);
-    scalar_random(&s->z);
-    scalar_mul(&s->u, &s->c, r);
-    scalar_sub(&s->u, &s->z, &s->u);
-    TRY(fixed_mul(k->base, s->x, &s->u));
-    TRY(fixed_mul(k->key, s->y, &s->u));
-    scalar_neg(&s->k, &s->c);
-    elgamal_select(&s->k, &s->c, &s->k, sizeof s->k, mask);
-    TRY(fixed_mul(k->base, s->t, &s->k));
-    TRY(elgamal_add(k, s->y, s->y, s->t));
-    fixed_compress(&s->fake_a, s->x);
-    fixed_compress(&s->fake_b, s->y);
-    return OK;
+    uint8_t bytes[3 * SCALAR_LEN];
+    scalar_t *const to[3] = {a, b, c};
+    random_bytes(bytes, sizeof bytes);
+    for (int i = 0; i < 3; i++) {
+        memcpy(to[i]->b, bytes + i * SCALAR_LEN, SCALAR_LEN);
+        int bad = (scalar_check(to[i]) != OK) | scalar_is_zero(to[i]);
+        secret_declassify(&bad, sizeof bad); /* one in 2^32, and then forgotten */
+        if (bad)
+            scalar_random(to[i]);
+    }
+    secret_wipe(bytes, sizeof bytes);
 }
 
-static err_t commit_true(struct elgamal_key *k, point_t *a, point_t *b, scalar_t *w)
+/* With c and z of the false branch drawn at random, its commitments need only the two fixed bases:
+ *   z G - c A = u G,   z Y - c (B - (1 - v) G) = u Y + (1 - 2v) c G,   u = z - c r. */
+err_t zero_one_commit_later(struct elgamal_key *k, struct zero_one *out, struct zero_one_state *state,
+                            uint32_t v, const scalar_t *r)
 {
-    struct elgamal_scratch *s = k->secret;
-    scalar_random(w);
-    TRY(fixed_mul(k->base, s->x, w));
-    TRY(fixed_mul(k->key, s->y, w));
-    fixed_compress(a, s->x);
-    fixed_compress(b, s->y);
+    struct elgamal_secret *s = k->secret;
+    struct fixed_job *job;
+    memset(out, 0, sizeof *out);
+    memset(state, 0, sizeof *state);
+    int is_bad = v > 1;
+    secret_declassify(&is_bad, sizeof is_bad);
+    if (is_bad)
+        return ERR_BUG;
+    TRY(elgamal_room(k, &job, 4));
+    uint8_t mask = (uint8_t)(0 - v);
+    draw(&state->w, &state->c, &state->z);
+    state->r = *r;
+    scalar_set(&state->v, v);
+    scalar_mul(&s->u, &state->c, r);
+    scalar_sub(&s->u, &state->z, &s->u);
+    scalar_neg(&s->k, &state->c);
+    job[0] = (struct fixed_job){.use_g = 1, .out = &out->a0};
+    job[1] = (struct fixed_job){.use_g = 1, .out = &out->a1};
+    elgamal_select(&job[0].g, &state->w, &s->u, sizeof job->g, mask);
+    elgamal_select(&job[1].g, &s->u, &state->w, sizeof job->g, mask);
+    job[2] =
+        (struct fixed_job){.y = state->w, .use_y = 1, .use_swap = 1, .swap = (uint8_t)v, .out = &out->b0};
+    job[3] = (struct fixed_job){.y = s->u, .use_y = 1, .use_g = 1, .out = &out->b1};
+    elgamal_select(&job[3].g, &state->c, &s->k, sizeof job->g, mask);
     return OK;
 }
 
 err_t zero_one_commit(struct elgamal_key *k, struct zero_one *out, struct zero_one_state *state, uint32_t v,
                       const scalar_t *r, const struct elgamal *ct)
 {
-    err_t e;
-    struct elgamal_scratch *s = k->secret;
-    memset(out, 0, sizeof *out);
-    memset(state, 0, sizeof *state);
-    if (v > 1)
-        return ERR_BUG;
-    if (point_is_identity(&ct->A) || point_is_identity(&ct->B))
-        return ERR_POINT;
-    uint8_t mask = (uint8_t)(0 - v);
-    GO(commit_true(k, &s->real_a, &s->real_b, &state->w));
-    GO(commit_false(k, mask, r));
-    elgamal_select(&out->a0, &s->real_a, &s->fake_a, sizeof out->a0, mask);
-    elgamal_select(&out->b0, &s->real_b, &s->fake_b, sizeof out->b0, mask);
-    elgamal_select(&out->a1, &s->fake_a, &s->real_a, sizeof out->a1, mask);
-    elgamal_select(&out->b1, &s->fake_b, &s->real_b, sizeof out->b1, mask);
-    state->r = *r;
-    scalar_set(&state->v, v);
-    state->c = s->c;
-    state->z = s->z;
-out:
+    int identity = point_is_identity(&ct->A) || point_is_identity(&ct->B);
+    err_t e = zero_one_commit_later(k, out, state, v, r);
+    if (e == OK && identity)
+        e = ERR_POINT;
+    if (e == OK)
+        e = elgamal_run(k);
     if (e != OK) {
+        elgamal_drop(k);
         memset(out, 0, sizeof *out);
         secret_wipe(state, sizeof *state);
     }
-    secret_wipe(s, sizeof *s);
     secret_burn_stack();
     return e;
 }
 
-void zero_one_respond(struct zero_one *out, struct zero_one_state *state, const scalar_t *c)
+void zero_one_respond_more(struct zero_one *out, struct zero_one_state *state, const scalar_t *c)
 {
     uint8_t mask = (uint8_t)(0 - state->v.b[SCALAR_LEN - 1]);
     scalar_t true_c, true_z;
@@ -84,21 +87,37 @@ void zero_one_respond(struct zero_one *out, struct zero_one_state *state, const 
     secret_wipe(&true_c, sizeof true_c);
     secret_wipe(&true_z, sizeof true_z);
     secret_wipe(state, sizeof *state);
+}
+
+void zero_one_respond(struct zero_one *out, struct zero_one_state *state, const scalar_t *c)
+{
+    zero_one_respond_more(out, state, c);
     secret_burn_stack();
+}
+
+err_t exact_commit_later(struct elgamal_key *k, struct exact *out, struct exact_state *state,
+                         const scalar_t *r)
+{
+    struct fixed_job *job;
+    memset(out, 0, sizeof *out);
+    memset(state, 0, sizeof *state);
+    TRY(elgamal_room(k, &job, 2));
+    scalar_random(&state->w);
+    state->r = *r;
+    job[0] = (struct fixed_job){.g = state->w, .use_g = 1, .out = &out->a};
+    job[1] = (struct fixed_job){.y = state->w, .use_y = 1, .out = &out->b};
+    return OK;
 }
 
 err_t exact_commit(struct elgamal_key *k, struct exact *out, struct exact_state *state, const scalar_t *r)
 {
-    memset(out, 0, sizeof *out);
-    memset(state, 0, sizeof *state);
-    err_t e = commit_true(k, &out->a, &out->b, &state->w);
-    if (e == OK) {
-        state->r = *r;
-    } else {
+    err_t e = exact_commit_later(k, out, state, r);
+    if (e == OK)
+        e = elgamal_run(k);
+    if (e != OK) {
         memset(out, 0, sizeof *out);
         secret_wipe(state, sizeof *state);
     }
-    secret_wipe(k->secret, sizeof *k->secret);
     secret_burn_stack();
     return e;
 }
