@@ -75,6 +75,8 @@ struct scan {
     omp_lock_t lock;                   /* around the index */
     size_t stored;                     /* ids since the last commit */
     err_t store_err;                   /* nothing is stored any more: the transaction is gone */
+    size_t dir_count, dir_cap;
+    char **dir; /* chain exports */
     size_t count, next;
     uint64_t bytes;
     err_t err; /* of the system: the run is over */
@@ -372,17 +374,34 @@ out:
     return e;
 }
 
+/* A directory: looked at when the files are done, as it uses all threads for a long time. */
+static err_t note_dir(struct scan *s, const char *name, struct fault *f)
+{
+    if (s->dir_count == s->dir_cap) {
+        size_t cap = s->dir_cap ? 2 * s->dir_cap : 8;
+        char **more = realloc(s->dir, cap * sizeof(char *));
+        if (!more)
+            return fault_set(f, ERR_MEMORY, "reading exports");
+        s->dir = more;
+        s->dir_cap = cap;
+    }
+    s->dir[s->dir_count] = strdup(name);
+    return s->dir[s->dir_count++] ? OK : fault_set(f, ERR_MEMORY, "reading exports");
+}
+
 static err_t add_file(void *ctx, const char *name, struct fault *f)
 {
     struct scan *s = ctx;
-    struct job *j = &s->job[s->count++];
     char path[4096];
-    struct stat st;
+    struct stat st = {0};
+    if (file_path(path, sizeof path, s->run->exports_dir, name) == OK && lstat(path, &st) == 0 &&
+        S_ISDIR(st.st_mode))
+        return note_dir(s, name, f);
+    struct job *j = &s->job[s->count++];
     *j = (struct job){.scan = s, .name = strdup(name), .place = ""};
     if (!j->name)
         return fault_set(f, ERR_MEMORY, "reading exports");
-    if (file_path(path, sizeof path, s->run->exports_dir, name) == OK && lstat(path, &st) == 0)
-        j->size = (uint64_t)st.st_size;
+    j->size = st.st_size > 0 ? (uint64_t)st.st_size : 0;
     s->bytes += j->size;
     return s->count == CHUNK || s->bytes >= CHUNK_BYTES * (uint64_t)s->threads ? do_chunk(s, f) : OK;
 }
@@ -410,6 +429,9 @@ static void scan_free(struct scan *s)
         free_verifiers(s);
     free(s->verifier);
     free_jobs(s);
+    for (size_t i = 0; i < s->dir_count; i++)
+        free(s->dir[i]);
+    free(s->dir);
     ballot_layout_free(s->layout);
     omp_destroy_lock(&s->lock);
     free(s);
@@ -426,6 +448,10 @@ static err_t read_exports(struct agg_run *run, struct fault *f)
         e = file_list(run->exports_dir, add_file, s, f);
     if (e == OK && s->count)
         e = do_chunk(s, f);
+    if (e == OK)
+        free_verifiers(s);
+    for (size_t i = 0; e == OK && i < s->dir_count; i++)
+        e = agg_chain_add(run, s->dir[i], f);
     scan_free(s);
     return e;
 }
@@ -451,6 +477,7 @@ static err_t run_all(struct agg_run *run, const char *work_dir, struct fault *f)
     memset(run->result, 0, sizeof *run->result);
     if (f)
         fault_clear(f);
+    run->work_dir = work_dir;
     GO(file_mkdir(work_dir, f));
     GO(file_mkdir(run->records_dir, f));
     GO(agg_open(&run->ix, run->ctx, work_dir, f));
@@ -461,6 +488,7 @@ static err_t run_all(struct agg_run *run, const char *work_dir, struct fault *f)
 out:
     agg_close(run->ix);
     run->ix = NULL;
+    agg_chain_free(run);
     if (e != OK) {
         memset(run->result, 0, sizeof *run->result);
         if (f && f->err == OK)

@@ -29,6 +29,10 @@
 #include "tally/node.h"
 #include "tally/plan.h"
 
+/* A directory among the exports is the export of a voting chain (tally/chain_verify.h). It counts if every
+ * ballot of it was verified here and its snapshot is complete and final; its places then have the snapshot as
+ * their source. Two snapshots of one chain that both are: neither counts (ERR_CONFLICT). Events name the
+ * chain as place. A verification that is stopped goes on where it was. */
 struct aggregate_options {
     int accept_corrections;   /* all of them; or those listed: */
     const hash_t *correction; /* message ids of corrections that are accepted */
@@ -45,6 +49,7 @@ enum aggregate_kind {
     AGGREGATE_FEW,      /* items: as few ballots are in one of two exports of this place (id, other) only */
     AGGREGATE_MISSING,  /* a lowest-level place without an export */
     AGGREGATE_NODE,     /* the record of a place is done; id: its hash */
+    AGGREGATE_CHAIN,    /* a chain export is being verified: items of total ballots */
 };
 
 struct aggregate_event {
@@ -52,7 +57,7 @@ struct aggregate_event {
     const char *file;  /* name in the exports directory, or "" */
     const char *place; /* identifier, or "" */
     hash_t id, other;
-    uint64_t items;            /* ballots or counts */
+    uint64_t items, total;     /* ballots or counts; of AGGREGATE_CHAIN only */
     const struct fault *fault; /* AGGREGATE_REFUSED */
     uint64_t done;             /* exports looked at so far */
 };

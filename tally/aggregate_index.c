@@ -21,7 +21,7 @@ enum {
     Q_DROPPED,
     Q_REPLACEMENTS,
     Q_EACH_PRESENT,
-    Q_EACH_COPY,
+    Q_EACH_BALLOT,
     Q_FIRST,
     Q_CHANGED,
     Q_COUNT
@@ -50,14 +50,14 @@ static const char *const sql[Q_COUNT] = {
     [Q_REPLACEMENTS] = "SELECT older, newer FROM replaced WHERE place = ?1 ORDER BY number",
     [Q_EACH_PRESENT] = "SELECT " EXPORT_COLUMNS ", p.name FROM present p JOIN exports e ON e.row = p.export "
                        "ORDER BY e.place, e.revision, e.id, p.name",
-    [Q_EACH_COPY] = "SELECT b.id, t.place, t.export FROM ballots b CROSS JOIN taken t ON t.export = b.export "
-                    "ORDER BY b.id, t.place",
+    [Q_EACH_BALLOT] =
+        "SELECT b.id, t.place, t.export FROM ballots b CROSS JOIN taken t ON t.export = b.export",
     [Q_CHANGED] = "SELECT style, count(*) FROM (SELECT id, leaf, style FROM " BALLOTS_OF(
         "?1") " EXCEPT SELECT id, leaf, style FROM " BALLOTS_OF("?2") ") GROUP BY style",
 };
 
-/* ballots is only appended to, and sorted when it is needed: an index over hashes would be written all
- * over. */
+/* ballots is only appended to, and sorted when it is needed (tally/id_sort.h): an index over hashes would be
+ * written all over. */
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value BLOB);"
     "CREATE TABLE IF NOT EXISTS exports(row INTEGER PRIMARY KEY, file BLOB UNIQUE, id BLOB, place INTEGER,"
@@ -348,33 +348,15 @@ err_t agg_replaced(struct agg_index *ix, uint32_t place, size_t number, const ha
     return run_once(ix, Q_REPLACED, f);
 }
 
-struct copy {
-    hash_t id;
-    uint32_t place;
-    int64_t row;
-};
-
-err_t agg_each_copy(struct agg_index *ix, agg_copy_fn *fn, void *ctx, struct fault *f)
+err_t agg_each_ballot(struct agg_index *ix, agg_ballot_fn *fn, void *ctx, struct fault *f)
 {
-    sqlite3_stmt *s = ix->q[Q_EACH_COPY];
-    struct copy last = {.row = 0}, now;
-    int have = 0, shown = 0, rc = SQLITE_DONE;
+    sqlite3_stmt *s = ix->q[Q_EACH_BALLOT];
     err_t e = OK;
+    int rc = SQLITE_DONE;
     while (e == OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
-        column_hash(s, 0, &now.id);
-        now.place = (uint32_t)sqlite3_column_int64(s, 1);
-        now.row = sqlite3_column_int64(s, 2);
-        if (have && hash_cmp(&last.id, &now.id) == 0) {
-            if (!shown)
-                e = fn(ctx, &last.id, last.place, last.row, 1, f);
-            shown = 1;
-            if (e == OK)
-                e = fn(ctx, &now.id, now.place, now.row, 0, f);
-        } else {
-            shown = 0;
-        }
-        last = now;
-        have = 1;
+        hash_t id;
+        column_hash(s, 0, &id);
+        e = fn(ctx, &id, (uint32_t)sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2), f);
     }
     if (e == OK && rc != SQLITE_DONE)
         e = failed(ix, f);

@@ -58,11 +58,9 @@ MUST err_t agg_take(struct agg_index *ix, uint32_t place, int64_t row, const cha
 MUST err_t agg_replaced(struct agg_index *ix, uint32_t place, size_t number, const hash_t *older,
                         const hash_t *newer, struct fault *f);
 
-/* Every ballot id that is in more than one export taken: fn once for each copy, in order of id and place.
- * first: it is the first copy of this id. fn may call agg_drop. */
-typedef err_t agg_copy_fn(void *ctx, const hash_t *id, uint32_t place, int64_t row, int first,
-                          struct fault *f);
-MUST err_t agg_each_copy(struct agg_index *ix, agg_copy_fn *fn, void *ctx, struct fault *f);
+/* Every ballot of the exports taken, in no order that matters. */
+typedef err_t agg_ballot_fn(void *ctx, const hash_t *id, uint32_t place, int64_t row, struct fault *f);
+MUST err_t agg_each_ballot(struct agg_index *ix, agg_ballot_fn *fn, void *ctx, struct fault *f);
 MUST err_t agg_drop(struct agg_index *ix, int64_t row, const hash_t *id, struct fault *f);
 
 /* How many ballots of one export are not in another one, by style: adds to count[style]. */

@@ -114,7 +114,9 @@ static err_t fill_lowest(struct agg_run *run, struct node *n, struct fault *f)
 {
     struct agg_export x;
     char name[256];
-    err_t e = agg_taken(run->ix, &x, n->tallies, name, run->ctx, n->place, f);
+    int from_chain = places_chain(run->ctx->places, n->place) >= 0;
+    err_t e = from_chain ? agg_chain_fill(run, n, f)
+                         : agg_taken(run->ix, &x, n->tallies, name, run->ctx, n->place, f);
     if (e == ERR_MISSING) {
         struct aggregate_event ev = {.kind = AGGREGATE_MISSING, .place = agg_place_id(run, n->place)};
         n->missing = malloc(sizeof *n->missing);
@@ -126,6 +128,8 @@ static err_t fill_lowest(struct agg_run *run, struct node *n, struct fault *f)
         return agg_tell(run, &ev);
     }
     TRY(e);
+    if (from_chain)
+        return OK;
     n->source = malloc(sizeof *n->source);
     if (!n->source)
         return ERR_MEMORY;

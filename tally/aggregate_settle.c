@@ -5,6 +5,8 @@
 
 #include "tally/aggregate_run.h"
 
+#define SORT_MEMORY ((size_t)48 << 20)
+
 struct candidate {
     struct agg_export x;
     char name[256];
@@ -77,7 +79,10 @@ static err_t end_revision(struct settling *s, struct fault *f)
         conflict = conflict || hash_cmp(&s->candidate[i].x.id, &s->candidate[0].x.id) != 0;
     for (size_t i = 0; i < n; i++) {
         const struct candidate *c = &s->candidate[i];
-        if (i && hash_cmp(&c->x.id, &c[-1].x.id) == 0)
+        if (places_chain(s->run->ctx->places, s->place) >= 0)
+            TRY(refuse(s, c, ERR_RULE,
+                       "the ballots of this place come from a voting chain, not from a precinct"));
+        else if (i && hash_cmp(&c->x.id, &c[-1].x.id) == 0)
             TRY(refuse(s, c, ERR_DUPLICATE, "a copy of an export that is here under another name"));
         else if (conflict)
             TRY(refuse(s, c, ERR_CONFLICT, "different exports of this place with the same revision"));
@@ -128,16 +133,48 @@ static err_t next_export(void *ctx, const struct agg_export *x, const char *name
     return OK;
 }
 
-static err_t settle_copy(void *ctx, const hash_t *id, uint32_t place, int64_t row, int first, struct fault *f)
+/* --- ballot ids that are in more than one place --- */
+
+struct copies {
+    struct agg_run *run;
+    struct id_sort *ids;
+};
+
+static err_t add_ballot(void *ctx, const hash_t *id, uint32_t place, int64_t row, struct fault *f)
 {
-    struct agg_run *run = ctx;
+    struct copies *c = ctx;
+    return id_sort_add(c->ids, id, place, (uint64_t)row, f);
+}
+
+/* In order of id and place; no place has an id twice. */
+static err_t settle_copy(void *ctx, const struct id_copy *copy, int first, struct fault *f)
+{
+    struct agg_run *run = ((struct copies *)ctx)->run;
     if (first && run->ctx->m->duplicates == DUPLICATE_FIRST)
         return OK;
     struct aggregate_event ev = {
-        .kind = AGGREGATE_DROPPED, .place = agg_place_id(run, place), .id = *id, .items = 1};
-    TRY(agg_drop(run->ix, row, id, f));
+        .kind = AGGREGATE_DROPPED, .place = agg_place_id(run, copy->source), .id = copy->id, .items = 1};
+    if (copy->position & AGG_CHAIN_BALLOT)
+        TRY(agg_chain_drop(run, &copy->id, copy->source, copy->position & ~AGG_CHAIN_BALLOT, f));
+    else
+        TRY(agg_drop(run->ix, (int64_t)copy->position, &copy->id, f));
     run->result->dropped++;
     return agg_tell(run, &ev);
+}
+
+static err_t settle_copies(struct agg_run *run, struct fault *f)
+{
+    struct copies c = {.run = run};
+    err_t e = id_sort_new(&c.ids, SORT_MEMORY);
+    if (e != OK)
+        return fault_set(f, e, "comparing ballot ids");
+    GO(agg_each_ballot(run->ix, add_ballot, &c, f));
+    GO(agg_chain_ids(run, c.ids, f));
+    GO(id_sort_finish(c.ids, settle_copy, &c, f));
+    GO(agg_chain_dropped(run, f));
+out:
+    id_sort_free(c.ids);
+    return e;
 }
 
 err_t agg_settle(struct agg_run *run, struct fault *f)
@@ -150,7 +187,8 @@ err_t agg_settle(struct agg_run *run, struct fault *f)
     GO(agg_each_present(run->ix, next_export, s, f));
     if (s->have_place)
         GO(end_place(s, f));
-    GO(agg_each_copy(run->ix, settle_copy, run, f));
+    GO(agg_chain_settle(run, f));
+    GO(settle_copies(run, f));
 out:
     free(s->candidate);
     free(s);

@@ -318,11 +318,12 @@ static int no_failure(const struct chain_run *v)
     return 1;
 }
 
-/* Where to go on is kept only as long as everything is good: what is wrong is found again by the next run. */
+/* Where to go on is kept only as long as everything is good and there: what is wrong is found again by the
+ * next run, and what was pruned may be there then. */
 static err_t save(struct full *x, int now, struct fault *f)
 {
     time_t t = time(NULL);
-    if (!no_failure(x->v) || (!now && t - x->saved < SAVE_SECONDS))
+    if (!no_failure(x->v) || x->at.pruned || (!now && t - x->saved < SAVE_SECONDS))
         return OK;
     x->saved = t;
     return chain_keep_save(x->keep, x->v, &x->at, f);

@@ -54,12 +54,16 @@ static void print_event(struct watch *w, const struct aggregate_event *ev)
         if (w->all)
             fprintf(out, "record %s %s\n", ev->place, id);
         break;
+    case AGGREGATE_CHAIN:
+        break;
     }
 }
 
 static err_t on_event(void *ctx, const struct aggregate_event *ev)
 {
     struct watch *w = ctx;
+    if (ev->kind == AGGREGATE_CHAIN && !verb_stopped(w->v))
+        return progress_step(&w->progress, "ballots of a chain", ev->items, ev->total);
     int is_quiet =
         ev->kind == AGGREGATE_VERIFIED || ev->kind == AGGREGATE_KNOWN || ev->kind == AGGREGATE_NODE;
     if (!is_quiet || w->all)
@@ -108,7 +112,8 @@ err_t verb_aggregate(struct verb_run *v, int argc, char **argv)
     int all_corrections = 0, verbose = 0;
     const struct arg options[] = {
         {"board", ARG_TEXT, &board, "DIR", "manifest, jurisdictions and record of the election", 1},
-        {"exports", ARG_TEXT, &exports, "DIR", "precinct exports, any file names", 1},
+        {"exports", ARG_TEXT, &exports, "DIR",
+         "precinct exports, any file names; exports of voting chains, any directories", 1},
         {"work", ARG_TEXT, &work, "DIR", "index of what was verified here", 1},
         {"records", ARG_TEXT, &records, "DIR", "records to write (default WORK/records)", 0},
         {"accept-corrections", ARG_FLAG, &all_corrections, NULL, "take every correction", 0},
@@ -285,7 +290,7 @@ err_t verb_publish(struct verb_run *v, int argc, char **argv)
     const char *work = NULL, *records = NULL, *plan = NULL, *result = NULL;
     const struct arg options[] = {
         {"board", ARG_TEXT, &p.board, "DIR", "the board", 1},
-        {"exports", ARG_TEXT, &p.exports, "DIR", "the precinct exports", 1},
+        {"exports", ARG_TEXT, &p.exports, "DIR", "the exports of precincts and chains", 1},
         {"work", ARG_TEXT, &work, "DIR", "where records, plan and result are", 0},
         {"records", ARG_TEXT, &records, "DIR", "default WORK/records", 0},
         {"plan", ARG_TEXT, &plan, "FILE", "default WORK/plan.cbor", 0},

@@ -262,6 +262,12 @@ void fixture_encode(struct fixture *x, struct cbor_out *out, const struct ballot
 void fixture_forge(struct fixture *x, struct cbor_out *out, uint32_t place, const char *style,
                    const int *value)
 {
+    fixture_forge_key(x, out, place, style, value, 0);
+}
+
+void fixture_forge_key(struct fixture *x, struct cbor_out *out, uint32_t place, const char *style,
+                       const int *value, uint64_t key)
+{
     struct ballot *b;
     struct zero_one_state state[FORGE_MAX], sum_state[8];
     struct exact_state exact[8];
@@ -269,6 +275,8 @@ void fixture_forge(struct fixture *x, struct cbor_out *out, uint32_t place, cons
     size_t at = 0;
     assert_int_equal(ballot_alloc(&b, &x->ctx, place, (uint32_t)manifest_style(x->m, style)), OK);
     scalar_random(&sk);
+    if (key)
+        scalar_set(&sk, key);
     scalar_random(&w);
     assert_int_equal(point_mul_base(x->g, &b->pk, &sk), OK);
     assert_int_equal(point_mul_base(x->g, &b->id_commitment, &w), OK);

@@ -47,6 +47,9 @@ int64_t fixture_decrypt(struct fixture *x, const struct tallies *t, const char *
  * for a key it knows. */
 void fixture_forge(struct fixture *x, struct cbor_out *out, uint32_t place, const char *style,
                    const int *value);
+/* The same under the one-time key of this number: the same ballot id in any place. */
+void fixture_forge_key(struct fixture *x, struct cbor_out *out, uint32_t place, const char *style,
+                       const int *value, uint64_t key);
 /* Bytes of a ballot whose fields were changed. */
 void fixture_encode(struct fixture *x, struct cbor_out *out, const struct ballot *b);
 

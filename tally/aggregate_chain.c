@@ -1,0 +1,364 @@
+/* Exports of voting chains in an aggregation: verified completely, settled, and put into the records of their
+ * places. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ceremony/base/file.h"
+#include "tally/aggregate_run.h"
+
+#define SNAPSHOT "snapshot.cbor"
+
+static const char *chain_id(const struct agg_run *run, uint32_t chain)
+{
+    return run->ctx->m->chain[chain].id;
+}
+
+/* --- verifying --- */
+
+struct watch {
+    struct agg_run *run;
+    const char *name, *id;
+    int has_first;
+    struct fault first;
+};
+
+static void on_found(void *ctx, enum chain_check check, const struct fault *f)
+{
+    struct watch *w = ctx;
+    (void)check;
+    if (!w->has_first)
+        w->first = *f;
+    w->has_first = 1;
+}
+
+static err_t on_progress(void *ctx, const char *what, uint64_t done, uint64_t total)
+{
+    struct watch *w = ctx;
+    struct aggregate_event ev = {
+        .kind = AGGREGATE_CHAIN, .file = w->name, .place = w->id, .items = done, .total = total};
+    (void)what;
+    return agg_tell(w->run, &ev);
+}
+
+/* The same words wherever the directories are. */
+static err_t refuse(struct agg_run *run, const char *name, const char *id, const hash_t *snapshot,
+                    struct fault *f)
+{
+    char inside[sizeof f->file], who[sizeof f->who];
+    memcpy(inside, f->file, sizeof inside);
+    memcpy(who, f->who, sizeof who);
+    f->file[0] = f->who[0] = '\0';
+    if (inside[0] == '\0' || inside[0] == '/' || strlen(name) + 1 + strlen(inside) >= sizeof f->file)
+        fault_file(f, f->err, name);
+    else {
+        memcpy(f->file, name, strlen(name));
+        f->file[strlen(name)] = '/';
+        memcpy(f->file + strlen(name) + 1, inside, strlen(inside) + 1);
+    }
+    fault_who(f, f->err, "%s%s%s", id, id[0] && who[0] ? ", " : "", who);
+    return agg_refuse(run, name, id, snapshot, f);
+}
+
+/* Why an export does not count although nothing in it is wrong. */
+static void why_not(const struct chain_report *r, struct fault *f)
+{
+    fault_clear(f);
+    for (size_t i = 0; i < CHAIN_CHECK_COUNT; i++)
+        if (i != CHAIN_CHECK_ANCHOR && r->check[i].verdict == VERIFY_NOT_CHECKED) {
+            fault_set(f, ERR_UNVERIFIED, "%s: %s", chain_check_id(i), r->check[i].reason);
+            return;
+        }
+    fault_set(f, ERR_EARLY, "voting goes on in this chain: its snapshot is not complete");
+}
+
+static err_t keep(struct agg_run *run, uint32_t chain, const char *name, const char *work,
+                  struct chain_report *r, struct fault *f)
+{
+    if (run->chain_count == run->chain_cap) {
+        size_t cap = run->chain_cap ? 2 * run->chain_cap : 4;
+        struct agg_chain *more = realloc(run->chain, cap * sizeof *more);
+        if (!more)
+            return fault_set(f, ERR_MEMORY, "a chain export");
+        run->chain = more;
+        run->chain_cap = cap;
+    }
+    struct agg_chain *c = &run->chain[run->chain_count];
+    *c = (struct agg_chain){.chain = chain, .name = strdup(name), .work = strdup(work)};
+    if (!c->name || !c->work) {
+        free(c->name);
+        free(c->work);
+        return fault_set(f, ERR_MEMORY, "a chain export");
+    }
+    c->r = r;
+    run->chain_count++;
+    struct aggregate_event ev = {.kind = r->proved ? AGGREGATE_VERIFIED : AGGREGATE_KNOWN,
+                                 .file = c->name,
+                                 .place = chain_id(run, chain),
+                                 .id = r->snapshot->id,
+                                 .items = chain_sums_ballots(r->snapshot->sums)};
+    if (r->proved)
+        run->result->verified++;
+    else
+        run->result->known++;
+    return agg_tell(run, &ev);
+}
+
+/* WORK/chains/HASH OF THE SNAPSHOT'S FILE */
+static err_t work_path(const struct agg_run *run, char out[4096], const char *dir, struct fault *f)
+{
+    char path[4096], name[8 + 2 * HASH_LEN + 1] = "chains/";
+    hash_t h;
+    if (file_path(path, sizeof path, dir, SNAPSHOT) != OK)
+        return fault_set(f, ERR_LIMIT, "the path is too long");
+    TRY(file_hash(&h, path, f));
+    hex_put(name + 7, h.b, HASH_LEN);
+    return file_path(out, 4096, run->work_dir, name) == OK ? OK
+                                                           : fault_set(f, ERR_LIMIT, "the path is too long");
+}
+
+static err_t verify(struct agg_run *run, struct watch *w, uint32_t chain, const char *dir, struct fault *f)
+{
+    char work[4096];
+    struct chain_context ctx;
+    struct chain_report *r = NULL;
+    TRY(work_path(run, work, dir, f));
+    chain_context_init(&ctx, run->ctx, chain);
+    struct chain_verify_options o = {.work = work,
+                                     .threads = run->options->threads,
+                                     .ctx = w,
+                                     .found = on_found,
+                                     .progress = on_progress,
+                                     .progress_ctx = w};
+    TRY(chain_verify(&r, &ctx, dir, &o, f));
+    if (chain_report_counts(r)) {
+        err_t e = keep(run, chain, w->name, work, r, f);
+        if (run->chain_count == 0 || run->chain[run->chain_count - 1].r != r)
+            chain_report_free(r);
+        return e;
+    }
+    if (!w->has_first)
+        why_not(r, &w->first);
+    err_t e = refuse(run, w->name, w->id, r->snapshot ? &r->snapshot->id : NULL, &w->first);
+    chain_report_free(r);
+    return e;
+}
+
+err_t agg_chain_add(struct agg_run *run, const char *name, struct fault *f)
+{
+    struct watch w = {.run = run, .name = name, .id = ""};
+    char dir[4096];
+    struct fault why;
+    uint32_t chain;
+    fault_clear(&why);
+    run->result->files++;
+    if (file_path(dir, sizeof dir, run->exports_dir, name) != OK || strlen(name) >= 256) {
+        fault_set(&why, ERR_LIMIT, "the file name is too long");
+        return refuse(run, name, "", NULL, &why);
+    }
+    err_t e = chain_export_chain(&chain, run->ctx, dir, &why);
+    if (e == ERR_MISSING) {
+        fault_clear(&why);
+        e = fault_set(&why, ERR_FORMAT, "not a regular file, nor the export of a voting chain");
+    }
+    if (e != OK && err_class(e) == CLASS_SYSTEM) {
+        *f = why;
+        return e;
+    }
+    if (e != OK)
+        return refuse(run, name, "", NULL, &why);
+    w.id = chain_id(run, chain);
+    return verify(run, &w, chain, dir, f);
+}
+
+/* --- settling --- */
+
+static int by_chain(const void *a, const void *b)
+{
+    const struct agg_chain *x = a, *y = b;
+    if (x->chain != y->chain)
+        return x->chain < y->chain ? -1 : 1;
+    int c = hash_cmp(&x->r->snapshot->id, &y->r->snapshot->id);
+    return c ? c : strcmp(x->name, y->name);
+}
+
+static err_t refuse_one(struct agg_run *run, struct agg_chain *c, err_t e, const char *why)
+{
+    struct fault f;
+    fault_clear(&f);
+    fault_set(&f, e, "%s", why);
+    return refuse(run, c->name, chain_id(run, c->chain), &c->r->snapshot->id, &f);
+}
+
+err_t agg_chain_settle(struct agg_run *run, struct fault *f)
+{
+    (void)f;
+    if (run->chain_count)
+        qsort(run->chain, run->chain_count, sizeof *run->chain, by_chain);
+    for (size_t i = 0, k; i < run->chain_count; i = k) {
+        int conflict = 0;
+        for (k = i + 1; k < run->chain_count && run->chain[k].chain == run->chain[i].chain; k++)
+            conflict |= hash_cmp(&run->chain[k].r->snapshot->id, &run->chain[i].r->snapshot->id) != 0;
+        for (size_t j = i; j < k; j++) {
+            struct agg_chain *c = &run->chain[j];
+            if (j > i && hash_cmp(&c->r->snapshot->id, &c[-1].r->snapshot->id) == 0)
+                TRY(refuse_one(run, c, ERR_DUPLICATE, "a copy of an export that is here under another name"));
+            else if (conflict)
+                TRY(refuse_one(run, c, ERR_CONFLICT,
+                               "different snapshots of this chain, all of them final and complete"));
+            else
+                c->is_taken = 1;
+        }
+    }
+    return OK;
+}
+
+static struct agg_chain *taken(const struct agg_run *run, int chain)
+{
+    for (size_t i = 0; i < run->chain_count; i++)
+        if (run->chain[i].is_taken && run->chain[i].chain == (uint32_t)chain)
+            return &run->chain[i];
+    return NULL;
+}
+
+static err_t add_id(void *ctx, const struct chain_spooled *b, struct fault *f)
+{
+    return id_sort_add(ctx, &b->id, b->place, b->at | AGG_CHAIN_BALLOT, f);
+}
+
+err_t agg_chain_ids(struct agg_run *run, struct id_sort *ids, struct fault *f)
+{
+    for (size_t i = 0; i < run->chain_count; i++) {
+        struct agg_chain *c = &run->chain[i];
+        struct chain_context ctx;
+        chain_context_init(&ctx, run->ctx, c->chain);
+        if (c->is_taken)
+            TRY(chain_spool_each(&ctx, c->work, &c->r->snapshot->id, add_id, ids, f));
+    }
+    return OK;
+}
+
+err_t agg_chain_drop(struct agg_run *run, const hash_t *id, uint32_t place, uint64_t at, struct fault *f)
+{
+    struct agg_chain *c = taken(run, places_chain(run->ctx->places, place));
+    if (!c)
+        return fault_set(f, ERR_BUG, "a ballot of no chain");
+    if (c->drop_count == c->drop_cap) {
+        size_t cap = c->drop_cap ? 2 * c->drop_cap : 16;
+        struct chain_spooled *more = realloc(c->drop, cap * sizeof *more);
+        if (!more)
+            return fault_set(f, ERR_MEMORY, "ballots of a chain that do not count");
+        c->drop = more;
+        c->drop_cap = cap;
+    }
+    c->drop[c->drop_count++] = (struct chain_spooled){.id = *id, .place = place, .at = at};
+    return OK;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const struct chain_spooled *x = a, *y = b;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct chain_spooled *x = a, *y = b;
+    if (x->place != y->place)
+        return x->place < y->place ? -1 : 1;
+    return hash_cmp(&x->id, &y->id);
+}
+
+struct leaves {
+    struct agg_chain *c;
+    size_t next;
+};
+
+static err_t take_leaf(void *ctx, const struct chain_spooled *b, struct fault *f)
+{
+    struct leaves *l = ctx;
+    (void)f;
+    if (l->next < l->c->drop_count && l->c->drop[l->next].at == b->at)
+        l->c->drop[l->next++] = *b;
+    return OK;
+}
+
+/* What the ballots that do not count contribute is read from the export again, and compared with what was
+ * verified. */
+err_t agg_chain_dropped(struct agg_run *run, struct fault *f)
+{
+    for (size_t i = 0; i < run->chain_count; i++) {
+        struct agg_chain *c = &run->chain[i];
+        struct leaves l = {c, 0};
+        struct chain_context ctx;
+        char dir[4096];
+        if (c->drop_count == 0)
+            continue;
+        chain_context_init(&ctx, run->ctx, c->chain);
+        qsort(c->drop, c->drop_count, sizeof *c->drop, by_number);
+        TRY(chain_spool_each(&ctx, c->work, &c->r->snapshot->id, take_leaf, &l, f));
+        TRY(chain_sums_new(&c->gone, &ctx));
+        if (file_path(dir, sizeof dir, run->exports_dir, c->name) != OK)
+            return fault_set(f, ERR_LIMIT, "the path of an export is too long");
+        TRY(chain_find_ballots(c->gone, &ctx, dir, c->r->snapshot, c->drop, c->drop_count, f));
+        qsort(c->drop, c->drop_count, sizeof *c->drop, by_place);
+    }
+    return OK;
+}
+
+/* --- records --- */
+
+static err_t list_dropped(const struct agg_chain *c, struct node *n)
+{
+    size_t from = 0, to;
+    while (from < c->drop_count && c->drop[from].place < n->place)
+        from++;
+    for (to = from; to < c->drop_count && c->drop[to].place == n->place;)
+        to++;
+    if (from == to)
+        return OK;
+    n->dropped = malloc((to - from) * sizeof *n->dropped);
+    if (!n->dropped)
+        return ERR_MEMORY;
+    for (size_t i = from; i < to; i++)
+        n->dropped[n->dropped_count++] = c->drop[i].id;
+    return OK;
+}
+
+err_t agg_chain_fill(struct agg_run *run, struct node *n, struct fault *f)
+{
+    struct agg_chain *c = taken(run, places_chain(run->ctx->places, n->place));
+    struct chain_context ctx;
+    if (!c)
+        return ERR_MISSING;
+    chain_context_init(&ctx, run->ctx, c->chain);
+    size_t row = (size_t)chain_row_of(&ctx, n->place);
+    const struct chain_row *sum = &c->r->snapshot->sums->row[row];
+    n->source = malloc(sizeof *n->source);
+    if (!n->source)
+        return fault_set(f, ERR_MEMORY, "the record of a place");
+    n->source[0] = (struct node_source){n->place, c->r->snapshot->id};
+    n->source_count = n->source_cap = 1;
+    TRY(tallies_add_var(n->tallies, sum->t));
+    n->ballots = sum->ballots;
+    TRY(list_dropped(c, n));
+    if (n->dropped_count == 0)
+        return OK;
+    TRY(tallies_sub_var(n->tallies, c->gone->row[row].t));
+    n->ballots -= n->dropped_count;
+    return OK;
+}
+
+void agg_chain_free(struct agg_run *run)
+{
+    for (size_t i = 0; i < run->chain_count; i++) {
+        struct agg_chain *c = &run->chain[i];
+        chain_report_free(c->r);
+        chain_sums_free(c->gone);
+        free(c->drop);
+        free(c->name);
+        free(c->work);
+    }
+    free(run->chain);
+    run->chain = NULL;
+    run->chain_count = run->chain_cap = 0;
+}

@@ -1,0 +1,403 @@
+/* Precincts and voting chains in one aggregation. */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ceremony/base/file.h"
+#include "tally/aggregate.h"
+#include "tally/chain_verify.h"
+#include "tests/support/ballots.h"
+#include "tests/support/chain_maker.h"
+#include "tests/support/tree.h"
+#include "tests/support/unit.h"
+
+#define PER_PLACE 6
+
+static struct fixture *x;
+static struct chain_context home, abroad;
+static struct cbor_out e1[PER_PLACE], e2[PER_PLACE], w1[PER_PLACE], w2[2];
+static struct ballot_info e1_info[PER_PLACE], e2_info[PER_PLACE], w1_info[PER_PLACE], w2_info[2];
+
+/* One vote for an option of mayor, under the one-time key of this number. */
+static void make(struct cbor_out *out, struct ballot_info *info, uint32_t place, const char *style,
+                 int option, uint8_t key)
+{
+    int value[16] = {0};
+    value[option] = 1;
+    for (int i = 9; i < 12; i++)
+        value[i] = 1; /* council is left blank: its placeholders; in a rural ballot there is no such */
+    fixture_forge_key(x, out, place, style, value, key);
+    struct ballot *b = fixture_parse(x, out);
+    info->id = b->id;
+    ballot_free(b);
+}
+
+/* The first ballot of e-2 has the id of one of e-1; the first one of w-2 that of one of w-1. */
+static int setup(void **state)
+{
+    (void)state;
+    x = fixture_chain_new();
+    chain_context_init(&home, &x->ctx, 0);
+    chain_context_init(&abroad, &x->ctx, 1);
+    for (uint8_t i = 0; i < PER_PLACE; i++) {
+        make(&e1[i], &e1_info[i], x->e1, "rural", i % 2 ? 0 : 1, (uint8_t)(1 + i));
+        make(&e2[i], &e2_info[i], x->e2, "rural", i % 2 ? 0 : 2, (uint8_t)(i ? 40 + i : 1));
+        make(&w1[i], &w1_info[i], x->w1, "town", 1, (uint8_t)(80 + i));
+    }
+    for (uint8_t i = 0; i < 2; i++)
+        make(&w2[i], &w2_info[i], fixture_place(x, "w-2"), "town", 0, (uint8_t)(i ? 120 : 80));
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PER_PLACE; i++) {
+        cbor_out_free(&e1[i]);
+        cbor_out_free(&e2[i]);
+        cbor_out_free(&w1[i]);
+    }
+    cbor_out_free(&w2[0]);
+    cbor_out_free(&w2[1]);
+    fixture_free(x);
+    return 0;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct ballot_info *const *p = a, *const *q = b;
+    return hash_cmp(&(*p)->id, &(*q)->id);
+}
+
+static void write_precinct(const char *name, uint32_t place, struct cbor_out *ballot,
+                           struct ballot_info *info)
+{
+    struct export_writer *w;
+    struct tallies *t;
+    struct ballot_info *order[PER_PLACE];
+    struct fault f;
+    char path[300];
+    snprintf(path, sizeof path, "%s/exports/%s", x->dir, name);
+    assert_err(tallies_new(&t, &x->ctx, place), OK);
+    assert_err(export_writer_open(&w, &x->ctx, place, path, &f), OK);
+    for (size_t i = 0; i < PER_PLACE; i++)
+        order[i] = &info[i];
+    qsort(order, PER_PLACE, sizeof *order, by_id);
+    for (size_t i = 0; i < PER_PLACE; i++) {
+        struct cbor_out *o = &ballot[order[i] - info];
+        struct ballot *b = fixture_parse(x, o);
+        assert_err(tallies_add_ballot_var(t, b), OK);
+        ballot_free(b);
+        assert_err(export_writer_item(w, o->data, o->len, &f), OK);
+    }
+    assert_err(export_writer_finish(w, NULL, t, 0, NULL, 500000, signkey_signer(x->east), &f), OK);
+    tallies_free(t);
+}
+
+static void plan_home(struct chain_maker *mk)
+{
+    chain_maker_init(mk, &home, signkey_signer(x->chain));
+    mk->validator[0] = signkey_signer(x->validator[0]);
+    mk->validator[1] = signkey_signer(x->validator[1]);
+    chain_maker_shard(mk, "0", CHAIN_CLOSED);
+    chain_maker_shard(mk, "1", CHAIN_CLOSED);
+    for (size_t i = 0; i < PER_PLACE; i++) {
+        chain_maker_put(mk, e2[i].data, e2[i].len);
+        chain_maker_put(mk, w1[i].data, w1[i].len);
+    }
+}
+
+static const char *in_exports(const char *name)
+{
+    char path[200];
+    snprintf(path, sizeof path, "exports/%s", name);
+    return fixture_path(x, path);
+}
+
+static void write_home(struct chain_maker *mk)
+{
+    plan_home(mk);
+    chain_maker_write(mk, in_exports("from home"));
+}
+
+static void write_abroad(struct chain_maker *mk)
+{
+    chain_maker_init(mk, &abroad, signkey_signer(x->chain));
+    for (size_t i = 0; i < abroad.c->validator_count; i++)
+        for (size_t k = 0; k < 3; k++)
+            if (memcmp(&abroad.c->validator[i], &signkey_signer(x->validator[k])->key, sizeof(pubkey_t)) == 0)
+                mk->validator[i] = signkey_signer(x->validator[k]);
+    chain_maker_shard(mk, "", CHAIN_CLOSED);
+    for (size_t i = 0; i < 2; i++)
+        chain_maker_put(mk, w2[i].data, w2[i].len);
+    chain_maker_write(mk, in_exports("abroad"));
+}
+
+static void fresh(void)
+{
+    tree_rm(fixture_path(x, "exports"));
+    tree_rm(fixture_path(x, "work"));
+    tree_rm(fixture_path(x, "records"));
+    assert_int_equal(mkdir(fixture_path(x, "exports"), 0755), 0);
+}
+
+/* --- running --- */
+
+struct log {
+    struct aggregate_result r;
+    size_t refused, dropped, chain;
+    struct fault fault[8];
+    char where[8][80];
+    char drop[8][80];
+    hash_t drop_id[8];
+    uint64_t stop_at;
+    err_t err;
+    struct fault end;
+};
+
+static err_t on_event(void *ctx, const struct aggregate_event *ev)
+{
+    struct log *l = ctx;
+    if (ev->kind == AGGREGATE_REFUSED && l->refused < 8) {
+        l->fault[l->refused] = *ev->fault;
+        snprintf(l->where[l->refused++], 80, "%s", ev->place);
+    }
+    if (ev->kind == AGGREGATE_DROPPED && l->dropped < 8) {
+        l->drop_id[l->dropped] = ev->id;
+        snprintf(l->drop[l->dropped++], 80, "%s", ev->place);
+    }
+    if (ev->kind == AGGREGATE_CHAIN) {
+        assert_true(ev->items <= ev->total);
+        l->chain++;
+        if (l->stop_at && ev->items >= l->stop_at)
+            return ERR_STOPPED;
+    }
+    return OK;
+}
+
+static void run(struct log *l)
+{
+    uint64_t stop_at = l->stop_at;
+    memset(l, 0, sizeof *l);
+    l->stop_at = stop_at;
+    struct aggregate_report report = {l, on_event};
+    l->err = aggregate(&l->r, &x->ctx, fixture_path(x, "exports"), fixture_path(x, "work"),
+                       fixture_path(x, "records"), NULL, &report, &l->end);
+}
+
+static struct node *node_of(const char *level, const char *id)
+{
+    char path[300];
+    uint8_t *data;
+    size_t len;
+    struct node *n;
+    struct fault f;
+    snprintf(path, sizeof path, "%s/records/%s/%s.cbor", x->dir, level, id);
+    assert_err(file_read(&data, &len, path, NODE_MAX, &f), OK);
+    assert_err(node_parse_var(&n, &x->ctx, fixture_place(x, id), data, len, &f), OK);
+    free(data);
+    return n;
+}
+
+static void check_node(const char *id, const hash_t *source, uint64_t ballots, const hash_t *dropped,
+                       int64_t a, int64_t b, int64_t c)
+{
+    struct node *n = node_of("precinct", id);
+    assert_int_equal(n->source_count, source != NULL);
+    if (source != NULL)
+        assert_int_equal(hash_cmp(&n->source[0].hash, source), 0);
+    assert_int_equal(n->ballots, ballots);
+    assert_int_equal(n->dropped_count, dropped != NULL);
+    if (dropped != NULL)
+        assert_int_equal(hash_cmp(&n->dropped[0], dropped), 0);
+    assert_int_equal(fixture_decrypt(x, n->tallies, "mayor", 0), a);
+    assert_int_equal(fixture_decrypt(x, n->tallies, "mayor", 1), b);
+    assert_int_equal(fixture_decrypt(x, n->tallies, "mayor", 2), c);
+    node_free(n);
+}
+
+static void test_together(void **state)
+{
+    (void)state;
+    struct chain_maker h, a;
+    struct log l = {.stop_at = 0};
+    fresh();
+    write_precinct("e1", x->e1, e1, e1_info);
+    write_home(&h);
+    write_abroad(&a);
+    run(&l);
+    assert_err(l.err, OK);
+    assert_int_equal(l.refused, 0);
+    assert_int_equal(l.r.files, 3);
+    assert_int_equal(l.r.verified, 3);
+    assert_int_equal(l.r.missing, 0);
+    assert_true(l.chain > 0);
+    /* the rule: the first place in order of rows */
+    assert_int_equal(l.r.dropped, 2);
+    assert_int_equal(l.r.ballots, 3 * PER_PLACE + 2 - 2);
+    struct export_header *header;
+    struct fault f;
+    assert_err(export_header_read(&header, &x->ctx, in_exports("e1"), &f), OK);
+    check_node("e-1", &header->id, PER_PLACE, NULL, 3, 3, 0);
+    check_node("e-2", &h.made->id, PER_PLACE - 1, &e2_info[0].id, 3, 0, 2);
+    check_node("w-1", &h.made->id, PER_PLACE, NULL, 0, PER_PLACE, 0);
+    check_node("w-2", &a.made->id, 1, &w2_info[0].id, 1, 0, 0);
+    export_header_free(header);
+    /* again: known, the same bytes */
+    hash_t root = l.r.root;
+    run(&l);
+    assert_err(l.err, OK);
+    assert_int_equal(l.r.known, 3);
+    assert_int_equal(l.r.verified, 0);
+    assert_int_equal(hash_cmp(&root, &l.r.root), 0);
+    /* and from nothing, under other names */
+    assert_int_equal(rename(in_exports("from home"), in_exports("zzz")), 0);
+    tree_rm(fixture_path(x, "work"));
+    run(&l);
+    assert_int_equal(hash_cmp(&root, &l.r.root), 0);
+    /* the trustee's way: only the root that was verified here */
+    struct plan plan = {.root = root};
+    assert_err(aggregate_verified(&l.r, &x->ctx, fixture_path(x, "exports"), fixture_path(x, "work2"), &plan,
+                                  NULL, NULL, NULL, &f),
+               OK);
+    tree_rm(in_exports("abroad"));
+    assert_err(aggregate_verified(&l.r, &x->ctx, fixture_path(x, "exports"), fixture_path(x, "work2"), &plan,
+                                  NULL, NULL, NULL, &f),
+               ERR_UNVERIFIED);
+    tree_rm(fixture_path(x, "work2"));
+    chain_maker_free(&h);
+    chain_maker_free(&a);
+}
+
+/* What was verified is what is taken out: an export that was changed since is noticed. */
+static void test_changed_since(void **state)
+{
+    (void)state;
+    struct chain_maker h;
+    struct log l = {.stop_at = 0};
+    fresh();
+    write_precinct("e1", x->e1, e1, e1_info);
+    write_home(&h);
+    run(&l);
+    assert_err(l.err, OK);
+    assert_int_equal(l.dropped, 1);
+    assert_string_equal(l.drop[0], "e-2");
+    /* other votes in the ballot that is taken out: its place in the segments is the same */
+    for (size_t s = 0; s < 2; s++)
+        for (size_t i = 0; i < h.shard[s].count; i++)
+            if (hash_cmp(&h.shard[s].ballot[i].id, &e2_info[0].id) == 0)
+                h.shard[s].ballot[i].data[h.shard[s].ballot[i].len - 1] ^= 1;
+    hash_t id = h.made->id;
+    chain_maker_write(&h, fixture_path(x, "other"));
+    assert_true(hash_cmp(&id, &h.made->id) != 0);
+    for (size_t s = 0; s < 2; s++) {
+        char name[64];
+        size_t len;
+        snprintf(name, sizeof name, "segments/s%zu/00000000.zst", s);
+        uint8_t *data = chain_maker_read(fixture_path(x, "other"), name, &len);
+        chain_maker_file(in_exports("from home"), name, data, len);
+        free(data);
+    }
+    run(&l);
+    assert_err(l.err, ERR_HASH);
+    /* from nothing it is not even verified */
+    tree_rm(fixture_path(x, "work"));
+    run(&l);
+    assert_err(l.err, OK);
+    assert_int_equal(l.refused, 1);
+    assert_int_equal(l.fault[0].err, ERR_PROOF);
+    assert_string_equal(l.where[0], "home");
+    chain_maker_free(&h);
+}
+
+static void expect_refused(struct log *l, err_t e, const char *file, const char *where, uint64_t missing)
+{
+    run(l);
+    assert_err(l->err, OK);
+    for (size_t i = 0; i < l->refused; i++)
+        if (l->fault[i].err == e && strcmp(l->fault[i].file, file) == 0 && strcmp(l->where[i], where) == 0) {
+            assert_int_equal(l->r.missing, missing);
+            return;
+        }
+    for (size_t i = 0; i < l->refused; i++)
+        printf("refused %s '%s' '%s': %s\n", err_name(l->fault[i].err), l->fault[i].file, l->where[i],
+               l->fault[i].detail);
+    fail_msg("not refused: %s %s %s", err_name(e), file, where);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    struct chain_maker h, other;
+    struct log l = {.stop_at = 0};
+    fresh();
+    write_precinct("e1", x->e1, e1, e1_info);
+    /* voting goes on */
+    plan_home(&h);
+    h.shard[0].state = CHAIN_OPEN;
+    chain_maker_write(&h, in_exports("from home"));
+    expect_refused(&l, ERR_EARLY, "from home", "home", 3);
+    chain_maker_free(&h);
+    /* too few validators */
+    plan_home(&h);
+    h.validator[0] = NULL;
+    chain_maker_write(&h, in_exports("from home"));
+    expect_refused(&l, ERR_QUORUM, "from home/finality", "home", 3);
+    chain_maker_free(&h);
+    /* headers and snapshot, ids and leaves: everything but the ballots */
+    plan_home(&h);
+    h.lists = 1;
+    chain_maker_write(&h, in_exports("from home"));
+    tree_rm(in_exports("from home/segments"));
+    expect_refused(&l, ERR_UNVERIFIED, "from home", "home", 3);
+    assert_non_null(strstr(l.fault[0].detail, "chain.ballots"));
+    check_node("e-2", NULL, 0, NULL, 0, 0, 0);
+    chain_maker_free(&h);
+    /* two that are final and complete: nobody is believed */
+    write_home(&h);
+    plan_home(&other);
+    other.time++;
+    chain_maker_write(&other, in_exports("again"));
+    expect_refused(&l, ERR_CONFLICT, "again", "home", 3);
+    assert_int_equal(l.refused, 2);
+    chain_maker_free(&other);
+    /* twice the same */
+    chain_maker_write(&h, in_exports("again"));
+    expect_refused(&l, ERR_DUPLICATE, "from home", "home", 1);
+    assert_int_equal(l.r.duplicates, 1);
+    tree_rm(in_exports("again"));
+    /* a precinct of a place that has a chain */
+    write_precinct("e2", x->e2, e2, e2_info);
+    expect_refused(&l, ERR_RULE, "e2", "e-2", 1);
+    assert_int_equal(unlink(in_exports("e2")), 0);
+    /* a directory that is nothing */
+    assert_int_equal(mkdir(in_exports("new folder"), 0755), 0);
+    expect_refused(&l, ERR_FORMAT, "new folder", "", 1);
+    chain_maker_free(&h);
+}
+
+static void test_stopped(void **state)
+{
+    (void)state;
+    struct chain_maker h;
+    struct log l = {.stop_at = 1};
+    fresh();
+    write_home(&h);
+    run(&l);
+    assert_err(l.err, ERR_STOPPED);
+    l.stop_at = 0;
+    run(&l);
+    assert_err(l.err, OK);
+    assert_int_equal(l.r.ballots, 2 * PER_PLACE);
+    chain_maker_free(&h);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_together),
+        cmocka_unit_test(test_changed_since),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_stopped),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
