@@ -184,9 +184,13 @@ static err_t show_checks(struct face *face, const struct selftest *st, struct fa
     struct page *p = page_new(face->ui, MSG_HOME_SELFTEST);
     page_fault(p, &face->selftest);
     page_warn(p, MSG_SELFTEST_FAILED);
-    for (size_t i = 0; i < st->count; i++)
-        page_check(p, st->check[i].err == OK ? PAGE_PASS : PAGE_FAIL, st->check[i].detail, MSG_RAW,
-                   st->check[i].title);
+    for (size_t i = 0; i < st->count; i++) {
+        char title[200], detail[400] = "";
+        message_detail_text(title, sizeof title, face->language, st->check[i].title);
+        if (st->check[i].detail[0] != '\0')
+            message_detail_text(detail, sizeof detail, face->language, st->check[i].detail);
+        page_check(p, st->check[i].err == OK ? PAGE_PASS : PAGE_FAIL, detail, MSG_RAW, title);
+    }
     err_t e = page_run(p, &ev, f);
     page_free(p);
     return e;

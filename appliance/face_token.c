@@ -203,8 +203,14 @@ static err_t show_probe(struct face *face, const struct hsm_probe *probe, struct
         page_warn(p, MSG_PROBE_BAD, UI_NUMBER(probe->failed));
     else
         page_text(p, MSG_PROBE_GOOD);
-    for (size_t i = 0; i < probe->count; i++)
-        page_check(p, state[probe->check[i].verdict], probe->check[i].note, MSG_RAW, probe->check[i].title);
+    for (size_t i = 0; i < probe->count; i++) {
+        const struct hsm_check *c = &probe->check[i];
+        char title[200], note[400] = "";
+        message_detail_text(title, sizeof title, face->language, c->title);
+        if (c->note[0] != '\0')
+            message_detail_text(note, sizeof note, face->language, c->note);
+        page_check(p, state[c->verdict], note, MSG_RAW, title);
+    }
     page_action(p, 'g', 1, MSG_OK);
     err_t e = page_run(p, &ev, f);
     page_free(p);

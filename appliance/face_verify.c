@@ -139,12 +139,20 @@ static const struct tape_item *check_item(const struct verifying *v, size_t numb
     return NULL;
 }
 
-/* Why it was not checked, in the person's language where that is the person's to change. */
-static const char *reason_of(const struct verifying *v, const struct tape_item *x)
+/* Why it was not checked, in the person's language. */
+static const char *reason_of(char out[2048], const struct verifying *v, const struct tape_item *x)
 {
     if (v->anchor[0] == '\0' && strcmp(verify_check_id(x->number), "anchor.match") == 0)
         return message_text(v->face->language, MSG_CHECKS_NO_ANCHOR);
-    return x->text;
+    message_detail_text(out, 2048, v->face->language, x->text);
+    return out;
+}
+
+static void put_note(struct page *p, const struct verifying *v, const struct tape_item *x)
+{
+    char text[2048];
+    message_detail_text(text, sizeof text, v->face->language, x->text);
+    page_raw(p, text);
 }
 
 static void put_check(struct page *p, const struct tape_item *x, const char *detail)
@@ -164,19 +172,20 @@ static void put_found(struct page *p, const struct verifying *v, uint32_t number
         if (x->kind == FOUND_FAILURE && x->number == number)
             page_fault(p, &x->fault);
         if (x->kind == FOUND_NOTE && x->number == number)
-            page_raw(p, x->text);
+            put_note(p, v, x);
     }
 }
 
 static err_t show_detail(struct verifying *v, const struct tape_item *x, struct fault *f)
 {
     struct page_event ev;
+    char reason[2048];
     struct page *p = page_new(v->face->ui, MSG_CHECKS_DETAIL);
     put_check(p, x, NULL);
     page_value(p, verify_check_id(x->number), MSG_CHECKS_ID);
     page_value(p, x->name, MSG_CHECKS_SPEC);
     if (x->text[0] != '\0')
-        page_warn(p, MSG_CHECKS_REASON, reason_of(v, x));
+        page_warn(p, MSG_CHECKS_REASON, reason_of(reason, v, x));
     if (x->b > 0)
         page_head(p, MSG_CHECKS_FAILURES, UI_NUMBER(x->b));
     else if (x->a == VERIFY_PASS)
@@ -241,11 +250,11 @@ static void put_verdict(struct page *p, const struct verifying *v)
 
 static void put_failures_of(struct page *p, const struct verifying *v, const struct tape_item *x)
 {
-    char detail[2048] = "";
+    char detail[2048] = "", reason[2048];
     for (size_t i = 0; i < v->found_count && x->a == VERIFY_FAIL && detail[0] == '\0'; i++)
         if (v->found[i].kind == FOUND_FAILURE && v->found[i].number == x->number)
             message_fault(detail, sizeof detail, v->face->language, &v->found[i].fault);
-    put_check(p, x, x->a == VERIFY_FAIL && detail[0] ? detail : x->text[0] ? reason_of(v, x) : NULL);
+    put_check(p, x, x->a == VERIFY_FAIL && detail[0] ? detail : x->text[0] ? reason_of(reason, v, x) : NULL);
 }
 
 static err_t show_report(struct verifying *v, struct fault *f)
@@ -267,7 +276,7 @@ static err_t show_report(struct verifying *v, struct fault *f)
             page_head(p, MSG_CHECKS_NOTES);
         for (size_t i = 0; i < v->found_count; i++)
             if (v->found[i].kind == FOUND_NOTE)
-                page_raw(p, v->found[i].text);
+                put_note(p, v, &v->found[i]);
         page_text(p, MSG_CHECKS_NOT_SHOWN);
         page_action(p, 'd', DETAIL, MSG_CHECKS_DETAIL);
         err_t e = page_run(p, &ev, f);

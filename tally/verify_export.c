@@ -37,14 +37,10 @@ struct job {
     struct item item[BATCH_ITEMS];
 };
 
-static const char *item_name(const struct job *j)
-{
-    return j->ctx->m->kind == KIND_IMPORT ? "count" : "ballot";
-}
-
 static void item_fail(struct job *j, enum verify_id id, err_t e, size_t i, const char *detail)
 {
-    verify_failf(j->v, id, e, j->file, j->place, "%s %llu: %s", item_name(j),
+    verify_failf(j->v, id, e, j->file, j->place,
+                 j->ctx->m->kind == KIND_IMPORT ? "count %llu: %s" : "ballot %llu: %s",
                  (unsigned long long)(j->done + i), detail);
 }
 

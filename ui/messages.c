@@ -11,39 +11,39 @@
 
 static const struct message_list *const lists[LANGUAGE_COUNT] = {&messages_en, &messages_es};
 
-static const struct message_list *list_of(enum language l)
+const struct message_list *message_list_of(enum language l)
 {
     return lists[(unsigned)l < LANGUAGE_COUNT ? l : LANGUAGE_EN];
 }
 
 const char *message_text(enum language l, enum message id)
 {
-    return (unsigned)id < MESSAGE_COUNT ? list_of(l)->text[id] : "?";
+    return (unsigned)id < MESSAGE_COUNT ? message_list_of(l)->text[id] : "?";
 }
 
 const char *message_error_meaning(enum language l, err_t e)
 {
-    return list_of(l)->error[(unsigned)e < ERR_COUNT ? e : ERR_BUG].meaning;
+    return message_list_of(l)->error[(unsigned)e < ERR_COUNT ? e : ERR_BUG].meaning;
 }
 
 const char *message_error_advice(enum language l, err_t e)
 {
-    return list_of(l)->error[(unsigned)e < ERR_COUNT ? e : ERR_BUG].advice;
+    return message_list_of(l)->error[(unsigned)e < ERR_COUNT ? e : ERR_BUG].advice;
 }
 
 const char *language_tag(enum language l)
 {
-    return list_of(l)->tag;
+    return message_list_of(l)->tag;
 }
 
 const char *language_name(enum language l)
 {
-    return list_of(l)->name;
+    return message_list_of(l)->name;
 }
 
 const struct word_list *language_words(enum language l)
 {
-    return list_of(l)->words;
+    return message_list_of(l)->words;
 }
 
 err_t language_find(enum language *out, const char *tag)
@@ -160,15 +160,19 @@ err_t message_format(char *out, size_t out_len, enum language l, enum message id
 
 void message_fault(char *out, size_t out_len, enum language l, const struct fault *f)
 {
-    char text[MESSAGE_MAX], at[48] = "", todo[512] = "";
+    char text[MESSAGE_MAX], at[48] = "", todo[512] = "", detail[1024] = "", technical[1200] = "";
     const char *advice = message_error_advice(l, f->err);
     if (advice[0] != '\0')
         snprintf(todo, sizeof todo, "%s: %s. ", message_text(l, MSG_TO_DO), advice);
     if (f->at >= 0)
         snprintf(at, sizeof at, ", %s %lld", message_text(l, f->is_line ? MSG_LINE : MSG_BYTE), f->at);
-    snprintf(text, sizeof text, "%s%s%s%s%s%s%s%s. %s[%s]", f->file, f->file[0] != '\0' ? at : "",
+    if (f->detail[0] != '\0' && !message_detail(detail, sizeof detail, l, f->detail)) {
+        snprintf(technical, sizeof technical, "%s: %s. ", message_text(l, MSG_DETAIL), detail);
+        detail[0] = '\0';
+    }
+    snprintf(text, sizeof text, "%s%s%s%s%s%s%s%s. %s%s[%s]", f->file, f->file[0] != '\0' ? at : "",
              f->file[0] != '\0' && f->who[0] != '\0' ? ", " : "", f->who,
              f->file[0] != '\0' || f->who[0] != '\0' ? ": " : "", message_error_meaning(l, f->err),
-             f->detail[0] != '\0' ? ": " : "", f->detail, todo, err_name(f->err));
+             detail[0] != '\0' ? ": " : "", detail, todo, technical, err_name(f->err));
     message_clean(out, out_len, text);
 }

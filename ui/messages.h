@@ -7,7 +7,10 @@
  * Arguments are texts: {1} to {9} stand for them, in any order. Numbers go through UI_NUMBER. What comes from
  * outside may be given as it is: message_format shows characters that text_check refuses as '?'. In a text
  * "\n" ends a line, and "\n\n" a paragraph.
- * The meanings and advices of ERR_LIST are texts too (ui/messages_errors_es.def). */
+ * The meanings and advices of ERR_LIST are texts too (ui/messages_errors_es.def). Details of faults, notes
+ * and titles come from rooms that know no languages: a sentence of theirs is said in another language if it
+ * is in ui/messages_details_es.def (tests/lint/details.sh: as the program writes it), and otherwise stays
+ * English, marked as a technical detail. */
 #ifndef UI_MESSAGES_H
 #define UI_MESSAGES_H
 
@@ -43,8 +46,13 @@ MUST err_t language_find(enum language *out, const char *tag);
 MUST err_t message_format(char *out, size_t out_len, enum language l, enum message id,
                           const char *const *args, size_t count);
 
-/* fault_text in a language: "FILE, place: what happened: detail. To do: what. [ERR_NAME]". Only the detail
- * stays in English. */
+/* A sentence of the program, such as a fault's detail, in a language. 1: known, or English; 0: out is the
+ * English sentence. The second: with the mark of a technical detail then. */
+int message_detail(char *out, size_t out_len, enum language l, const char *english);
+void message_detail_text(char *out, size_t out_len, enum language l, const char *english);
+
+/* fault_text in a language: "FILE, place: what happened: detail. To do: what. [ERR_NAME]". A detail that is
+ * not known in the language stands, marked as one, before the name. */
 void message_fault(char *out, size_t out_len, enum language l, const struct fault *f);
 
 /* Copies text so that it can be shown: what text_check refuses becomes '?', "\n" stays. Cut at a character.

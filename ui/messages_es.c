@@ -1,6 +1,12 @@
 /* Spanish. A text that is missing, or here twice, does not compile. */
 #include "ui/messages_list.h"
 
+static const struct message_said details[] = {
+#define D(english, said) {english, said},
+#include "ui/messages_details_es.def"
+#undef D
+};
+
 const struct message_list messages_es = {
     .tag = "es",
     .name = "Espa\u00f1ol",
@@ -17,6 +23,8 @@ const struct message_list messages_es = {
 #include "ui/messages_errors_es.def"
 #undef E
         },
+    .detail = details,
+    .details = sizeof details / sizeof details[0],
 };
 
 enum {

@@ -4,6 +4,7 @@
 #include "tests/support/unit.h"
 
 #include "appliance/selftest.h"
+#include "ui/messages.h"
 #include "ceremony/base/secret.h"
 #include "tests/support/softkeys.h"
 
@@ -36,6 +37,8 @@ static void test_each_known_answer_is_compared(void **state)
 {
     (void)state;
     for (size_t i = 0; i < selftest_kat_count; i++) {
+        char said[100];
+        assert_int_equal(message_detail(said, sizeof said, LANGUAGE_ES, selftest_kats[i].title), 1);
         struct selftest_hook hook = {.broken = selftest_kats[i].id};
         struct selftest st;
         fault_clear(&f);

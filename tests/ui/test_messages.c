@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "ceremony/base/text.h"
-#include "ui/messages.h"
+#include "ui/messages_list.h"
 
 /* The places {1} to {9} in a text, as bits. */
 static unsigned places(const char *s)
@@ -121,6 +121,68 @@ static void test_fault(void **state)
     assert_non_null(strstr(out, "una prueba de conocimiento cero"));
 }
 
+/* Sentences of the program: with what it found in their places, and within one another. */
+static void test_detail(void **state)
+{
+    char out[512];
+    struct fault f;
+    (void)state;
+    assert_int_equal(message_detail(out, sizeof out, LANGUAGE_ES, "the generator repeats itself"), 1);
+    assert_string_equal(out, "el generador se repite");
+    assert_int_equal(
+        message_detail(out, sizeof out, LANGUAGE_ES,
+                       "plan-sum: contest mayor: the sum is not that of the records, option (0)"),
+        1);
+    assert_string_equal(out,
+                        "plan-sum: votaci\u00f3n mayor: la suma no es la de los registros, opci\u00f3n (0)");
+    assert_int_equal(message_detail(out, sizeof out, LANGUAGE_ES, "ballot 12: its proofs do not verify"), 1);
+    assert_string_equal(out, "papeleta 12: sus pruebas no se verifican");
+    assert_int_equal(
+        message_detail(out, sizeof out, LANGUAGE_ES, "3 of 12 ballots that are left out are in the export"),
+        1);
+    assert_string_equal(out, "3 de 12 papeletas que quedan fuera est\u00e1n en la exportaci\u00f3n");
+    /* an empty place, text before and behind: not that sentence */
+    assert_int_equal(message_detail(out, sizeof out, LANGUAGE_ES, "cannot be read: "), 0);
+    assert_int_equal(message_detail(out, sizeof out, LANGUAGE_ES, "it cannot be read"), 0);
+    assert_int_equal(message_detail(out, sizeof out, LANGUAGE_ES, "cannot be read now"), 0);
+    assert_string_equal(out, "cannot be read now");
+    assert_int_equal(message_detail(out, sizeof out, LANGUAGE_ES, ""), 0);
+    message_detail_text(out, sizeof out, LANGUAGE_ES, "cannot be read\x1b[2J now");
+    assert_string_equal(out, "Detalle t\u00e9cnico (en ingl\u00e9s): cannot be read?[2J now");
+    message_detail_text(out, 12, LANGUAGE_ES, "the generator repeats itself");
+    assert_string_equal(out, "el generado");
+    assert_int_equal(message_detail(out, sizeof out, LANGUAGE_EN, "whatever\x07"), 1);
+    assert_string_equal(out, "whatever?");
+    fault_clear(&f);
+    fault_set(&f, ERR_SUM, "something new");
+    message_fault(out, sizeof out, LANGUAGE_ES, &f);
+    assert_string_equal(
+        out, "una suma no es la suma de sus partes. Qu\u00e9 hacer: rech\u00e1cela y nombre a su autor. "
+             "Detalle t\u00e9cnico (en ingl\u00e9s): something new. [ERR_SUM]");
+    fault_set(&f, ERR_SUM, "it is the result of another plan");
+    message_fault(out, sizeof out, LANGUAGE_ES, &f);
+    assert_string_equal(out,
+                        "una suma no es la suma de sus partes: es el resultado de otro plan. Qu\u00e9 hacer: "
+                        "rech\u00e1cela y nombre a su autor. [ERR_SUM]");
+}
+
+/* Both sides of a sentence have the same places, in use from the first one on, and say something. */
+static void test_details(void **state)
+{
+    (void)state;
+    for (int l = 0; l < LANGUAGE_COUNT; l++) {
+        const struct message_list *list = message_list_of((enum language)l);
+        for (size_t i = 0; i < list->details; i++) {
+            unsigned here = places(list->detail[i].english);
+            if (places(list->detail[i].said) != here || (here >> 1 & ((here >> 1) + 1)) != 0)
+                fail_msg("places of \"%s\"", list->detail[i].english);
+            assert_int_equal(text_check(list->detail[i].said, strlen(list->detail[i].said)), OK);
+        }
+    }
+    assert_int_equal(message_list_of(LANGUAGE_EN)->details, 0);
+    assert_true(message_list_of(LANGUAGE_ES)->details > 150);
+}
+
 static void test_languages(void **state)
 {
     enum language l;
@@ -140,7 +202,8 @@ int main(void)
         cmocka_unit_test(test_complete),  cmocka_unit_test(test_places_in_order),
         cmocka_unit_test(test_printable), cmocka_unit_test(test_errors),
         cmocka_unit_test(test_arguments), cmocka_unit_test(test_clean),
-        cmocka_unit_test(test_fault),     cmocka_unit_test(test_languages),
+        cmocka_unit_test(test_fault),     cmocka_unit_test(test_detail),
+        cmocka_unit_test(test_details),   cmocka_unit_test(test_languages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
