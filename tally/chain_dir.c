@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ceremony/base/file.h"
@@ -13,6 +14,8 @@
 
 #define FILE_NAME "chain.cbor"
 #define FILE_LEN_MAX 4096
+#define LOCK_TRIES 40 /* 50 ms each: 2 s */
+#define LOCK_WAIT_NS 50000000
 
 /* --- paths --- */
 
@@ -184,8 +187,12 @@ static err_t take_lock(struct chain_dir *d, struct fault *f)
     d->lock_fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (d->lock_fd < 0)
         return fault_file(f, fault_set(f, ERR_IO, "opening: %s", strerror(errno)), file);
-    if (flock(d->lock_fd, LOCK_EX | LOCK_NB) == 0)
-        return OK;
+    /* Shards of a front that was killed end when they notice. */
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        if (flock(d->lock_fd, LOCK_EX | LOCK_NB) == 0)
+            return OK;
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_WAIT_NS}, NULL);
+    }
     close(d->lock_fd);
     d->lock_fd = -1;
     return fault_file(f, fault_set(f, ERR_BUSY, "a node of this chain is running"), file);

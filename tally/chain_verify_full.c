@@ -88,7 +88,9 @@ static err_t take_slot(struct full *x, const struct chain_slot *s, uint64_t numb
     if (s->unread)
         x->has_previous = 0;
     else {
-        merkle_add(&x->at.ids, &s->id);
+        hash_t leaf;
+        merkle_leaf(&leaf, s->id.b, HASH_LEN);
+        merkle_add(&x->at.ids, &leaf);
         if (!chain_shard_has(&x->shard->name, &s->id))
             chain_failf(v, CHAIN_CHECK_ORDER, ERR_RULE, NULL, (int64_t)x->at.shard,
                         "ballot %llu is of another shard by its id", (unsigned long long)number);

@@ -36,6 +36,25 @@ static const struct verb verbs[] = {
      "Uses any t good ones, names those that are missing or bad, and is run again when more arrive.",
      verb_combine},
     {"publish", "", "make the bundle that anyone can verify", NULL, verb_publish},
+    {"chain open", "DIR", "make the directory of a voting chain's node",
+     "The chain is one of the manifest's. It begins with one shard, or 2^N.", verb_chain_open},
+    {"chain append", "DIR [FILE...]", "take ballots into a chain",
+     "Reads CBOR sequences of envelopes (ballot make --envelope) from files or standard input, until their "
+     "end. Prints\n"
+     "\"accepted ID\", \"again ID\" or \"refused NUMBER ERR_NAME\" for each; what is accepted is on disk. "
+     "One "
+     "process\n"
+     "for each shard; answers come as they are ready.",
+     verb_chain_append},
+    {"chain split", "DIR", "split a shard in two, also while ballots are taken", NULL, verb_chain_split},
+    {"chain close", "DIR", "end the voting: the last block of every shard", NULL, verb_chain_close},
+    {"chain status", "DIR", "say where a chain stands, and its anchors",
+     "An anchor is the root of a shard's ballots at a size: print it elsewhere, and a verifier can compare.",
+     verb_chain_status},
+    {"chain export", "DIR", "write a snapshot with everything that proves it", NULL, verb_chain_export},
+    {"chain sign", "EXPORT", "as a validator, verify an export completely and sign its snapshot", NULL,
+     verb_chain_sign},
+    {"chain prune", "DIR", "drop ballots below a final snapshot; their hashes stay", NULL, verb_chain_prune},
     {"chain verify", "DIR", "verify the export of a voting chain",
      "Every ballot of every shard, unless --quick or --trust say otherwise. Can be interrupted and run again "
      "with --work.\n"

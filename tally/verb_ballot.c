@@ -5,6 +5,7 @@
 
 #include "ceremony/base/file.h"
 #include "ceremony/base/secret.h"
+#include "tally/chain_form.h"
 #include "tally/simulate.h"
 #include "tally/verb.h"
 
@@ -17,14 +18,38 @@ struct job {
     struct file_writer out;
     uint32_t place;
     uint64_t count;
+    struct group *g; /* of envelopes; NULL: none are made */
+    struct chain_context chain;
 };
+
+/* A ballot as the chain takes it. */
+static err_t put_envelope(struct job *j, struct cbor_out *o, const uint8_t *ballot, size_t len,
+                          struct fault *f)
+{
+    struct cbor_out v = CBOR_OUT_INIT;
+    struct ballot *b;
+    TRY(ballot_parse_var(&b, &j->be->ctx, ballot, len, f));
+    err_t e = chain_envelope_make(&v, &j->chain, j->g, &b->id, ballot, len);
+    if (e == OK)
+        cbor_put_bytes(o, v.data, v.len);
+    else
+        fault_set(f, e, "making an envelope");
+    cbor_out_free(&v);
+    ballot_free(b);
+    return e;
+}
 
 static err_t sink(void *ctx, const uint8_t *ballot, size_t len, struct fault *f)
 {
     struct job *j = ctx;
     struct cbor_out o = CBOR_OUT_INIT;
-    cbor_put_bytes(&o, ballot, len);
-    err_t e = o.err;
+    err_t e = OK;
+    if (j->g != NULL)
+        e = put_envelope(j, &o, ballot, len, f);
+    else
+        cbor_put_bytes(&o, ballot, len);
+    if (e == OK)
+        e = o.err;
     if (e == OK)
         e = file_writer_add(&j->out, o.data, o.len, f);
     cbor_out_free(&o);
@@ -242,10 +267,21 @@ out:
 
 /* --- the verb --- */
 
+static err_t want_envelopes(struct job *j, const char *chain)
+{
+    int index = manifest_chain(j->be->m, chain);
+    if (index < 0)
+        return fault_set(&j->v->fault, ERR_UNKNOWN, "there is no such chain in the manifest");
+    chain_context_init(&j->chain, &j->be->ctx, (uint32_t)index);
+    if (chain_row_of(&j->chain, j->place) < 0)
+        return fault_set(&j->v->fault, ERR_RULE, "the place is not one of the chain's");
+    return group_new(&j->g);
+}
+
 err_t verb_ballot_make(struct verb_run *v, int argc, char **argv)
 {
     const char *board = NULL, *place = NULL, *style = NULL, *out = NULL, *random = NULL, *seed = NULL,
-               *first = NULL, *votes = NULL;
+               *first = NULL, *votes = NULL, *envelope = NULL;
     struct arg_list select = {.count = 0};
     const struct arg options[] = {
         {"board", ARG_TEXT, &board, "DIR", "manifest, jurisdictions and record of the election", 1},
@@ -256,6 +292,7 @@ err_t verb_ballot_make(struct verb_run *v, int argc, char **argv)
         {"votes", ARG_TEXT, &votes, "FILE",
          "JSON: [{\"style\": S, \"votes\": {CONTEST: [OPTION, ...]}}, ...]", 0},
         {"random", ARG_TEXT, &random, "COUNT", "so many made-up voters", 0},
+        {"envelope", ARG_TEXT, &envelope, "CHAIN", "seal each for this voting chain of the manifest", 0},
         {"seed", ARG_TEXT, &seed, "N", "decides how they vote (default 1)", 0},
         {"first", ARG_TEXT, &first, "N", "number of the first voter (default 0)", 0},
         {0},
@@ -273,6 +310,8 @@ err_t verb_ballot_make(struct verb_run *v, int argc, char **argv)
     err_t e = OK;
     GO(bundle_election_load(&j.be, board, 1, &v->fault));
     GO(verb_place(v, &j.place, j.be, place));
+    if (envelope != NULL)
+        GO(want_envelopes(&j, envelope));
     GO(file_writer_open(&j.out, out, &v->fault));
     if (random != NULL)
         GO(make_random(&j, count, seed_number, first_number));
@@ -284,6 +323,7 @@ err_t verb_ballot_make(struct verb_run *v, int argc, char **argv)
     fprintf(v->out, "made %llu\n", (unsigned long long)j.count);
 out:
     file_writer_abandon(&j.out);
+    group_free(j.g);
     bundle_election_free(j.be);
     return e;
 }

@@ -239,7 +239,8 @@ static void write_headers(struct chain_maker *mk, size_t shard, const char *dir,
             struct ballot *b = parse(mk, s->ballot[at].data, s->ballot[at].len);
             merkle_leaf(&leaf, s->ballot[at].data, s->ballot[at].len);
             merkle_add(&leaves, &leaf);
-            merkle_add(&ids, &s->ballot[at].id);
+            merkle_leaf(&leaf, s->ballot[at].id.b, HASH_LEN);
+            merkle_add(&ids, &leaf);
             if (b != NULL && chain_row_of(mk->ctx, b->place) >= 0)
                 GOOD(chain_sums_add_ballot_var(sums, mk->ctx, b));
             else { /* counted all the same, somewhere */

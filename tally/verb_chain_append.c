@@ -1,0 +1,116 @@
+/* Taking ballots into a chain. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tally/chain_front.h"
+#include "tally/verb_chain.h"
+
+struct append {
+    struct verb_run *v;
+    uint64_t accepted, again, refused;
+    err_t first;
+    uint64_t first_number;
+};
+
+/* Told only after the ballot is on disk. */
+static void on_verdict(void *ctx, uint64_t number, const hash_t *id, err_t e, int again)
+{
+    struct append *a = ctx;
+    char hex[2 * HASH_LEN + 1];
+    if (e != OK) {
+        a->refused++;
+        if (a->first == OK || number < a->first_number) {
+            a->first = e;
+            a->first_number = number;
+        }
+        fprintf(a->v->out, "refused %llu %s\n", (unsigned long long)number, err_name(e));
+        return;
+    }
+    hex_put(hex, id->b, HASH_LEN);
+    *(again ? &a->again : &a->accepted) += 1;
+    fprintf(a->v->out, "%s %s\n", again ? "again" : "accepted", hex);
+}
+
+static err_t on_flush(void *ctx, struct fault *f)
+{
+    struct append *a = ctx;
+    return fflush(a->v->out) == 0 ? OK : fault_set(f, ERR_IO, "writing to standard output failed");
+}
+
+static err_t take_file(struct chain_front *fr, const char *name, struct fault *f)
+{
+    if (strcmp(name, "-") == 0)
+        return chain_front_take(fr, STDIN_FILENO, "standard input", f);
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fault_file(f, fault_set(f, ERR_MISSING, "there is no such file, or it cannot be read"), name);
+    err_t e = chain_front_take(fr, fd, name, f);
+    close(fd);
+    return e;
+}
+
+static int is_about_input(err_t e)
+{
+    return err_class(e) == CLASS_INPUT || e == ERR_STOPPED;
+}
+
+/* What was read completely still counts when the input ends in the middle. */
+static err_t take_all(struct append *a, const struct chain_front_job *job, const struct arg_list *files)
+{
+    struct chain_front *fr;
+    struct fault why;
+    struct verb_run *v = a->v;
+    TRY(chain_front_new(&fr, job, &v->fault));
+    err_t e = files->count == 0 ? take_file(fr, "-", &v->fault) : OK;
+    for (size_t i = 0; i < files->count && e == OK; i++)
+        e = take_file(fr, files->item[i], &v->fault);
+    why = v->fault;
+    err_t end = e == OK || is_about_input(e) ? chain_front_finish(fr, &v->fault) : e;
+    if (end == OK && e != OK) {
+        v->fault = why;
+        end = e;
+    }
+    chain_front_free(fr);
+    return end;
+}
+
+err_t verb_chain_append(struct verb_run *v, int argc, char **argv)
+{
+    struct chain_options o = {0};
+    struct arg_list rest = {.count = 0};
+    struct chain_opened c = {0};
+    struct signkey *envelope = NULL;
+    struct append a = {.v = v};
+    const char *envelope_key = NULL;
+    const struct arg options[] = {
+        CHAIN_BOARD(o),
+        CHAIN_KEY(o, "the chain's key, which signs headers"),
+        {"envelope-key", ARG_TEXT, &envelope_key, "FILE", "the key that opens envelopes", 1},
+        {0}};
+    TRY(verb_options(v, argc, argv, options, &rest));
+    if (v->help_shown)
+        return OK;
+    if (rest.count == 0)
+        return fault_set(&v->fault, ERR_USAGE, "the directory of the chain is needed");
+    const char *path = rest.item[0];
+    memmove(rest.item, rest.item + 1, --rest.count * sizeof rest.item[0]);
+    err_t e;
+    GO(chain_opened_open(&c, v, &o, path, 1));
+    GO(verb_key_open(v, &envelope, envelope_key, o.passphrase, o.none));
+    if (memcmp(signkey_signer(envelope)->key.b, c.dir.ctx.c->envelope.b, POINT_LEN) != 0)
+        GO(fault_set(&v->fault, ERR_MISMATCH, "this key does not open envelopes of %s", c.dir.ctx.c->id));
+    const struct chain_front_job job = {
+        &c.dir, signkey_signer(c.key), envelope, v->program->stop, &a, on_verdict, on_flush};
+    e = take_all(&a, &job, &rest);
+    fprintf(v->out, "taken %llu, already here %llu, refused %llu\n", (unsigned long long)a.accepted,
+            (unsigned long long)a.again, (unsigned long long)a.refused);
+    if (e == OK && a.first != OK)
+        e = fault_set(&v->fault, a.first, "ballot %llu, the first that was refused",
+                      (unsigned long long)a.first_number);
+out:
+    signkey_close(envelope);
+    chain_opened_close(&c);
+    return e;
+}
