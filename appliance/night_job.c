@@ -1,4 +1,5 @@
 /* Decryption night: work in child processes, and the paths to propose. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,16 @@ static void *run_thread(void *ctx)
     return NULL;
 }
 
+/* It neither reads the person's keys nor writes on the screen. */
+static err_t leave_terminal(struct fault *f)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
+        return fault_set(f, ERR_IO, "a process: /dev/null cannot be opened");
+    close(null);
+    return OK;
+}
+
 static err_t in_child(void *ctx, progress_fn progress, void *progress_ctx, int out, struct fault *f)
 {
     struct whole_job *j = ctx;
@@ -75,6 +86,7 @@ static err_t in_child(void *ctx, progress_fn progress, void *progress_ctx, int o
     j->f = f;
     struct sandbox_state state;
     launcher_forget(j->launcher);
+    TRY(leave_terminal(f));
     TRY(night_confine(&state, j->may, f));
     if (pthread_create(&thread, NULL, run_thread, j) != 0 || pthread_join(thread, NULL) != 0)
         return fault_set(f, ERR_MEMORY, "a thread");

@@ -137,9 +137,19 @@ static void put_never(struct filter *p)
                                      SYS_settimeofday,
                                      SYS_clock_settime,
                                      SYS_adjtimex,
-                                     SYS_clock_adjtime};
+                                     SYS_clock_adjtime,
+#ifdef SYS_iopl
+                                     SYS_iopl,
+                                     SYS_ioperm,
+#endif
+                                     SYS_syslog,
+                                     SYS_vhangup,
+                                     SYS_migrate_pages,
+                                     SYS_move_pages};
+    static const unsigned oneself[] = {0};
     for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
         put_call(p, never[i], REFUSE);
+    put_call_with(p, SYS_prlimit64, 0, oneself, 1);
     put(p, BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 4); /* typing into somebody's terminal */
     load_argument(p, 1);
     put(p, BPF_JMP | BPF_JEQ | BPF_K, TIOCSTI, 0, 1);
@@ -408,6 +418,24 @@ static int lower(int what, rlim_t to)
     return setrlimit((__rlimit_resource_t)what, &r);
 }
 
+/* Of what root may do, only what root's files need: all else is of no use to who reads boards and holds
+ * shares. The vendor's module may need its devices, the launcher mounts. */
+static int drop_capabilities(enum sandbox_profile profile)
+{
+    const uint32_t files = 1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH | 1u << CAP_FOWNER;
+    const uint32_t keep = 1u << CAP_IPC_LOCK | (profile == SANDBOX_KEEPER ? 0 : files);
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+    if (profile == SANDBOX_TOKEN || profile == SANDBOX_LAUNCHER)
+        return 0;
+    if (syscall(SYS_capget, &head, data) != 0)
+        return -1;
+    data[0].effective &= keep;
+    data[0].permitted &= keep;
+    data[0].inheritable = data[1].effective = data[1].permitted = data[1].inheritable = 0;
+    return (int)syscall(SYS_capset, &head, data);
+}
+
 /* CAP_IPC_LOCK, or no limit: then what is locked for ever cannot make a later allocation fail. */
 static int may_lock_all(void)
 {
@@ -434,6 +462,7 @@ static int enter_others(enum sandbox_profile profile)
     bad |= lower(RLIMIT_CORE, 0);
     if (CONFINES) { /* the sanitizer's leak check reads the process as a debugger does */
         lock_memory(profile);
+        bad |= drop_capabilities(profile);
         bad |= prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
         bad |= lower(RLIMIT_NOFILE, profile == SANDBOX_KEEPER ? 32 : 1024);
         if (profile == SANDBOX_KEEPER)

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -266,6 +267,27 @@ static int attempt_list_read(void)
     return attempt_read(path) || attempt_write(listed_dir);
 }
 
+static int attempt_root(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {0};
+    if (syscall(SYS_capget, &head, data) == 0 && (data[0].effective >> CAP_SYS_ADMIN & 1))
+        return 1;
+    return setpriority(PRIO_PROCESS, 0, -1) == 0;
+}
+
+static int attempt_limits_of_parent(void)
+{
+    struct rlimit r;
+    return prlimit(getppid(), RLIMIT_NOFILE, NULL, &r) == 0;
+}
+
+static int attempt_own_limits(void)
+{
+    struct rlimit r;
+    return getrlimit(RLIMIT_NOFILE, &r) == 0 && setrlimit(RLIMIT_NOFILE, &r) == 0;
+}
+
 /* --- running them --- */
 
 enum needs { NOTHING, SECCOMP, LANDLOCK, SCOPES /* of Landlock, since version 6 */ };
@@ -311,6 +333,9 @@ static const struct attempt attempts[] = {
     {"files where only names were named", attempt_list_read, T | L, LANDLOCK},
     {"mounting", attempt_mount, L, SECCOMP},
     {"the newer way to mount", attempt_new_mount, L, SECCOMP},
+    {"what only root may do", attempt_root, T | L, SECCOMP},
+    {"limits of another", attempt_limits_of_parent, 0, SECCOMP},
+    {"limits of its own", attempt_own_limits, F | C | T | L, SECCOMP},
     {"a signal to another", attempt_signal, F | K | T | L, SCOPES},
 };
 
