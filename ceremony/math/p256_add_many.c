@@ -7,6 +7,9 @@
 #include "ceremony/math/p256_field.h"
 #include "ceremony/math/p256_ifma.h"
 
+#define CHAINS 8 /* running products that do not wait for each other */
+#define BLOCK 32
+
 struct scratch {
     uint8_t kind[ADDITIONS];
     fe_t denominator[ADDITIONS], before[ADDITIONS];
@@ -71,9 +74,9 @@ void addition_tangent(uint64_t numerator[4], uint64_t denominator[4], const stru
     fe_add(denominator, a->y, a->y);
 }
 
-void addition_invert(uint64_t (*r)[4], const uint64_t (*a)[4], size_t count)
+void addition_invert(uint64_t (*a)[4], size_t count)
 {
-    fe_t before[8], all;
+    fe_t before[ADDITION_INVERSES], all, t;
     fe_copy(all, fe_one);
     for (size_t i = 0; i < count; i++) {
         fe_copy(before[i], all);
@@ -81,9 +84,9 @@ void addition_invert(uint64_t (*r)[4], const uint64_t (*a)[4], size_t count)
     }
     fe_invert(all, all);
     for (size_t i = count; i-- > 0;) {
-        fe_mul(before[i], all, before[i]);
+        fe_mul(t, all, before[i]);
         fe_mul(all, all, a[i]);
-        fe_copy(r[i], before[i]);
+        fe_copy(a[i], t);
     }
 }
 
@@ -106,57 +109,85 @@ static uint8_t denominator_of(fe_t denominator, const struct additions *q, size_
     return (uint8_t)kind;
 }
 
-static void add_finish(struct p256_affine *sum, const struct p256_affine *a, const struct p256_affine *b,
-                       const fe_t numerator, const fe_t inverse)
+/* Sums that need no arithmetic. */
+static void add_rare(const struct additions *q, size_t i, uint8_t kind)
 {
-    fe_t slope, x, t;
-    fe_mul(slope, numerator, inverse);
-    fe_sqr(x, slope);
-    fe_sub(x, x, a->x);
-    fe_sub(x, x, b->x);
-    fe_sub(t, a->x, x);
-    fe_mul(t, t, slope);
-    fe_sub(sum->y, t, a->y);
-    fe_copy(sum->x, x);
-}
-
-static void add_one(struct additions *q, size_t i, uint8_t kind, const fe_t inverse)
-{
-    struct p256_affine a, b, *sum = &q->to[q->sum[i]];
-    fe_t numerator, unused;
-    addition_summand(&a, q->from, q->a[i]);
-    addition_summand(&b, q->from, q->b[i]);
+    struct p256_affine *sum = &q->to[q->sum[i]];
     if (kind == ADDITION_FIRST)
-        *sum = a;
+        addition_summand(sum, q->from, q->a[i]);
     if (kind == ADDITION_SECOND)
-        *sum = b;
+        addition_summand(sum, q->from, q->b[i]);
     if (kind == ADDITION_NOTHING)
         memset(sum, 0, sizeof *sum);
-    if (kind == ADDITION_PLAIN) {
-        fe_sub(numerator, b.y, a.y);
-        add_finish(sum, &a, &b, numerator, inverse);
+}
+
+/* A block of additions takes each step together: no step waits for the result of the one before. */
+struct block {
+    struct p256_affine a[BLOCK], b[BLOCK];
+    fe_t slope[BLOCK], x[BLOCK];
+};
+
+static void block_slopes(struct block *o, const struct additions *q, size_t first, size_t n)
+{
+    const struct scratch *s = q->scratch;
+    for (size_t i = 0; i < n; i++) {
+        fe_t numerator, unused;
+        addition_summand(&o->a[i], q->from, q->a[first + i]);
+        addition_summand(&o->b[i], q->from, q->b[first + i]);
+        if (s->kind[first + i] == ADDITION_DOUBLE)
+            addition_tangent(numerator, unused, &o->a[i]);
+        else
+            fe_sub(numerator, o->b[i].y, o->a[i].y);
+        fe_mul(o->slope[i], numerator, o->slope[i]);
     }
-    if (kind == ADDITION_DOUBLE) {
-        addition_tangent(numerator, unused, &a);
-        add_finish(sum, &a, &b, numerator, inverse);
+}
+
+static void block_sums(struct block *o, const struct additions *q, size_t first, size_t n)
+{
+    const struct scratch *s = q->scratch;
+    for (size_t i = 0; i < n; i++)
+        fe_sqr(o->x[i], o->slope[i]);
+    for (size_t i = 0; i < n; i++) {
+        fe_t t;
+        fe_sub(o->x[i], o->x[i], o->a[i].x);
+        fe_sub(o->x[i], o->x[i], o->b[i].x);
+        fe_sub(t, o->a[i].x, o->x[i]);
+        fe_mul(o->slope[i], t, o->slope[i]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct p256_affine *sum = &q->to[q->sum[first + i]];
+        uint8_t kind = s->kind[first + i];
+        if (kind > ADDITION_DOUBLE) {
+            add_rare(q, first + i, kind);
+            continue;
+        }
+        fe_copy(sum->x, o->x[i]);
+        fe_sub(sum->y, o->slope[i], o->a[i].y);
     }
 }
 
 static void flush_portable(struct additions *q)
 {
     struct scratch *s = q->scratch;
-    fe_t all, inverse;
-    fe_copy(all, fe_one);
+    struct block block;
+    fe_t all[CHAINS];
+    for (size_t i = 0; i < CHAINS; i++)
+        fe_copy(all[i], fe_one);
     for (size_t i = 0; i < q->count; i++) {
         s->kind[i] = denominator_of(s->denominator[i], q, i);
-        fe_copy(s->before[i], all);
-        fe_mul(all, all, s->denominator[i]);
+        fe_copy(s->before[i], all[i % CHAINS]);
+        fe_mul(all[i % CHAINS], all[i % CHAINS], s->denominator[i]);
     }
-    fe_invert(all, all);
-    for (size_t i = q->count; i-- > 0;) {
-        fe_mul(inverse, all, s->before[i]);
-        fe_mul(all, all, s->denominator[i]);
-        add_one(q, i, s->kind[i], inverse);
+    addition_invert(all, CHAINS);
+    for (size_t end = q->count; end > 0;) {
+        size_t n = (end - 1) % BLOCK + 1;
+        end -= n;
+        for (size_t i = end + n; i-- > end;) {
+            fe_mul(block.slope[i - end], all[i % CHAINS], s->before[i]);
+            fe_mul(all[i % CHAINS], all[i % CHAINS], s->denominator[i]);
+        }
+        block_slopes(&block, q, end, n);
+        block_sums(&block, q, end, n);
     }
 }
 

@@ -14,12 +14,14 @@
 #define ADDITION_MINUS (1u << 31)    /* added to the index of a summand: its negative */
 #define ADDITION_INDEX (~(1u << 31)) /* and without it */
 
+#define ADDITIONS_RUN 256 /* at most so many at once; written four by four, so there is a margin */
+
 struct additions {
     enum p256_path path;
     const struct p256_affine *from;
     struct p256_affine *to;
     size_t count;
-    uint32_t sum[ADDITIONS], a[ADDITIONS], b[ADDITIONS];
+    uint32_t sum[ADDITIONS + 3], a[ADDITIONS + 3], b[ADDITIONS + 3];
     void *scratch; /* of the path */
 };
 
@@ -36,15 +38,53 @@ static inline void additions_from(struct additions *q, struct p256_affine *to, c
     q->from = from;
 }
 
-/* to[sum] = from[a] + from[b]; a and b may have ADDITION_MINUS. */
-static inline void additions_put(struct additions *q, uint32_t sum, uint32_t a, uint32_t b)
+/* Room for a run of n <= ADDITIONS_RUN additions. */
+static inline void additions_room(struct additions *q, size_t n)
 {
-    size_t i = q->count++;
-    q->sum[i] = sum;
-    q->a[i] = a;
-    q->b[i] = b;
-    if (q->count == ADDITIONS)
+    if (q->count + n > ADDITIONS)
         additions_flush(q);
+}
+
+/* to[sum + i] = from[a + i] + from[b + i], i < n */
+static inline void additions_put(struct additions *q, uint32_t sum, uint32_t a, uint32_t b, size_t n)
+{
+    while (n > 0) {
+        uint32_t run = n < ADDITIONS_RUN ? (uint32_t)n : ADDITIONS_RUN;
+        additions_room(q, run);
+        uint32_t *to_sum = q->sum + q->count, *to_a = q->a + q->count, *to_b = q->b + q->count;
+        for (uint32_t i = 0; i < run; i += 4)
+            for (uint32_t j = i; j < i + 4; j++) {
+                to_sum[j] = sum + j;
+                to_a[j] = a + j;
+                to_b[j] = b + j;
+            }
+        q->count += run;
+        sum += run;
+        a += run;
+        b += run;
+        n -= run;
+    }
+}
+
+/* to[sum + i] = from[in[2 i]] + from[in[2 i + 1]], i < n; what is in in may have ADDITION_MINUS. Reads in up
+ * to six elements behind. */
+static inline void additions_put_pairs(struct additions *q, uint32_t sum, const uint32_t *in, size_t n)
+{
+    while (n > 0) {
+        uint32_t run = n < ADDITIONS_RUN ? (uint32_t)n : ADDITIONS_RUN;
+        additions_room(q, run);
+        uint32_t *to_sum = q->sum + q->count, *to_a = q->a + q->count, *to_b = q->b + q->count;
+        for (uint32_t i = 0; i < run; i += 4)
+            for (uint32_t j = i; j < i + 4; j++) {
+                to_sum[j] = sum + j;
+                to_a[j] = in[2 * j];
+                to_b[j] = in[2 * j + 1];
+            }
+        q->count += run;
+        sum += run;
+        in += 2 * run;
+        n -= run;
+    }
 }
 
 /* The sum of one summand. */
@@ -62,7 +102,8 @@ enum addition_kind addition_kind_of(const struct p256_affine *a, const struct p2
 void addition_summand(struct p256_affine *out, const struct p256_affine *from, uint32_t index);
 /* Numerator and denominator of the tangent's slope, 3 (x^2 - 1) and 2 y. */
 void addition_tangent(uint64_t numerator[4], uint64_t denominator[4], const struct p256_affine *a);
-/* r[i] = 1/a[i], none 0, with one inversion; count <= 8; r may be a */
-void addition_invert(uint64_t (*r)[4], const uint64_t (*a)[4], size_t count);
+/* a[i] = 1/a[i], none 0, with one inversion; count <= ADDITION_INVERSES */
+#define ADDITION_INVERSES 64
+void addition_invert(uint64_t (*a)[4], size_t count);
 
 #endif

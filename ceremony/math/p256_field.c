@@ -7,45 +7,58 @@ const fe_t fe_curve_b = {UINT64_C(0xd89cdf6229c4bddf), UINT64_C(0xacf005cd788430
 static const fe_t fe_rr = {UINT64_C(0x0000000000000003), UINT64_C(0xfffffffbffffffff),
                            UINT64_C(0xfffffffffffffffe), UINT64_C(0x00000004fffffffd)};
 
+/* lo:hi = a b */
+static inline uint64_t mul_wide(uint64_t *hi, uint64_t a, uint64_t b)
+{
+    fe_wide w = (fe_wide)a * b;
+    *hi = (uint64_t)(w >> 64);
+    return (uint64_t)w;
+}
+
 /* One step of Montgomery's reduction. p = -1 mod 2^64, so the multiplier is the lowest limb itself:
- * t + m p = (t - m) + m 2^96 + m (2^64 - 2^32 + 1) 2^192. The result stays below 2^192 + p. */
+ * t + m p = (t - m) + m 2^96 + m (2^64 - 2^32 + 1) 2^192. The result stays below 2^192 + p; its top limb
+ * takes the place of t0. */
 #define REDUCE_STEP(t0, t1, t2, t3)                                                                          \
     do {                                                                                                     \
-        uint64_t m_ = (t0);                                                                                  \
-        fe_wide s_ = (fe_wide)(t1) + (m_ << 32);                                                             \
-        (t0) = (uint64_t)s_;                                                                                 \
-        s_ = (fe_wide)(t2) + (m_ >> 32) + (uint64_t)(s_ >> 64);                                              \
-        (t1) = (uint64_t)s_;                                                                                 \
-        s_ = (fe_wide)m_ * FE_P3 + (t3) + (uint64_t)(s_ >> 64);                                              \
-        (t2) = (uint64_t)s_;                                                                                 \
-        (t3) = (uint64_t)(s_ >> 64);                                                                         \
+        uint64_t hi_, lo_ = mul_wide(&hi_, t0, FE_P3);                                                       \
+        uint64_t c_ = fe_adc(&(t1), t1, (t0) << 32, 0);                                                      \
+        c_ = fe_adc(&(t2), t2, (t0) >> 32, c_);                                                              \
+        c_ = fe_adc(&(t3), t3, lo_, c_);                                                                     \
+        (t0) = hi_ + c_;                                                                                     \
     } while (0)
 
 static inline void reduce_wide(fe_t r, const uint64_t t[8])
 {
-    uint64_t a = t[0], b = t[1], c = t[2], d = t[3], u[4];
+    uint64_t a = t[0], b = t[1], c = t[2], d = t[3], u[4], carry;
     REDUCE_STEP(a, b, c, d);
-    REDUCE_STEP(a, b, c, d);
-    REDUCE_STEP(a, b, c, d);
-    REDUCE_STEP(a, b, c, d);
-    fe_wide s = (fe_wide)a + t[4];
-    u[0] = (uint64_t)s;
-    s = (fe_wide)b + t[5] + (uint64_t)(s >> 64);
-    u[1] = (uint64_t)s;
-    s = (fe_wide)c + t[6] + (uint64_t)(s >> 64);
-    u[2] = (uint64_t)s;
-    s = (fe_wide)d + t[7] + (uint64_t)(s >> 64);
-    u[3] = (uint64_t)s;
-    fe_reduce_once(r, u, (uint64_t)(s >> 64));
+    REDUCE_STEP(b, c, d, a);
+    REDUCE_STEP(c, d, a, b);
+    REDUCE_STEP(d, a, b, c);
+    carry = fe_adc(&u[0], a, t[4], 0);
+    carry = fe_adc(&u[1], b, t[5], carry);
+    carry = fe_adc(&u[2], c, t[6], carry);
+    carry = fe_adc(&u[3], d, t[7], carry);
+    fe_reduce_once(r, u, carry);
 }
 
-/* (hi:lo) = a b + x + y, which cannot overflow. */
-#define MULADD(hi, lo, a, b, x, y)                                                                           \
-    do {                                                                                                     \
-        fe_wide w_ = (fe_wide)(a) * (b) + (x) + (y);                                                         \
-        (lo) = (uint64_t)w_;                                                                                 \
-        (hi) = (uint64_t)(w_ >> 64);                                                                         \
-    } while (0)
+/* t += x b, at t, where there are four limbs so far; the fifth is new. */
+static inline void mul_row(uint64_t t[5], uint64_t x, const fe_t b)
+{
+    uint64_t l0, l1, l2, l3, h0, h1, h2, h3, c;
+    l0 = mul_wide(&h0, x, b[0]);
+    l1 = mul_wide(&h1, x, b[1]);
+    l2 = mul_wide(&h2, x, b[2]);
+    l3 = mul_wide(&h3, x, b[3]);
+    c = fe_adc(&l1, l1, h0, 0);
+    c = fe_adc(&l2, l2, h1, c);
+    c = fe_adc(&l3, l3, h2, c);
+    h3 += c;
+    c = fe_adc(&t[0], t[0], l0, 0);
+    c = fe_adc(&t[1], t[1], l1, c);
+    c = fe_adc(&t[2], t[2], l2, c);
+    c = fe_adc(&t[3], t[3], l3, c);
+    t[4] = h3 + c;
+}
 
 /* Clang 14 cannot ask for ADX by name, and its C is not far behind; so it keeps the C path tested. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
@@ -70,14 +83,14 @@ static inline void reduce_wide(fe_t r, const uint64_t t[8])
     "adcxq %[lo], %[" t3 "]\n\tadoxq %[hi], %[" t4 "]\n\t"                                                   \
     "movl $0, %k[lo]\n\tadcxq %[lo], %[" t4 "]\n\t"
 
-/* REDUCE_STEP with m (2^64 - 2^32 + 1) by shifts; the new top limb takes the place of t0. */
+/* REDUCE_STEP; shifts are products too, since the units that shift are those that add with carry, and these
+ * are what there is too few of. The new top limb takes the place of t0. */
 #define STEP(t0, t1, t2, t3)                                                                                 \
-    "movq %[" t0 "], %[lo]\n\tmovq %[" t0 "], %[hi]\n\t"                                                     \
     "movq %[" t0 "], %%rdx\n\t"                                                                              \
-    "shlq $32, %[lo]\n\tshrq $32, %[hi]\n\t"                                                                 \
-    "subq %[lo], %%rdx\n\tsbbq %[hi], %[" t0 "]\n\t"                                                         \
+    "mulxq %[c32], %[lo], %[hi]\n\t"                                                                         \
     "addq %[lo], %[" t1 "]\n\tadcq %[hi], %[" t2 "]\n\t"                                                     \
-    "adcq %%rdx, %[" t3 "]\n\tadcq $0, %[" t0 "]\n\t"
+    "mulxq %[p3], %[lo], %[" t0 "]\n\t"                                                                      \
+    "adcq %[lo], %[" t3 "]\n\tadcq $0, %[" t0 "]\n\t"
 
 /* reduce_wide on t0 .. t7, the result in t0 .. t3 */
 #define REDUCE                                                                                               \
@@ -100,6 +113,8 @@ static inline void reduce_wide(fe_t r, const uint64_t t[8])
     [t0] "=&r"(t0), [t1] "=&r"(t1), [t2] "=&r"(t2), [t3] "=&r"(t3), [t4] "=&r"(t4), [t5] "=&r"(t5),          \
         [t6] "=&r"(t6), [t7] "=&r"(t7), [lo] "=&r"(lo), [hi] "=&r"(hi)
 
+static const uint64_t two_32 = UINT64_C(1) << 32, p_top = FE_P3;
+
 static void mul_adx(fe_t r, const fe_t a, const fe_t b)
 {
     uint64_t t0, t1, t2, t3, t4, t5, t6, t7, lo, hi;
@@ -110,7 +125,8 @@ static void mul_adx(fe_t r, const fe_t a, const fe_t b)
             "mulxq 24(%[b]), %[lo], %[t4]\n\tadcq %[lo], %[t3]\n\t"
             "adcq $0, %[t4]\n\t" ROW("8", "t1", "t2", "t3", "t4", "t5")
                 ROW("16", "t2", "t3", "t4", "t5", "t6") ROW("24", "t3", "t4", "t5", "t6", "t7") REDUCE:OUTPUTS
-            : [a] "r"(a), [b] "r"(b), "m"(*(const fe_t *)a), "m"(*(const fe_t *)b)
+            : [a] "r"(a), [b] "r"(b), [c32] "m"(two_32), [p3] "m"(p_top), "m"(*(const fe_t *)a),
+              "m"(*(const fe_t *)b)
             : "rdx", "cc");
     r[0] = t0;
     r[1] = t1;
@@ -142,7 +158,7 @@ static void sqr_adx(fe_t r, const fe_t a)
             "adcq %[t4], %[t4]\n\tadcq %[t5], %[t5]\n\tadcq %[t6], %[t6]\n\tadcq %[t7], %[t7]\n\t" DIAGONAL(
                 "", "t0", "t1") DIAGONAL("8", "t2", "t3") DIAGONAL("16", "t4", "t5")
                 DIAGONAL("24", "t6", "t7") REDUCE:OUTPUTS
-            : [a] "r"(a), "m"(*(const fe_t *)a)
+            : [a] "r"(a), [c32] "m"(two_32), [p3] "m"(p_top), "m"(*(const fe_t *)a)
             : "rdx", "cc");
     r[0] = t0;
     r[1] = t1;
@@ -161,28 +177,33 @@ void fe_mul(fe_t r, const fe_t a, const fe_t b)
         return;
     }
 #endif
-    uint64_t t[8], c;
-    uint64_t b0 = b[0], b1 = b[1], b2 = b[2], b3 = b[3], x = a[0];
-    MULADD(c, t[0], x, b0, 0, 0);
-    MULADD(c, t[1], x, b1, c, 0);
-    MULADD(c, t[2], x, b2, c, 0);
-    MULADD(t[4], t[3], x, b3, c, 0);
-    x = a[1];
-    MULADD(c, t[1], x, b0, t[1], 0);
-    MULADD(c, t[2], x, b1, t[2], c);
-    MULADD(c, t[3], x, b2, t[3], c);
-    MULADD(t[5], t[4], x, b3, t[4], c);
-    x = a[2];
-    MULADD(c, t[2], x, b0, t[2], 0);
-    MULADD(c, t[3], x, b1, t[3], c);
-    MULADD(c, t[4], x, b2, t[4], c);
-    MULADD(t[6], t[5], x, b3, t[5], c);
-    x = a[3];
-    MULADD(c, t[3], x, b0, t[3], 0);
-    MULADD(c, t[4], x, b1, t[4], c);
-    MULADD(c, t[5], x, b2, t[5], c);
-    MULADD(t[7], t[6], x, b3, t[6], c);
+    uint64_t t[8] = {0, 0, 0, 0};
+    mul_row(t, a[0], b);
+    mul_row(t + 1, a[1], b);
+    mul_row(t + 2, a[2], b);
+    mul_row(t + 3, a[3], b);
     reduce_wide(r, t);
+}
+
+/* products of two different limbs, in t[1] .. t[6] */
+static inline void sqr_cross(uint64_t t[8], const fe_t a)
+{
+    uint64_t lo, hi, c, top;
+    t[1] = mul_wide(&t[2], a[0], a[1]);
+    lo = mul_wide(&t[3], a[0], a[2]);
+    c = fe_adc(&t[2], t[2], lo, 0);
+    lo = mul_wide(&t[4], a[0], a[3]);
+    c = fe_adc(&t[3], t[3], lo, c);
+    t[4] += c;
+    lo = mul_wide(&hi, a[1], a[2]);
+    c = fe_adc(&t[3], t[3], lo, 0);
+    t[5] = fe_adc(&t[4], t[4], hi, c);
+    lo = mul_wide(&hi, a[1], a[3]);
+    c = fe_adc(&t[4], t[4], lo, 0);
+    top = fe_adc(&t[5], t[5], hi, c);
+    lo = mul_wide(&hi, a[2], a[3]);
+    c = fe_adc(&t[5], t[5], lo, 0);
+    t[6] = top + hi + c;
 }
 
 void fe_sqr(fe_t r, const fe_t a)
@@ -193,89 +214,78 @@ void fe_sqr(fe_t r, const fe_t a)
         return;
     }
 #endif
-    uint64_t t[8], c;
-    uint64_t a0 = a[0], a1 = a[1], a2 = a[2], a3 = a[3];
-    MULADD(c, t[1], a0, a1, 0, 0);
-    MULADD(c, t[2], a0, a2, c, 0);
-    MULADD(t[4], t[3], a0, a3, c, 0);
-    MULADD(c, t[3], a1, a2, t[3], 0);
-    MULADD(t[5], t[4], a1, a3, t[4], c);
-    MULADD(t[6], t[5], a2, a3, t[5], 0);
-    t[7] = t[6] >> 63;
-    t[6] = t[6] << 1 | t[5] >> 63;
-    t[5] = t[5] << 1 | t[4] >> 63;
-    t[4] = t[4] << 1 | t[3] >> 63;
-    t[3] = t[3] << 1 | t[2] >> 63;
-    t[2] = t[2] << 1 | t[1] >> 63;
-    t[1] = t[1] << 1;
-    fe_wide s = (fe_wide)a0 * a0, q;
-    t[0] = (uint64_t)s;
-    s = (fe_wide)t[1] + (uint64_t)(s >> 64);
-    t[1] = (uint64_t)s;
-    q = (fe_wide)a1 * a1;
-    s = (fe_wide)t[2] + (uint64_t)q + (uint64_t)(s >> 64);
-    t[2] = (uint64_t)s;
-    s = (fe_wide)t[3] + (uint64_t)(q >> 64) + (uint64_t)(s >> 64);
-    t[3] = (uint64_t)s;
-    q = (fe_wide)a2 * a2;
-    s = (fe_wide)t[4] + (uint64_t)q + (uint64_t)(s >> 64);
-    t[4] = (uint64_t)s;
-    s = (fe_wide)t[5] + (uint64_t)(q >> 64) + (uint64_t)(s >> 64);
-    t[5] = (uint64_t)s;
-    q = (fe_wide)a3 * a3;
-    s = (fe_wide)t[6] + (uint64_t)q + (uint64_t)(s >> 64);
-    t[6] = (uint64_t)s;
-    t[7] += (uint64_t)(q >> 64) + (uint64_t)(s >> 64);
+    uint64_t t[8], lo, hi, c;
+    sqr_cross(t, a);
+    c = fe_adc(&t[1], t[1], t[1], 0);
+    c = fe_adc(&t[2], t[2], t[2], c);
+    c = fe_adc(&t[3], t[3], t[3], c);
+    c = fe_adc(&t[4], t[4], t[4], c);
+    c = fe_adc(&t[5], t[5], t[5], c);
+    t[7] = fe_adc(&t[6], t[6], t[6], c);
+    t[0] = mul_wide(&hi, a[0], a[0]);
+    c = fe_adc(&t[1], t[1], hi, 0);
+    lo = mul_wide(&hi, a[1], a[1]);
+    c = fe_adc(&t[2], t[2], lo, c);
+    c = fe_adc(&t[3], t[3], hi, c);
+    lo = mul_wide(&hi, a[2], a[2]);
+    c = fe_adc(&t[4], t[4], lo, c);
+    c = fe_adc(&t[5], t[5], hi, c);
+    lo = mul_wide(&hi, a[3], a[3]);
+    c = fe_adc(&t[6], t[6], lo, c);
+    t[7] += hi + c;
     reduce_wide(r, t);
 }
 
-/* r = a^(2^n) b */
-static void sqr_n_mul(fe_t r, const fe_t a, unsigned n, const fe_t b)
+/* r[i] = a[i]^(2^n) b[i], side by side: a square waits for the one before, not for its neighbours. */
+static void sqr_n_mul(fe_t *r, const fe_t *a, unsigned n, const fe_t *b, size_t count)
 {
-    fe_t t;
-    fe_copy(t, a);
+    fe_t t[FE_MANY];
+    memcpy(t, a, count * sizeof(fe_t));
     for (unsigned i = 0; i < n; i++)
-        fe_sqr(t, t);
-    fe_mul(r, t, b);
+        for (size_t j = 0; j < count; j++)
+            fe_sqr(t[j], t[j]);
+    for (size_t j = 0; j < count; j++)
+        fe_mul(r[j], t[j], b[j]);
 }
 
 /* x2, x30, x32: a to the powers 2^2 - 1, 2^30 - 1, 2^32 - 1 */
-static void power_runs(fe_t x2, fe_t x30, fe_t x32, const fe_t a)
+static void power_runs(fe_t *x2, fe_t *x30, fe_t *x32, const fe_t *a, size_t count)
 {
-    fe_t x3, x6, x12, x15;
-    sqr_n_mul(x2, a, 1, a);
-    sqr_n_mul(x3, x2, 1, a);
-    sqr_n_mul(x6, x3, 3, x3);
-    sqr_n_mul(x12, x6, 6, x6);
-    sqr_n_mul(x15, x12, 3, x3);
-    sqr_n_mul(x30, x15, 15, x15);
-    sqr_n_mul(x32, x30, 2, x2);
+    fe_t x3[FE_MANY], x6[FE_MANY], x12[FE_MANY], x15[FE_MANY];
+    sqr_n_mul(x2, a, 1, a, count);
+    sqr_n_mul(x3, x2, 1, a, count);
+    sqr_n_mul(x6, x3, 3, x3, count);
+    sqr_n_mul(x12, x6, 6, x6, count);
+    sqr_n_mul(x15, x12, 3, x3, count);
+    sqr_n_mul(x30, x15, 15, x15, count);
+    sqr_n_mul(x32, x30, 2, x2, count);
 }
 
 void fe_invert(fe_t r, const fe_t a)
 {
     /* p - 2 = ffffffff 00000001 00000000 00000000 00000000 ffffffff ffffffff fffffffd */
-    fe_t x, x2, x30, x32, t;
-    fe_copy(x, a);
-    power_runs(x2, x30, x32, x);
-    sqr_n_mul(t, x32, 32, x);
-    sqr_n_mul(t, t, 128, x32);
-    sqr_n_mul(t, t, 32, x32);
-    sqr_n_mul(t, t, 30, x30);
-    sqr_n_mul(r, t, 2, x);
+    fe_t x[1], x2[1], x30[1], x32[1], t[1];
+    fe_copy(x[0], a);
+    power_runs(x2, x30, x32, (const fe_t *)x, 1);
+    sqr_n_mul(t, (const fe_t *)x32, 32, (const fe_t *)x, 1);
+    sqr_n_mul(t, (const fe_t *)t, 128, (const fe_t *)x32, 1);
+    sqr_n_mul(t, (const fe_t *)t, 32, (const fe_t *)x32, 1);
+    sqr_n_mul(t, (const fe_t *)t, 30, (const fe_t *)x30, 1);
+    sqr_n_mul(t, (const fe_t *)t, 2, (const fe_t *)x, 1);
+    fe_copy(r, t[0]);
 }
 
-void fe_sqrt(fe_t r, const fe_t a)
+void fe_sqrt_many(fe_t *r, const fe_t *a, size_t count)
 {
     /* (p + 1)/4 = ((2^32 - 1) 2^32 + 1) 2^190 + 2^94 */
-    fe_t x, x2, x30, x32, t;
-    fe_copy(x, a);
-    power_runs(x2, x30, x32, x);
-    sqr_n_mul(t, x32, 32, x);
-    sqr_n_mul(t, t, 96, x);
+    fe_t x2[FE_MANY], x30[FE_MANY], x32[FE_MANY], t[FE_MANY];
+    power_runs(x2, x30, x32, a, count);
+    sqr_n_mul(t, (const fe_t *)x32, 32, a, count);
+    sqr_n_mul(t, (const fe_t *)t, 96, a, count);
     for (unsigned i = 0; i < 94; i++)
-        fe_sqr(t, t);
-    fe_copy(r, t);
+        for (size_t j = 0; j < count; j++)
+            fe_sqr(t[j], t[j]);
+    memcpy(r, t, count * sizeof(fe_t));
 }
 
 int fe_load(fe_t r, const uint8_t in[32])

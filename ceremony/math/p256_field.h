@@ -6,6 +6,7 @@
 #ifndef CEREMONY_MATH_P256_FIELD_H
 #define CEREMONY_MATH_P256_FIELD_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -23,58 +24,99 @@ void fe_mul(fe_t r, const fe_t a, const fe_t b);
 void fe_sqr(fe_t r, const fe_t a);
 /* 1/a by Fermat; 0 gives 0. */
 void fe_invert(fe_t r, const fe_t a);
-/* a^((p+1)/4): a square root of a if there is one. */
-void fe_sqrt(fe_t r, const fe_t a);
+/* r[i] = a[i]^((p+1)/4): a square root of a[i] if there is one. count <= FE_MANY; four together take little
+ * more time than two. */
+#define FE_MANY 4
+void fe_sqrt_many(fe_t *r, const fe_t *a, size_t count);
 /* Reads big-endian; 0 unless below p. */
 int fe_load(fe_t r, const uint8_t in[32]);
 void fe_store(uint8_t out[32], const fe_t a);
 
+/* *s = a + b + carry, and *s = a - b - borrow; return the carry and the borrow, 0 or 1. Compilers need to be
+ * told that these are single instructions: written with fe_wide, sums take twice the time. */
+#if defined(__clang__)
+static inline uint64_t fe_adc(uint64_t *s, uint64_t a, uint64_t b, uint64_t carry)
+{
+    unsigned long long out;
+    *s = __builtin_addcll(a, b, carry, &out);
+    return out;
+}
+
+static inline uint64_t fe_sbb(uint64_t *s, uint64_t a, uint64_t b, uint64_t borrow)
+{
+    unsigned long long out;
+    *s = __builtin_subcll(a, b, borrow, &out);
+    return out;
+}
+#elif defined(__x86_64__)
+static inline uint64_t fe_adc(uint64_t *s, uint64_t a, uint64_t b, uint64_t carry)
+{
+    unsigned long long out;
+    uint64_t c = __builtin_ia32_addcarryx_u64((unsigned char)carry, a, b, &out);
+    *s = out;
+    return c;
+}
+
+static inline uint64_t fe_sbb(uint64_t *s, uint64_t a, uint64_t b, uint64_t borrow)
+{
+    unsigned long long out;
+    uint64_t c = __builtin_ia32_sbb_u64((unsigned char)borrow, a, b, &out);
+    *s = out;
+    return c;
+}
+#else
+static inline uint64_t fe_adc(uint64_t *s, uint64_t a, uint64_t b, uint64_t carry)
+{
+    fe_wide w = (fe_wide)a + b + carry;
+    *s = (uint64_t)w;
+    return (uint64_t)(w >> 64);
+}
+
+static inline uint64_t fe_sbb(uint64_t *s, uint64_t a, uint64_t b, uint64_t borrow)
+{
+    fe_wide w = (fe_wide)a - b - borrow;
+    *s = (uint64_t)w;
+    return (uint64_t)(w >> 64) & 1;
+}
+#endif
+
 /* r = (carry:t) - p if that is not negative, else t. carry: 0 or 1; (carry:t) < 2p. */
 static inline void fe_reduce_once(fe_t r, const uint64_t t[4], uint64_t carry)
 {
-    uint64_t s[4];
-    fe_wide d = (fe_wide)t[0] - FE_P0;
-    s[0] = (uint64_t)d;
-    d = (fe_wide)t[1] - FE_P1 - ((uint64_t)(d >> 64) & 1);
-    s[1] = (uint64_t)d;
-    d = (fe_wide)t[2] - ((uint64_t)(d >> 64) & 1);
-    s[2] = (uint64_t)d;
-    d = (fe_wide)t[3] - FE_P3 - ((uint64_t)(d >> 64) & 1);
-    s[3] = (uint64_t)d;
-    d = (fe_wide)carry - ((uint64_t)(d >> 64) & 1);
-    uint64_t keep = (uint64_t)(d >> 64);
-    for (int i = 0; i < 4; i++)
-        r[i] = (t[i] & keep) | (s[i] & ~keep);
+    uint64_t s[4], unused, c;
+    c = fe_sbb(&s[0], t[0], FE_P0, 0);
+    c = fe_sbb(&s[1], t[1], FE_P1, c);
+    c = fe_sbb(&s[2], t[2], 0, c);
+    c = fe_sbb(&s[3], t[3], FE_P3, c);
+    uint64_t keep = 0 - fe_sbb(&unused, carry, 0, c);
+    r[0] = (t[0] & keep) | (s[0] & ~keep);
+    r[1] = (t[1] & keep) | (s[1] & ~keep);
+    r[2] = (t[2] & keep) | (s[2] & ~keep);
+    r[3] = (t[3] & keep) | (s[3] & ~keep);
 }
 
 static inline void fe_add(fe_t r, const fe_t a, const fe_t b)
 {
-    uint64_t t[4];
-    fe_wide s = 0;
-    for (int i = 0; i < 4; i++) {
-        s += (fe_wide)a[i] + b[i];
-        t[i] = (uint64_t)s;
-        s >>= 64;
-    }
-    fe_reduce_once(r, t, (uint64_t)s);
+    uint64_t t[4], c;
+    c = fe_adc(&t[0], a[0], b[0], 0);
+    c = fe_adc(&t[1], a[1], b[1], c);
+    c = fe_adc(&t[2], a[2], b[2], c);
+    c = fe_adc(&t[3], a[3], b[3], c);
+    fe_reduce_once(r, t, c);
 }
 
 static inline void fe_sub(fe_t r, const fe_t a, const fe_t b)
 {
-    uint64_t t[4], borrow = 0;
-    for (int i = 0; i < 4; i++) {
-        fe_wide d = (fe_wide)a[i] - b[i] - borrow;
-        t[i] = (uint64_t)d;
-        borrow = (uint64_t)(d >> 64) & 1;
-    }
-    uint64_t mask = 0 - borrow;
-    fe_wide s = (fe_wide)t[0] + (FE_P0 & mask);
-    r[0] = (uint64_t)s;
-    s = (fe_wide)t[1] + (FE_P1 & mask) + (uint64_t)(s >> 64);
-    r[1] = (uint64_t)s;
-    s = (fe_wide)t[2] + (uint64_t)(s >> 64);
-    r[2] = (uint64_t)s;
-    r[3] = t[3] + (FE_P3 & mask) + (uint64_t)(s >> 64);
+    uint64_t t[4], c;
+    c = fe_sbb(&t[0], a[0], b[0], 0);
+    c = fe_sbb(&t[1], a[1], b[1], c);
+    c = fe_sbb(&t[2], a[2], b[2], c);
+    c = fe_sbb(&t[3], a[3], b[3], c);
+    uint64_t mask = 0 - c;
+    c = fe_adc(&r[0], t[0], FE_P0 & mask, 0);
+    c = fe_adc(&r[1], t[1], FE_P1 & mask, c);
+    c = fe_adc(&r[2], t[2], 0, c);
+    fe_adc(&r[3], t[3], FE_P3 & mask, c);
 }
 
 static inline void fe_copy(fe_t r, const fe_t a)

@@ -16,7 +16,9 @@
 #include "ceremony/math/p256_field.h"
 #include "ceremony/math/p256_ifma_field.h"
 
-#define AHEAD 4 /* groups fetched ahead */
+#define AHEAD 4  /* groups fetched ahead */
+#define BLOCK 8  /* groups that take each step together, so that no step waits for the one before */
+#define CHAINS 4 /* running products, for the same reason */
 
 /* Eight additions. */
 struct group8 {
@@ -174,18 +176,18 @@ static IFMA_TARGET __attribute__((noinline)) void numerators(fv_t *n, const stru
     *n = fv_select(*n, lanes_load(&l), g->twice);
 }
 
-static void rare_sums(struct p256_affine sum[8], __mmask8 rare, const struct additions *q, size_t first)
+static void rare_sums(const struct additions *q, __mmask8 rare, size_t first)
 {
-    for (int i = 0; i < 8; i++) {
-        struct p256_affine a, b;
-        if (!(rare >> i & 1))
+    for (size_t i = first; rare != 0; i++, rare >>= 1) {
+        struct p256_affine a, b, sum = {0};
+        if (!(rare & 1))
             continue;
-        addition_summand(&a, q->from, q->a[first + (size_t)i]);
-        addition_summand(&b, q->from, q->b[first + (size_t)i]);
+        addition_summand(&a, q->from, q->a[i]);
+        addition_summand(&b, q->from, q->b[i]);
         enum addition_kind kind = addition_kind_of(&a, &b);
-        memset(&sum[i], 0, sizeof sum[i]);
         if (kind != ADDITION_NOTHING)
-            sum[i] = kind == ADDITION_FIRST ? a : b;
+            sum = kind == ADDITION_FIRST ? a : b;
+        q->to[q->sum[i]] = sum;
     }
 }
 
@@ -210,66 +212,90 @@ IFMA_INLINE void denominators(struct group8 *g, const struct additions *q, size_
         look_closely(g, q, first, look);
 }
 
-/* 2^518 / all, lane by lane */
-static IFMA_TARGET fv_t invert_lanes(fv_t all)
+/* all[i] = 2^518 / all[i], lane by lane */
+static IFMA_TARGET void invert_lanes(fv_t all[CHAINS])
 {
     lanes_t l;
     __m512i w[4];
-    fe_t v[8];
-    fv_pack(w, fv_canonical(fv_clean(all)));
-    for (int i = 0; i < 4; i++)
-        _mm512_store_si512(l.w[i], w[i]);
-    for (int lane = 0; lane < 8; lane++)
+    fe_t v[8 * CHAINS];
+    for (size_t c = 0; c < CHAINS; c++) {
+        fv_pack(w, fv_canonical(fv_clean(all[c])));
         for (int i = 0; i < 4; i++)
-            v[lane][i] = l.w[i][lane];
-    addition_invert(v, (const fe_t *)v, 8);
-    for (int lane = 0; lane < 8; lane++) {
-        for (int i = 0; i < 6; i++) /* 2^512 / all so far */
-            fe_add(v[lane], v[lane], v[lane]);
-        lanes_set(&l, lane, v[lane]);
+            _mm512_store_si512(l.w[i], w[i]);
+        for (size_t lane = 0; lane < 8; lane++)
+            for (int i = 0; i < 4; i++)
+                v[8 * c + lane][i] = l.w[i][lane];
     }
-    return lanes_load(&l);
+    addition_invert(v, 8 * CHAINS);
+    for (size_t c = 0; c < CHAINS; c++) {
+        for (int lane = 0; lane < 8; lane++) {
+            uint64_t *x = v[8 * c + (size_t)lane];
+            for (int i = 0; i < 6; i++) /* 2^512 / all so far */
+                fe_add(x, x, x);
+            lanes_set(&l, lane, x);
+        }
+        all[c] = lanes_load(&l);
+    }
 }
 
-IFMA_INLINE fv_t signed_y(const __m512i w[4], __mmask8 minus)
-{
-    fv_t y = fv_unpack(w);
-    return fv_select(y, fv_sub_wide(fv_p(1), y), minus);
-}
+/* A block on its way back. */
+struct block {
+    struct rows rows[BLOCK];
+    fv_t inverse[BLOCK], slope[BLOCK], x[BLOCK], ya[BLOCK];
+};
 
 /* inverse: 2^518 / d */
-IFMA_INLINE void finish(struct group8 *g, const struct additions *q, size_t first, fv_t inverse)
+IFMA_INLINE void step_slope(struct block *b, size_t i, const struct group8 *g, const struct additions *q,
+                            size_t first)
 {
-    struct rows r;
-    struct p256_affine *to[8], rare[8];
+    const struct rows *r = &b->rows[i];
     __m512i w[4], v[4];
-    rows_of(&r, q, first);
-    LOAD(w, r.a, y);
-    LOAD(v, r.b, y);
-    fv_t ya = signed_y(w, r.minus_a), yb = signed_y(v, r.minus_b);
-    fv_t n = fv_carry(fv_add_wide(fv_sub_wide(yb, ya), fv_p(1))), d = g->d;
-    if (__builtin_expect(g->twice != 0, 0)) {
+    LOAD(w, r->a, y);
+    LOAD(v, r->b, y);
+    fv_t ya = fv_unpack(w), yb = fv_unpack(v);
+    if (r->minus_a | r->minus_b) { /* only where points are taken by index */
+        ya = fv_negate_wide(ya, r->minus_a);
+        yb = fv_negate_wide(yb, r->minus_b);
+    }
+    fv_t n = fv_carry(fv_add_wide(fv_sub_wide(yb, ya), fv_p(1)));
+    if (__builtin_expect(g->twice != 0, 0))
         numerators(&n, g, q, first);
+    b->ya[i] = ya;
+    b->slope[i] = fv_mul(n, b->inverse[i]);
+}
+
+IFMA_INLINE void step_x(struct block *b, size_t i, const struct group8 *g)
+{
+    fv_t d = g->d;
+    if (__builtin_expect(g->twice != 0, 0))
         d = fv_select(d, fv_p(1), g->twice); /* x_b - x_a + p, no longer the denominator */
-    }
-    fv_t slope = fv_mul(n, inverse);
-    fv_t x = fv_add_wide(fv_sqr_wide(slope), fv_p(3));
-    x = fv_canonical(fv_sub_wide(fv_sub_wide(fv_sub_wide(x, g->xa), g->xa), d));
-    fv_t t = fv_add_wide(fv_sub_wide(g->xa, x), fv_p(1));
-    for (int i = 0; i < 5; i++)
-        t.l[i] = _mm512_slli_epi64(t.l[i], 2);
-    t = fv_mul_wide(fv_carry(t), slope);
-    fv_t y = fv_canonical(fv_add_wide(fv_sub_wide(t, ya), fv_p(1)));
+    fv_t minus = fv_sub_wide(fv_sub_wide(fv_sub_wide(fv_p(3), d), g->xa), g->xa);
+    b->x[i] = fv_canonical(fv_sqr_add_wide(b->slope[i], minus));
+}
+
+/* Sums of the lanes that need no arithmetic, and of lanes without points, are written elsewhere. */
+static inline void rows_to(struct p256_affine *to[8], struct p256_affine *nowhere, const struct group8 *g,
+                           const struct additions *q, size_t first)
+{
     for (size_t i = 0; i < 8; i++)
-        to[i] = first + i < q->count && !(g->rare >> i & 1) ? &q->to[q->sum[first + i]] : &rare[i];
-    if (__builtin_expect(g->rare != 0, 0)) {
-        struct p256_affine sum[8];
-        rare_sums(sum, g->rare, q, first);
+        to[i] = &q->to[q->sum[first + i]];
+    if (__builtin_expect(g->rare != 0 || first + 8 > q->count, 0))
         for (size_t i = 0; i < 8; i++)
-            if (g->rare >> i & 1)
-                q->to[q->sum[first + i]] = sum[i];
-    }
-    fv_pack(w, x);
+            if (first + i >= q->count || (g->rare >> i & 1))
+                to[i] = nowhere;
+}
+
+IFMA_INLINE void step_y(const struct block *b, size_t i, const struct group8 *g, const struct additions *q,
+                        size_t first)
+{
+    struct p256_affine *to[8], nowhere;
+    __m512i w[4];
+    rows_to(to, &nowhere, g, q, first);
+    fv_t t = fv_carry(fv_add_wide(fv_times_4(fv_sub_wide(g->xa, b->x[i])), fv_p(4)));
+    fv_t y = fv_canonical(fv_mul_add_wide(t, b->slope[i], fv_sub_wide(fv_p(1), b->ya[i])));
+    if (__builtin_expect(g->rare != 0, 0))
+        rare_sums(q, g->rare, first);
+    fv_pack(w, b->x[i]);
     STORE(w, to, x);
     fv_pack(w, y);
     STORE(w, to, y);
@@ -277,28 +303,57 @@ IFMA_INLINE void finish(struct group8 *g, const struct additions *q, size_t firs
 
 static inline void fetch(const struct additions *q, size_t first)
 {
-    for (size_t i = first; i < first + 8 && i < q->count; i++) {
+    for (size_t i = first; i < first + 8; i++) {
         __builtin_prefetch(&q->from[q->a[i] & ADDITION_INDEX]);
         __builtin_prefetch(&q->from[q->b[i] & ADDITION_INDEX]);
     }
 }
 
+static IFMA_TARGET void forth(fv_t all[CHAINS], struct group8 *g, size_t groups, const struct additions *q,
+                              size_t first)
+{
+    for (size_t i = 0; i < groups; i++) {
+        if (first + 8 * (i + AHEAD + 1) <= q->count)
+            fetch(q, first + 8 * (i + AHEAD));
+        denominators(&g[i], q, first + 8 * i);
+    }
+    for (size_t i = 0; i < groups; i++) {
+        g[i].before = all[i % CHAINS];
+        all[i % CHAINS] = fv_mul(all[i % CHAINS], g[i].d);
+    }
+}
+
+static IFMA_TARGET void back(fv_t all[CHAINS], struct group8 *g, size_t groups, const struct additions *q,
+                             size_t first)
+{
+    struct block b;
+    for (size_t i = groups; i-- > 0;) {
+        b.inverse[i] = fv_mul(all[i % CHAINS], g[i].before);
+        all[i % CHAINS] = fv_mul(all[i % CHAINS], g[i].d);
+    }
+    for (size_t i = 0; i < groups; i++)
+        rows_of(&b.rows[i], q, first + 8 * i);
+    for (size_t i = 0; i < groups; i++)
+        step_slope(&b, i, &g[i], q, first + 8 * i);
+    for (size_t i = 0; i < groups; i++)
+        step_x(&b, i, &g[i]);
+    for (size_t i = 0; i < groups; i++)
+        step_y(&b, i, &g[i], q, first + 8 * i);
+}
+
 IFMA_TARGET void p256_ifma_additions_flush(struct additions *q)
 {
     struct group8 *group = q->scratch;
-    size_t groups = (q->count + 7) / 8;
-    fv_t all = fv_const((const uint64_t[5]){1, 0, 0, 0, 0});
-    for (size_t i = 0; i < groups; i++) {
-        fetch(q, 8 * (i + AHEAD));
-        denominators(&group[i], q, 8 * i);
-        group[i].before = all;
-        all = fv_mul(all, group[i].d);
-    }
-    all = invert_lanes(all);
-    for (size_t i = groups; i-- > 0;) {
-        fv_t inverse = fv_mul(all, group[i].before);
-        all = fv_mul(all, group[i].d);
-        finish(&group[i], q, 8 * i, inverse);
+    size_t groups = (q->count + 7) / 8, blocks = (groups + BLOCK - 1) / BLOCK;
+    fv_t all[CHAINS];
+    for (size_t i = 0; i < CHAINS; i++)
+        all[i] = fv_const((const uint64_t[5]){1, 0, 0, 0, 0});
+    for (size_t i = 0; i < groups; i += BLOCK)
+        forth(all, group + i, groups - i < BLOCK ? groups - i : BLOCK, q, 8 * i);
+    invert_lanes(all);
+    for (size_t i = blocks * BLOCK; i > 0;) {
+        i -= BLOCK;
+        back(all, group + i, groups - i < BLOCK ? groups - i : BLOCK, q, 8 * i);
     }
 }
 

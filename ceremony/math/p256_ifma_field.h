@@ -58,10 +58,6 @@ typedef struct {
     FV_STEP(4)
 
 #define FV_ZERO _mm512_setzero_si512()
-#define FV_ZEROS                                                                                             \
-    {                                                                                                        \
-        FV_ZERO, FV_ZERO, FV_ZERO, FV_ZERO, FV_ZERO, FV_ZERO, FV_ZERO, FV_ZERO, FV_ZERO, FV_ZERO             \
-    }
 
 /* wide to raw; the sum must be in 0 .. 2^260 - 1 */
 IFMA_INLINE fv_t fv_carry(fv_t a)
@@ -88,9 +84,10 @@ IFMA_INLINE fv_t fv_clean(fv_t a)
     FV_ROW1(i + 3, a.l[i], b.l[3]);                                                                          \
     FV_ROW1(i + 4, a.l[i], b.l[4])
 
-IFMA_INLINE fv_t fv_mul_wide(fv_t a, fv_t b)
+/* a b + c; c wide, of any sign */
+IFMA_INLINE fv_t fv_mul_add_wide(fv_t a, fv_t b, fv_t c)
 {
-    __m512i t[10] = FV_ZEROS;
+    __m512i t[10] = {FV_ZERO, FV_ZERO, FV_ZERO, FV_ZERO, FV_ZERO, c.l[0], c.l[1], c.l[2], c.l[3], c.l[4]};
     FV_ROW(0);
     FV_ROW(1);
     FV_ROW(2);
@@ -100,12 +97,19 @@ IFMA_INLINE fv_t fv_mul_wide(fv_t a, fv_t b)
     return (fv_t){{t[5], t[6], t[7], t[8], t[9]}};
 }
 
+IFMA_INLINE fv_t fv_mul_wide(fv_t a, fv_t b)
+{
+    return fv_mul_add_wide(a, b, (fv_t){{FV_ZERO, FV_ZERO, FV_ZERO, FV_ZERO, FV_ZERO}});
+}
+
 #define FV_DOUBLE(i) t[i] = FV_ADD(t[i], t[i])
 
-/* a squared. Products of two different limbs are doubled: those with the top limb by doubling that. */
-IFMA_INLINE fv_t fv_sqr_wide(fv_t a)
+/* a a + c. Products of two different limbs are doubled: those with the top limb by doubling that. What is
+ * doubled of limbs 5 and 6 is summed apart from c. */
+IFMA_INLINE fv_t fv_sqr_add_wide(fv_t a, fv_t c)
 {
-    __m512i t[10] = FV_ZEROS, top = FV_ADD(a.l[4], a.l[4]);
+    __m512i t[10] = {FV_ZERO, FV_ZERO, FV_ZERO, FV_ZERO, FV_ZERO, FV_ZERO, FV_ZERO, c.l[2], c.l[3], c.l[4]};
+    __m512i top = FV_ADD(a.l[4], a.l[4]);
     FV_ROW1(1, a.l[0], a.l[1]);
     FV_ROW1(2, a.l[0], a.l[2]);
     FV_ROW1(3, a.l[0], a.l[3]);
@@ -118,6 +122,8 @@ IFMA_INLINE fv_t fv_sqr_wide(fv_t a)
     FV_DOUBLE(4);
     FV_DOUBLE(5);
     FV_DOUBLE(6);
+    t[5] = FV_ADD(t[5], c.l[0]);
+    t[6] = FV_ADD(t[6], c.l[1]);
     FV_ROW1(0, a.l[0], a.l[0]);
     FV_ROW1(2, a.l[1], a.l[1]);
     FV_ROW1(4, a.l[2], a.l[2]);
@@ -129,6 +135,11 @@ IFMA_INLINE fv_t fv_sqr_wide(fv_t a)
     FV_ROW1(7, a.l[3], top);
     FV_REDUCE;
     return (fv_t){{t[5], t[6], t[7], t[8], t[9]}};
+}
+
+IFMA_INLINE fv_t fv_sqr_wide(fv_t a)
+{
+    return fv_sqr_add_wide(a, (fv_t){{FV_ZERO, FV_ZERO, FV_ZERO, FV_ZERO, FV_ZERO}});
 }
 
 IFMA_INLINE fv_t fv_mul(fv_t a, fv_t b)
@@ -154,11 +165,27 @@ IFMA_INLINE fv_t fv_sub_wide(fv_t a, fv_t b)
                    FV_SUB(a.l[3], b.l[3]), FV_SUB(a.l[4], b.l[4])}};
 }
 
+IFMA_INLINE fv_t fv_times_4(fv_t a)
+{
+    return (fv_t){{_mm512_slli_epi64(a.l[0], 2), _mm512_slli_epi64(a.l[1], 2), _mm512_slli_epi64(a.l[2], 2),
+                   _mm512_slli_epi64(a.l[3], 2), _mm512_slli_epi64(a.l[4], 2)}};
+}
+
 /* k p, k < 8 */
 IFMA_INLINE fv_t fv_p(int k)
 {
     return (fv_t){{FV_SET(FV_MASK * k), FV_SET(FV_P1 * k), _mm512_setzero_si512(), FV_SET(FV_P3 * k),
                    FV_SET(FV_P4 * k)}};
+}
+
+/* a, or p - a in the lanes of m */
+IFMA_INLINE fv_t fv_negate_wide(fv_t a, __mmask8 m)
+{
+    const fv_t p = fv_p(1);
+    return (fv_t){
+        {_mm512_mask_sub_epi64(a.l[0], m, p.l[0], a.l[0]), _mm512_mask_sub_epi64(a.l[1], m, p.l[1], a.l[1]),
+         _mm512_mask_sub_epi64(a.l[2], m, p.l[2], a.l[2]), _mm512_mask_sub_epi64(a.l[3], m, p.l[3], a.l[3]),
+         _mm512_mask_sub_epi64(a.l[4], m, p.l[4], a.l[4])}};
 }
 
 IFMA_INLINE fv_t fv_const(const uint64_t limb[5])

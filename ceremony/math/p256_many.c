@@ -31,38 +31,48 @@ static err_t lift(struct p256_affine *out, const point_t *in, const uint8_t y[32
     return OK;
 }
 
-#if P256_HAVE_IFMA
-/* From the end, so that the lowest bad index stays. y: NULL, or hints. */
-static void many_ifma(struct p256_affine *out, const point_t *in, const uint8_t (*y)[32], size_t count,
-                      size_t *bad)
+/* y: NULL, or hints. Bit i of the result says that point i is bad. */
+static uint32_t portable_step(struct p256_affine *out, const point_t *in, const uint8_t (*y)[32],
+                              size_t count)
 {
-    while (count > 0) {
-        size_t n = (count - 1) % P256_IFMA_POINTS + 1;
-        count -= n;
-        uint32_t found = y == NULL ? p256_ifma_decompress_var(out + count, in + count, n)
-                                   : p256_ifma_lift_var(out + count, in + count, y + count, n);
-        if (found != 0)
-            *bad = count + (size_t)__builtin_ctz(found);
-    }
+    uint32_t bad = 0;
+    if (y == NULL)
+        return p256_decompress_few_var(out, in, count);
+    for (size_t i = 0; i < count; i++)
+        if (lift(&out[i], &in[i], y[i]) != OK)
+            bad |= UINT32_C(1) << i;
+    return bad;
 }
-#endif
 
+static uint32_t step(enum p256_path path, struct p256_affine *out, const point_t *in, const uint8_t (*y)[32],
+                     size_t count)
+{
+#if P256_HAVE_IFMA
+    if (path == P256_IFMA)
+        return y == NULL ? p256_ifma_decompress_var(out, in, count) : p256_ifma_lift_var(out, in, y, count);
+#endif
+    (void)path;
+    return portable_step(out, in, y, count);
+}
+
+/* From the end, so that the lowest bad index stays. */
 static err_t many(enum p256_path path, struct p256_affine *out, const point_t *in, const uint8_t (*y)[32],
                   size_t count, size_t *bad)
 {
+    size_t at = count, most = P256_FEW;
     *bad = count;
     if (!p256_path_available(path))
         return ERR_BUG;
 #if P256_HAVE_IFMA
-    if (path == P256_IFMA) {
-        many_ifma(out, in, y, count, bad);
-        return *bad == count ? OK : ERR_POINT;
-    }
+    if (path == P256_IFMA)
+        most = P256_IFMA_POINTS;
 #endif
-    for (size_t i = count; i-- > 0;) {
-        err_t e = y == NULL ? p256_decompress_var(&out[i], &in[i]) : lift(&out[i], &in[i], y[i]);
-        if (e != OK)
-            *bad = i;
+    while (at > 0) {
+        size_t n = (at - 1) % most + 1;
+        at -= n;
+        uint32_t found = step(path, out + at, in + at, y == NULL ? NULL : y + at, n);
+        if (found != 0)
+            *bad = at + (size_t)__builtin_ctz(found);
     }
     return *bad == count ? OK : ERR_POINT;
 }

@@ -14,21 +14,11 @@
 #define WNAF_TABLE (1 << (WNAF_WIDTH - 2))
 #define WNAF_LEN (SCALAR_BITS + 1)
 
-static void wide_load(wide_scalar_t w, const scalar_t *k)
+static unsigned bit_length(const scalar_t *k)
 {
-    for (int i = 0; i < 4; i++) {
-        w[i] = 0;
-        for (int j = 0; j < 8; j++)
-            w[i] = w[i] << 8 | k->b[8 * (3 - i) + j];
-    }
-    w[4] = 0;
-}
-
-static unsigned wide_bit_length(const wide_scalar_t w)
-{
-    for (int i = 4; i >= 0; i--)
-        if (w[i] != 0)
-            return (unsigned)(64 * i + 64 - __builtin_clzll(w[i]));
+    for (unsigned i = 0; i < SCALAR_LEN; i++)
+        if (k->b[i] != 0)
+            return 8 * (SCALAR_LEN - i) - ((unsigned)__builtin_clz(k->b[i]) - 24);
     return 0;
 }
 
@@ -42,7 +32,7 @@ struct straus {
 };
 
 /* k = sum digit[i] 2^i, digits odd or 0, below 2^(WNAF_WIDTH - 1); returns the number of digits. */
-static unsigned wnaf(int8_t digit[WNAF_LEN], const wide_scalar_t k)
+static unsigned wnaf(int8_t digit[WNAF_LEN], const wide_t k)
 {
     unsigned len = 0, carry = 0;
     memset(digit, 0, WNAF_LEN);
@@ -88,8 +78,7 @@ static void straus_run(struct p256_jacobian *out, const struct straus *s, unsign
     }
 }
 
-static err_t straus(struct p256_jacobian *out, const wide_scalar_t *k, const struct p256_affine *p,
-                    size_t count)
+static err_t straus(struct p256_jacobian *out, const scalar_t *k, const struct p256_affine *p, size_t count)
 {
     err_t e = ERR_MEMORY;
     unsigned len = 0;
@@ -100,7 +89,9 @@ static err_t straus(struct p256_jacobian *out, const wide_scalar_t *k, const str
     if (s.digit == NULL || s.odd == NULL || s.odd_jacobian == NULL)
         goto out;
     for (size_t i = 0; i < count; i++) {
-        unsigned n = wnaf(s.digit[i], k[i]);
+        wide_t w;
+        wide_load(w, &k[i]);
+        unsigned n = wnaf(s.digit[i], w);
         len = n > len ? n : len;
         odd_multiples(s.odd_jacobian[i], &p[i]);
     }
@@ -117,7 +108,6 @@ out:
 err_t p256_msm_on_var(enum p256_path path, struct p256_jacobian *out, const scalar_t *k,
                       const struct p256_affine *p, size_t count, unsigned bits)
 {
-    err_t e = OK;
     p256_zero(out);
     if (bits > SCALAR_BITS || count > P256_PIPPENGER_POINTS || !p256_path_available(path))
         return ERR_BUG;
@@ -125,26 +115,20 @@ err_t p256_msm_on_var(enum p256_path path, struct p256_jacobian *out, const scal
         return OK;
     struct p256_jacobian sum;
     unsigned longest = 0;
-    wide_scalar_t *w = calloc(count, sizeof *w);
-    if (w == NULL)
-        return ERR_MEMORY;
     for (size_t i = 0; i < count; i++) {
-        wide_load(w[i], &k[i]);
-        unsigned n = wide_bit_length(w[i]);
+        unsigned n = bit_length(&k[i]);
         longest = n > longest ? n : longest;
     }
     if (longest > bits)
-        GO(ERR_BUG);
+        return ERR_BUG;
     if (longest == 0)
-        goto out;
+        return OK;
     if (count <= STRAUS_MAX)
-        GO(straus(&sum, (const wide_scalar_t *)w, p, count));
+        TRY(straus(&sum, k, p, count));
     else
-        GO(p256_pippenger_var(path, &sum, w, p, count, longest));
+        TRY(p256_pippenger_var(path, &sum, k, p, count, longest));
     *out = sum;
-out:
-    free(w);
-    return e;
+    return OK;
 }
 
 err_t p256_msm_var(struct p256_jacobian *out, const scalar_t *k, const struct p256_affine *p, size_t count,

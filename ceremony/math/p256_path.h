@@ -13,6 +13,11 @@ int p256_path_available(enum p256_path path);
 /* The fastest there is. */
 enum p256_path p256_path_best(void);
 
+/* The portable path's step: up to P256_FEW points. Bit i of the result says that point i is bad; it is the
+ * identity then. */
+#define P256_FEW 4
+unsigned p256_decompress_few_var(struct p256_affine *out, const point_t *in, size_t count);
+
 MUST err_t p256_decompress_many_on_var(enum p256_path path, struct p256_affine *out, const point_t *in,
                                        size_t count, size_t *bad);
 MUST err_t p256_decompress_sums_on_var(enum p256_path path, struct p256_affine *out, const point_t *in,

@@ -14,7 +14,7 @@
 
 #include "ceremony/math/p256_add_many.h"
 
-#define WIDTH_MAX 16
+#define WIDTH_MAX 15        /* so that a digit fits 16 bits */
 #define GROUP_ENTRIES 65536 /* filled at once, where one window has fewer */
 
 struct pippenger {
@@ -24,92 +24,88 @@ struct pippenger {
     size_t segment;          /* buckets of a segment, a power of 2 */
     size_t segments;         /* of all windows */
     size_t count;
-    wide_scalar_t *k; /* with the offset that makes digits signed */
     const struct p256_affine *p;
-    int32_t *digit;           /* of one window */
-    uint32_t *start, *len;    /* of the buckets of a group (start: one more); in entry, then in list */
+    uint16_t *digit;          /* windows rows of count: magnitude, and the sign in the top bit */
+    uint32_t *start, *len;    /* of a group's buckets by magnitude, 0 included; in entry, then in list */
     uint32_t *entry;          /* points by bucket, with ADDITION_MINUS */
     struct p256_affine *list; /* their sums in pairs, and so on; the first of each bucket in the end */
     struct p256_affine *sum;  /* segment rows of segments buckets each; then the segments' totals */
     struct additions *q;
 };
 
-/* Every digit but the top one has 2^(width-1) added, once and for all, so that it can be read off as
- * unsigned. The top digit keeps its sign and takes the carry: windows * width > bits leaves room. */
-static void offset_digits(wide_scalar_t k, unsigned width, unsigned windows)
+/* 2^(width - 1) in every digit but the top one. */
+static void digits_offset(wide_t offset, const struct pippenger *b)
 {
-    wide_scalar_t offset = {0, 0, 0, 0, 0};
-    for (unsigned i = 0; i + 1 < windows; i++) {
-        unsigned bit = i * width + width - 1;
+    memset(offset, 0, sizeof(wide_t));
+    for (unsigned i = 0; i + 1 < b->windows; i++) {
+        unsigned bit = i * b->width + b->width - 1;
         offset[bit / 64] |= UINT64_C(1) << bit % 64;
-    }
-    unsigned __int128 sum = 0;
-    for (int i = 0; i < 5; i++) {
-        sum += (unsigned __int128)k[i] + offset[i];
-        k[i] = (uint64_t)sum;
-        sum >>= 64;
     }
 }
 
-/* The digits of a window; those of identities are 0. */
-static void digits_read(struct pippenger *b, unsigned window)
+/* With the offset added once and for all, digits can be read off as unsigned, and are signed when it is taken
+ * off again. The top digit keeps its sign and takes the carry: windows * width > bits leaves room. */
+static void digits_read(struct pippenger *b, const scalar_t *k)
 {
-    int32_t minus = window + 1 < b->windows ? (int32_t)b->per_window : 0;
-    for (size_t i = 0; i < b->count; i++)
-        b->digit[i] = (int32_t)wide_bits(b->k[i], window * b->width, b->width) - minus;
+    wide_t offset, w;
+    digits_offset(offset, b);
+    for (size_t i = 0; i < b->count; i++) {
+        unsigned __int128 sum = 0;
+        wide_load(w, &k[i]);
+        for (int j = 0; j < 5; j++) {
+            sum += (unsigned __int128)w[j] + offset[j];
+            w[j] = (uint64_t)sum;
+            sum >>= 64;
+        }
+        for (unsigned n = 0; n < b->windows; n++) {
+            int32_t d = (int32_t)wide_bits(w, n * b->width, b->width);
+            if (n + 1 < b->windows)
+                d -= (int32_t)b->per_window;
+            int32_t minus = d >> 31; /* all ones for a negative one */
+            b->digit[n * b->count + i] = (uint16_t)(((d ^ minus) - minus) | (minus & 0x8000));
+        }
+    }
 }
 
 /* --- fill --- */
 
-static void group_count(struct pippenger *b, unsigned first, unsigned group)
-{
-    memset(b->len, 0, group * b->per_window * sizeof *b->len);
-    for (unsigned w = 0; w < group; w++) {
-        uint32_t *len = b->len + w * b->per_window;
-        digits_read(b, first + w);
-        for (size_t i = 0; i < b->count; i++)
-            if (b->digit[i] != 0)
-                len[abs(b->digit[i]) - 1]++;
-    }
-}
-
 /* Sorts the points of windows first .. first + group - 1 by bucket into entry. */
 static void group_sort(struct pippenger *b, unsigned first, unsigned group)
 {
-    size_t total = group * b->per_window;
-    group_count(b, first, group);
+    size_t stride = b->per_window + 1;
+    const uint16_t *digit = b->digit + first * b->count;
+    memset(b->len, 0, group * stride * sizeof *b->len);
+    for (unsigned w = 0; w < group; w++)
+        for (size_t i = 0; i < b->count; i++)
+            b->len[w * stride + (digit[w * b->count + i] & 0x7fff)]++;
     uint32_t at = 0;
-    for (size_t i = 0; i < total; i++) {
+    for (size_t i = 0; i < group * stride; i++) {
         b->start[i] = at;
         at += b->len[i];
     }
-    for (unsigned w = group; w-- > 0;) { /* the digits of the last one are still there */
-        uint32_t *start = b->start + w * b->per_window;
-        if (w + 1 != group)
-            digits_read(b, first + w);
+    for (unsigned w = 0; w < group; w++)
         for (size_t i = 0; i < b->count; i++) {
-            int32_t d = b->digit[i];
-            if (d > 0)
-                b->entry[start[d - 1]++] = (uint32_t)i;
-            if (d < 0)
-                b->entry[start[-d - 1]++] = (uint32_t)i | ADDITION_MINUS;
+            uint32_t d = digit[w * b->count + i];
+            b->entry[b->start[w * stride + (d & 0x7fff)]++] = (uint32_t)i | (d & 0x8000) << 16;
         }
-    }
-    for (size_t i = 0; i < total; i++)
+    for (size_t i = 0; i < group * stride; i++)
         b->start[i] -= b->len[i];
 }
 
 /* The first round: pairs of points, from p by index to list. Every bucket has a place there, with the
- * identity if it is empty. */
+ * identity if it is empty. Digit 0 has none. */
 static void group_pairs(struct pippenger *b, size_t total)
 {
     uint32_t at = 0;
     additions_from(b->q, b->list, b->p);
     for (size_t i = 0; i < total; i++) {
+        if (i % (b->per_window + 1) == 0) {
+            b->len[i] = 0;
+            continue;
+        }
         const uint32_t *entry = b->entry + b->start[i];
         uint32_t half = b->len[i] / 2, odd = b->len[i] % 2;
-        for (uint32_t j = 0; j < half; j++)
-            additions_put(b->q, at + j, entry[2 * j], entry[2 * j + 1]);
+        additions_put_pairs(b->q, at, entry, half);
         if (odd)
             additions_copy(b->q, at + half, entry[2 * half]);
         if (b->len[i] == 0)
@@ -123,7 +119,7 @@ static void group_pairs(struct pippenger *b, size_t total)
 
 static void group_fill(struct pippenger *b, unsigned first, unsigned group)
 {
-    size_t total = group * b->per_window;
+    size_t stride = b->per_window + 1, total = group * stride;
     group_sort(b, first, group);
     group_pairs(b, total);
     additions_from(b->q, b->list, b->list);
@@ -131,16 +127,16 @@ static void group_fill(struct pippenger *b, unsigned first, unsigned group)
         again = 0;
         for (size_t i = 0; i < total; i++) {
             uint32_t half = b->len[i] / 2, rest = b->len[i] - half, at = b->start[i];
-            for (uint32_t j = 0; j < half; j++)
-                additions_put(b->q, at + j, at + j, at + rest + j);
+            additions_put(b->q, at, at, at + rest, half);
             b->len[i] = rest;
             again |= rest > 1;
         }
         additions_flush(b->q);
     }
-    for (size_t i = 0; i < total; i++) {
+    for (size_t i = 0; i < group * b->per_window; i++) {
         size_t bucket = first * b->per_window + i;
-        b->sum[bucket % b->segment * b->segments + bucket / b->segment] = b->list[b->start[i]];
+        b->sum[bucket % b->segment * b->segments + bucket / b->segment] =
+            b->list[b->start[i / b->per_window * stride + i % b->per_window + 1]];
     }
 }
 
@@ -150,23 +146,18 @@ static void group_fill(struct pippenger *b, unsigned first, unsigned group)
  */
 static void segments_reduce(struct pippenger *b)
 {
-    size_t n = b->segments, totals = b->segment * n;
+    uint32_t n = (uint32_t)b->segments, totals = (uint32_t)b->segment * n;
     memcpy(b->sum + totals, b->sum + totals - n, n * sizeof *b->sum);
     additions_from(b->q, b->sum, b->sum);
-    for (size_t row = b->segment - 1; row-- > 0;) {
-        for (size_t i = row * n; i < (row + 1) * n; i++)
-            additions_put(b->q, (uint32_t)i, (uint32_t)i, (uint32_t)(i + n));
+    for (uint32_t row = (uint32_t)b->segment - 1; row-- > 0;) {
+        additions_put(b->q, row * n, row * n, (row + 1) * n, n);
         if (row + 2 < b->segment) /* the row finished in the step before; the last one was copied */
-            for (size_t i = 0; i < n; i++)
-                additions_put(b->q, (uint32_t)(totals + i), (uint32_t)(totals + i),
-                              (uint32_t)((row + 1) * n + i));
+            additions_put(b->q, totals, totals, (row + 1) * n, n);
         additions_flush(b->q);
     }
-    if (b->segment > 1) {
-        for (size_t i = 0; i < n; i++)
-            additions_put(b->q, (uint32_t)(totals + i), (uint32_t)(totals + i), (uint32_t)i);
-        additions_flush(b->q);
-    }
+    if (b->segment > 1)
+        additions_put(b->q, totals, totals, 0, n);
+    additions_flush(b->q);
 }
 
 /* Segment s of a window stands for s segment times its sum, in row 0, and its total. */
@@ -237,21 +228,21 @@ static size_t best_segment(const struct pippenger *b)
 
 static err_t pippenger_alloc(struct pippenger *b)
 {
-    size_t buckets = b->group * b->per_window, entries = b->group * b->count;
-    b->digit = calloc(b->count, sizeof *b->digit);
-    b->start = calloc(buckets, sizeof *b->start);
-    b->len = calloc(buckets, sizeof *b->len);
-    b->entry = calloc(entries, sizeof *b->entry);
-    b->list = calloc(entries / 2 + buckets, sizeof *b->list);
-    b->sum = calloc((b->segment + 1) * b->segments, sizeof *b->sum);
+    size_t buckets = b->group * (b->per_window + 1), entries = b->group * b->count;
+    b->digit = malloc(b->windows * b->count * sizeof *b->digit);
+    b->start = malloc(buckets * sizeof *b->start);
+    b->len = malloc(buckets * sizeof *b->len);
+    b->entry = calloc(entries + 6, sizeof *b->entry); /* additions_put_pairs reads ahead */
+    b->list = malloc((entries / 2 + buckets) * sizeof *b->list);
+    b->sum = malloc((b->segment + 1) * b->segments * sizeof *b->sum);
     return !b->digit || !b->start || !b->len || !b->entry || !b->list || !b->sum ? ERR_MEMORY : OK;
 }
 
-err_t p256_pippenger_var(enum p256_path path, struct p256_jacobian *out, wide_scalar_t *k,
+err_t p256_pippenger_var(enum p256_path path, struct p256_jacobian *out, const scalar_t *k,
                          const struct p256_affine *p, size_t count, unsigned bits)
 {
     err_t e;
-    struct pippenger b = {.count = count, .k = k, .p = p};
+    struct pippenger b = {.count = count, .p = p};
     b.width = best_width(count, bits);
     b.windows = bits / b.width + 1;
     b.per_window = (size_t)1 << (b.width - 1);
@@ -261,8 +252,7 @@ err_t p256_pippenger_var(enum p256_path path, struct p256_jacobian *out, wide_sc
     b.segments = b.windows * b.per_window / b.segment;
     GO(pippenger_alloc(&b));
     GO(additions_new(&b.q, path));
-    for (size_t i = 0; i < count; i++)
-        offset_digits(k[i], b.width, b.windows);
+    digits_read(&b, k);
     pippenger_run(out, &b);
 out:
     additions_free(b.q);

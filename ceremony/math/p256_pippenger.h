@@ -3,13 +3,25 @@
 #ifndef CEREMONY_MATH_P256_PIPPENGER_H
 #define CEREMONY_MATH_P256_PIPPENGER_H
 
+#include <endian.h>
+#include <string.h>
+
 #include "ceremony/math/p256_path.h"
 
 /* A scalar, least significant limb first, and room for a carry out of 256 bits. */
-typedef uint64_t wide_scalar_t[5];
+typedef uint64_t wide_t[5];
+
+static inline void wide_load(wide_t w, const scalar_t *k)
+{
+    for (int i = 0; i < 4; i++) {
+        memcpy(&w[i], k->b + 8 * (3 - i), 8);
+        w[i] = be64toh(w[i]);
+    }
+    w[4] = 0;
+}
 
 /* count <= 32 bits from position at */
-static inline uint32_t wide_bits(const wide_scalar_t w, unsigned at, unsigned count)
+static inline uint32_t wide_bits(const wide_t w, unsigned at, unsigned count)
 {
     unsigned limb = at / 64, shift = at % 64;
     if (limb > 4)
@@ -24,7 +36,7 @@ static inline uint32_t wide_bits(const wide_scalar_t w, unsigned at, unsigned co
 
 /* out = sum k[i] P[i], scalars of at most bits <= 256 bits; 1 <= count <= P256_PIPPENGER_POINTS. k is used
  * up. ERR_MEMORY (about 150 bytes a point at 2^16 points), out then unchanged. */
-MUST err_t p256_pippenger_var(enum p256_path path, struct p256_jacobian *out, wide_scalar_t *k,
+MUST err_t p256_pippenger_var(enum p256_path path, struct p256_jacobian *out, const scalar_t *k,
                               const struct p256_affine *p, size_t count, unsigned bits);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ceremony/math/p256_field.h"
+#include "ceremony/math/p256_path.h"
 
 int p256_affine_is_zero_var(const struct p256_affine *p)
 {
@@ -32,25 +33,45 @@ int p256_on_curve_var(const struct p256_affine *p)
     return fe_equal(t, y2);
 }
 
+/* p->y = root, or its negative, by the parity in the first byte; 0 if root is none. */
+static int root_fits(struct p256_affine *p, const fe_t root, const fe_t y2, const point_t *in)
+{
+    fe_t t;
+    uint8_t bytes[32];
+    fe_sqr(t, root);
+    if (!fe_equal(t, y2))
+        return 0;
+    fe_store(bytes, root);
+    if ((bytes[31] & 1) == (in->b[0] & 1))
+        fe_copy(p->y, root);
+    else
+        fe_neg(p->y, root);
+    return 1;
+}
+
+unsigned p256_decompress_few_var(struct p256_affine *out, const point_t *in, size_t count)
+{
+    fe_t y2[P256_FEW], root[P256_FEW];
+    unsigned bad = 0;
+    memset(out, 0, count * sizeof *out);
+    for (size_t i = 0; i < count; i++) {
+        if ((in[i].b[0] | 1) != 3 || !fe_load(out[i].x, in[i].b + 1))
+            bad |= 1u << i;
+        curve_y2(y2[i], out[i].x);
+    }
+    fe_sqrt_many(root, (const fe_t *)y2, count);
+    for (size_t i = 0; i < count; i++) {
+        if (!root_fits(&out[i], root[i], y2[i], &in[i]))
+            bad |= 1u << i;
+        if (bad >> i & 1)
+            memset(&out[i], 0, sizeof out[i]);
+    }
+    return bad;
+}
+
 err_t p256_decompress_var(struct p256_affine *out, const point_t *in)
 {
-    fe_t y2, t, y;
-    uint8_t bytes[32];
-    memset(out, 0, sizeof *out);
-    struct p256_affine p;
-    if ((in->b[0] != 2 && in->b[0] != 3) || !fe_load(p.x, in->b + 1))
-        return ERR_POINT;
-    curve_y2(y2, p.x);
-    fe_sqrt(y, y2);
-    fe_sqr(t, y);
-    if (!fe_equal(t, y2))
-        return ERR_POINT;
-    fe_store(bytes, y);
-    if ((bytes[31] & 1) != (in->b[0] & 1))
-        fe_neg(y, y);
-    fe_copy(p.y, y);
-    *out = p;
-    return OK;
+    return p256_decompress_few_var(out, in, 1) == 0 ? OK : ERR_POINT;
 }
 
 err_t p256_decompress_sum_var(struct p256_affine *out, const point_t *in)

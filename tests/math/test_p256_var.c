@@ -98,7 +98,7 @@ static void test_field(void **state)
         fe_sqr(y, x);
         fe_mul(z, x, x);
         assert_true(fe_equal(y, z));
-        fe_sqrt(z, y);
+        fe_sqrt_many(&z, (const fe_t *)&y, 1);
         fe_sqr(z, z);
         assert_true(fe_equal(y, z));
         fe_invert(y, x);
