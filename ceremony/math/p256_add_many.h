@@ -45,8 +45,17 @@ static inline void additions_room(struct additions *q, size_t n)
         additions_flush(q);
 }
 
+/* to[sum] = from[a] + from[b]; a and b may have ADDITION_MINUS. */
+static inline void additions_put(struct additions *q, uint32_t sum, uint32_t a, uint32_t b)
+{
+    additions_room(q, 1);
+    q->sum[q->count] = sum;
+    q->a[q->count] = a;
+    q->b[q->count++] = b;
+}
+
 /* to[sum + i] = from[a + i] + from[b + i], i < n */
-static inline void additions_put(struct additions *q, uint32_t sum, uint32_t a, uint32_t b, size_t n)
+static inline void additions_put_run(struct additions *q, uint32_t sum, uint32_t a, uint32_t b, size_t n)
 {
     while (n > 0) {
         uint32_t run = n < ADDITIONS_RUN ? (uint32_t)n : ADDITIONS_RUN;

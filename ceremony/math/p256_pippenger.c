@@ -127,7 +127,7 @@ static void group_fill(struct pippenger *b, unsigned first, unsigned group)
         again = 0;
         for (size_t i = 0; i < total; i++) {
             uint32_t half = b->len[i] / 2, rest = b->len[i] - half, at = b->start[i];
-            additions_put(b->q, at, at, at + rest, half);
+            additions_put_run(b->q, at, at, at + rest, half);
             b->len[i] = rest;
             again |= rest > 1;
         }
@@ -150,13 +150,13 @@ static void segments_reduce(struct pippenger *b)
     memcpy(b->sum + totals, b->sum + totals - n, n * sizeof *b->sum);
     additions_from(b->q, b->sum, b->sum);
     for (uint32_t row = (uint32_t)b->segment - 1; row-- > 0;) {
-        additions_put(b->q, row * n, row * n, (row + 1) * n, n);
+        additions_put_run(b->q, row * n, row * n, (row + 1) * n, n);
         if (row + 2 < b->segment) /* the row finished in the step before; the last one was copied */
-            additions_put(b->q, totals, totals, (row + 1) * n, n);
+            additions_put_run(b->q, totals, totals, (row + 1) * n, n);
         additions_flush(b->q);
     }
     if (b->segment > 1)
-        additions_put(b->q, totals, totals, 0, n);
+        additions_put_run(b->q, totals, totals, 0, n);
     additions_flush(b->q);
 }
 
