@@ -5,8 +5,7 @@
 #include "tally/ballot_form.h"
 #include "tally/export_form.h"
 
-/* Ballot id of an item without reading the rest of it. */
-static err_t peek_id(hash_t *id, const struct election_context *ctx, const uint8_t *data, size_t len)
+err_t export_peek_id(hash_t *id, const struct election_context *ctx, const uint8_t *data, size_t len)
 {
     struct cbor_in in;
     struct place place;
@@ -38,7 +37,7 @@ static err_t find_in(struct export_reader *r, struct tallies *out, const hash_t 
         TRY(export_next(r, &data, &len, f));
         if (!data)
             break;
-        err_t e = peek_id(&mine, r->ctx, data, len);
+        err_t e = export_peek_id(&mine, r->ctx, data, len);
         if (e != OK)
             return fault_set(f, e, "ballot %llu cannot be read", (unsigned long long)export_item_index(r));
         merkle_leaf(&leaf, data, len);

@@ -42,6 +42,9 @@ MUST size_t export_header_max(const struct election_context *ctx);
 /* Writes the head of a byte string of len into out (9 bytes of room); returns its length. */
 MUST size_t export_bytes_head(uint8_t out[9], uint64_t len);
 
+/* Ballot id of an item without reading the rest of it. Errors as ballot_parse_var. */
+MUST err_t export_peek_id(hash_t *id, const struct election_context *ctx, const uint8_t *data, size_t len);
+
 /* --- the ids seen in one export --- */
 
 struct id_set;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ceremony/base/file.h"
+#include "tally/id_sort.h"
 #include "tally/verify_state.h"
 
 static const struct {
@@ -192,6 +193,7 @@ static err_t open_state(struct verify **out, const char *dir, const struct verif
         return ERR_MEMORY;
     v->dir = dir;
     v->opt = o;
+    fault_clear(&v->fault);
     TRY(report_new(&v->rep, dir, CHECK_COUNT));
     v->rep->kind = "bundle";
     v->rep->has_anchor = o->anchor != NULL;
@@ -246,9 +248,13 @@ err_t verify_run(struct verify **out, const char *dir, const struct verify_optio
     }
     if (e == OK)
         return OK;
+    if (*out && (*out)->fault.err == e && f)
+        *f = (*out)->fault;
+    else
+        fault_set(f, e, "verifying %.400s", dir);
     verify_close(*out);
     *out = NULL;
-    return fault_set(f, e, "verifying %.400s", dir);
+    return e;
 }
 
 void verify_close(struct verify *v)
@@ -265,6 +271,7 @@ void verify_close(struct verify *v)
         plan_targets_free(v->target, v->plan->unit_count);
     plan_free(v->plan);
     node_free(v->whole);
+    id_sort_free(v->ids);
     sqlite3_finalize(v->put_seen);
     sqlite3_finalize(v->put_dropped);
     sqlite3_close(v->index);

@@ -1,175 +1,79 @@
-/* One export, item by item: every failure of every item, where export_verify (which aggregation uses) ends
- * at the first. */
-#include <omp.h>
+#include "tally/verify_export.h"
+
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/base/file.h"
 #include "tally/ballot_form.h"
-#include "tally/count.h"
-#include "tally/verify_state.h"
 
-#define BATCH_ITEMS 256
-#define BATCH_BYTES ((size_t)48 << 20)
+/* --- findings --- */
 
-struct item {
-    uint8_t *data;
-    size_t len;
-    struct ballot *ballot;
-    struct count *count;
-    err_t err;
-};
-
-struct job {
-    struct verify *v;
-    const struct election_context *ctx;
-    struct export_reader *r;
-    const struct export_header *h;
-    const struct node *n;
-    const char *place, *file;
-    struct merkle tree;
-    struct tallies *sums, *dropped;
-    size_t dropped_found;
-    hash_t previous;
-    int has_previous; /* within this batch of 100 */
-    int unread;       /* some items could not be read: nothing can be said about sums */
-    uint64_t done;
-    size_t cap, used;
-    struct item item[BATCH_ITEMS];
-};
-
-static void item_fail(struct job *j, enum verify_id id, err_t e, size_t i, const char *detail)
+/* The report of this export. */
+static struct verify *findings(struct verify_job *j)
 {
-    verify_failf(j->v, id, e, j->file, j->place,
-                 j->ctx->m->kind == KIND_IMPORT ? "count %llu: %s" : "ballot %llu: %s",
-                 (unsigned long long)(j->done + i), detail);
+    if (j->v)
+        return j->v;
+    struct verify *v = malloc(sizeof *v);
+    struct verify_report *rep = calloc(1, sizeof *rep);
+    struct verify_outcome *outcome = calloc(CHECK_COUNT, sizeof *outcome);
+    if (!v || !rep || !outcome) {
+        free(v);
+        free(rep);
+        free(outcome);
+        verify_exports_error(j->x, ERR_MEMORY, NULL);
+        return NULL;
+    }
+    *v = *j->all;
+    v->rep = rep;
+    rep->outcome = outcome;
+    rep->count = CHECK_COUNT;
+    j->v = v;
+    return v;
 }
 
-static void clear_batch(struct job *j)
+void verify_job_failf(struct verify_job *j, enum verify_id id, err_t e, const char *file, const char *fmt,
+                      ...)
 {
-    for (size_t i = 0; i < j->used; i++) {
-        free(j->item[i].data);
-        ballot_free(j->item[i].ballot);
-        count_free(j->item[i].count);
-    }
-    j->used = 0;
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    struct verify *v = findings(j);
+    if (v)
+        verify_failf(v, id, e, file, j->who, "%s", text);
+}
+
+void verify_job_fail(struct verify_job *j, enum verify_id id, const struct fault *f)
+{
+    struct verify *v = findings(j);
+    if (v)
+        verify_fail(v, id, f);
+}
+
+size_t verify_job_failures(const struct verify_job *j, enum verify_id id)
+{
+    return j->v ? verify_failures(j->v, id) : 0;
+}
+
+void verify_job_item(struct verify_job *j, enum verify_id id, err_t e, uint64_t index, const char *detail)
+{
+    verify_job_failf(j, id, e, j->file,
+                     j->all->m->kind == KIND_IMPORT ? "count %llu: %s" : "ballot %llu: %s",
+                     (unsigned long long)index, detail);
 }
 
 /* Numbers of items are what the header signs; how they are framed is form. */
-static void file_read_error(struct job *j, err_t e, struct fault *f)
+void verify_job_read_error(struct verify_job *j, err_t e, const struct fault *f)
 {
-    fault_who(f, e, "%s", j->place);
-    verify_fail(j->v, e == ERR_MISSING || e == ERR_TRAILING ? CHECK_ROOT : CHECK_BALLOTS, f);
+    struct fault mine = *f;
+    fault_who(&mine, e, "%s", j->who);
+    verify_job_fail(j, e == ERR_MISSING || e == ERR_TRAILING ? CHECK_ROOT : CHECK_BALLOTS, &mine);
     j->unread = 1;
 }
 
-static err_t read_batch(struct job *j, int *end)
-{
-    *end = 0;
-    while (j->used < j->cap) {
-        const uint8_t *data;
-        size_t len;
-        struct fault f;
-        fault_clear(&f);
-        err_t e = export_next(j->r, &data, &len, &f);
-        if (e == ERR_MEMORY)
-            return e;
-        if (e != OK)
-            file_read_error(j, e, &f);
-        if (e != OK || data == NULL) {
-            *end = 1;
-            return OK;
-        }
-        struct item *it = &j->item[j->used];
-        *it = (struct item){.data = malloc(len + 1), .len = len};
-        if (it->data == NULL)
-            return ERR_MEMORY;
-        memcpy(it->data, data, len);
-        j->used++;
-    }
-    return OK;
-}
-
-static err_t parse_item(const struct job *j, struct item *it, struct fault *f)
-{
-    if (j->ctx->m->kind == KIND_IMPORT)
-        return count_parse_var(&it->count, j->ctx, it->data, it->len, f);
-    return ballot_parse_var(&it->ballot, j->ctx, it->data, it->len, f);
-}
-
-static err_t parse_batch(struct job *j)
-{
-#pragma omp parallel for schedule(dynamic, 4) if (j->used > 8)
-    for (size_t i = 0; i < j->used; i++)
-        j->item[i].err = parse_item(j, &j->item[i], NULL);
-    for (size_t i = 0; i < j->used; i++) {
-        struct item *it = &j->item[i];
-        hash_t leaf;
-        merkle_leaf(&leaf, it->data, it->len);
-        merkle_add(&j->tree, &leaf);
-        if (it->err == ERR_MEMORY)
-            return it->err;
-        if (it->err != OK) {
-            struct fault f;
-            fault_clear(&f);
-            err_t e = parse_item(j, it, &f);
-            item_fail(j, CHECK_BALLOTS, e, i, f.detail);
-            j->unread = 1;
-            continue;
-        }
-        uint32_t place = it->ballot ? it->ballot->place : it->count->place;
-        if (place != j->h->place)
-            item_fail(j, CHECK_BALLOTS, ERR_UNKNOWN, i, "it is of another place than the export");
-    }
-    return OK;
-}
-
-/* The sentence for one bad item: its proofs one after the other. */
-static void name_item(struct job *j, size_t i)
-{
-    struct fault f;
-    uint8_t bad;
-    const struct count *count = j->item[i].count;
-    fault_clear(&f);
-    err_t e = count ? count_verify_many_var(j->ctx, &count, 1, &bad, &f)
-                    : ballot_verify_var(j->ctx, j->item[i].ballot, &f);
-    item_fail(j, CHECK_BALLOTS, ERR_PROOF, i, e != OK ? f.detail : "its proofs do not verify");
-}
-
-static err_t check_proofs(struct job *j)
-{
-    const struct ballot *ballot[BATCH_ITEMS];
-    const struct count *count[BATCH_ITEMS];
-    size_t at[BATCH_ITEMS], good = 0;
-    uint8_t bad[BATCH_ITEMS] = {0};
-    for (size_t i = 0; i < j->used; i++) {
-        if (j->item[i].err != OK)
-            continue;
-        ballot[good] = j->item[i].ballot;
-        count[good] = j->item[i].count;
-        at[good++] = i;
-    }
-    err_t e = good == 0                        ? OK
-              : j->ctx->m->kind == KIND_IMPORT ? count_verify_many_var(j->ctx, count, good, bad, NULL)
-                                               : ballot_verify_many_var(j->ctx, ballot, good, bad, NULL);
-    if (e != OK && e != ERR_PROOF)
-        return e;
-    for (size_t k = 0; k < good; k++)
-        if (bad[k])
-            name_item(j, at[k]);
-    return OK;
-}
-
-/* --- ids and order --- */
-
-/* ERR_DUPLICATE if this place has the id already. */
-static err_t put_id(sqlite3_stmt *s, const hash_t *id, uint32_t place)
-{
-    sqlite3_bind_blob(s, 1, id->b, HASH_LEN, SQLITE_STATIC);
-    sqlite3_bind_int64(s, 2, place);
-    int rc = sqlite3_step(s);
-    sqlite3_reset(s);
-    return rc == SQLITE_DONE ? OK : rc == SQLITE_CONSTRAINT ? ERR_DUPLICATE : ERR_IO;
-}
+/* --- ballots --- */
 
 static int is_dropped(const struct node *n, const hash_t *id)
 {
@@ -187,195 +91,378 @@ static int is_dropped(const struct node *n, const hash_t *id)
     return 0;
 }
 
-static err_t take_ballot(struct job *j, size_t i)
+/* One more ballot that the record leaves out. */
+static err_t leave_out(struct verify_job *j, const hash_t *id)
 {
-    const struct ballot *b = j->item[i].ballot;
-    err_t e = put_id(j->v->put_seen, &b->id, j->h->place);
-    if (e == ERR_DUPLICATE)
-        item_fail(j, CHECK_IDS, e, i, "its ballot id was used before in this export");
-    else if (e != OK)
-        return e;
-    if ((j->done + i) % BALLOT_BATCH == 0)
-        j->has_previous = 0;
-    if (j->has_previous && hash_cmp(&j->previous, &b->id) > 0)
-        item_fail(j, CHECK_ORDER, ERR_RULE, i, "not sorted by ballot id within its batch");
-    j->previous = b->id;
-    j->has_previous = 1;
-    if (tallies_add_ballot_var(j->sums, b) != OK)
-        j->unread = 1; /* not a ballot of this place: reported as such */
-    if (is_dropped(j->n, &b->id)) {
-        j->dropped_found++;
-        if (tallies_add_ballot_var(j->dropped, b) != OK)
-            j->unread = 1;
-    }
+    hash_t *more = realloc(j->left_out, (j->left_out_count + 1) * sizeof *more);
+    if (!more)
+        return ERR_MEMORY;
+    j->left_out = more;
+    j->left_out[j->left_out_count++] = *id;
+    j->dropped_found++;
     return OK;
 }
 
-static err_t take_count(struct job *j, size_t i)
+/* Id and order of a ballot that could be read. */
+static err_t take_id(struct verify_job *j, const hash_t *id)
 {
-    const struct count *c = j->item[i].count;
-    uint64_t at = j->done + i;
-    if (at >= j->sums->count || j->sums->tally[at].contest != c->contest)
-        item_fail(j, CHECK_ORDER, ERR_MISMATCH, i, "it is not of the next contest of this place");
-    if (tallies_add_count_var(j->sums, c) != OK)
+    err_t e = id_set_add(j->ids, id);
+    if (e == ERR_DUPLICATE)
+        verify_job_item(j, CHECK_IDS, e, j->done, "its ballot id was used before in this export");
+    else if (e != OK)
+        return e;
+    if (j->done % BALLOT_BATCH == 0)
+        j->has_previous = 0;
+    if (j->has_previous && hash_cmp(&j->previous, id) > 0)
+        verify_job_item(j, CHECK_ORDER, ERR_RULE, j->done, "not sorted by ballot id within its batch");
+    j->previous = *id;
+    j->has_previous = 1;
+    return is_dropped(j->n, id) ? leave_out(j, id) : OK;
+}
+
+/* What is said of a bad ballot takes a thousand times as long as a good one: not more of it than is kept. */
+static void name_ballot(struct verify_job *j, const struct ballot_batch *b, size_t i)
+{
+    err_t e = ballot_batch_item(b, i)->err;
+    struct fault f;
+    fault_clear(&f);
+    if (verify_job_failures(j, CHECK_BALLOTS) < VERIFY_KEPT_MAX && ballot_batch_fault(b, i, &f) == ERR_MEMORY)
+        verify_exports_error(j->x, ERR_MEMORY, NULL);
+    else
+        verify_job_item(j, CHECK_BALLOTS, e, j->done, f.detail);
+}
+
+static err_t take_ballot(struct verify_job *j, const struct ballot_batch *b, size_t i)
+{
+    const struct ballot_item *it = ballot_batch_item(b, i);
+    merkle_add(&j->tree, &it->leaf);
+    if (it->err != OK)
+        name_ballot(j, b, i);
+    if (it->err != OK && it->err != ERR_PROOF) {
+        j->unread = 1;
+        j->has_previous = 0;
+        return OK;
+    }
+    if (it->place != j->place)
+        verify_job_item(j, CHECK_BALLOTS, ERR_UNKNOWN, j->done, "it is of another place than the export");
+    size_t before = j->dropped_found;
+    TRY(take_id(j, &it->id));
+    if (j->dropped_found > before && ballot_batch_sum(b, i, i + 1, j->dropped) != OK)
         j->unread = 1;
     return OK;
 }
 
-static err_t check_batches(struct job *j)
+/* Together if they are all of this place, else each by itself. */
+static err_t add_up(struct verify_job *j, const struct ballot_batch *b, size_t from, size_t to)
 {
-    int end;
-    do {
-        TRY(read_batch(j, &end));
-        TRY(parse_batch(j));
-        TRY(check_proofs(j));
-        for (size_t i = 0; i < j->used; i++) {
-            if (j->item[i].err != OK)
-                j->has_previous = 0;
-            else
-                TRY(j->item[i].ballot ? take_ballot(j, i) : take_count(j, i));
+    err_t e = ballot_batch_sum(b, from, to, j->sums);
+    if (e != ERR_MISMATCH)
+        return e;
+    for (; from < to; from++)
+        if (ballot_batch_sum(b, from, from + 1, j->sums) != OK)
+            j->unread = 1; /* not a ballot of this place: reported as such */
+    return OK;
+}
+
+static err_t give_ids(struct verify_job *j, const struct ballot_batch *b, size_t from, size_t to)
+{
+    hash_t id[64];
+    size_t n = 0;
+    for (; from < to && !j->missing; from++) {
+        const struct ballot_item *it = ballot_batch_item(b, from);
+        if (it->err == OK || it->err == ERR_PROOF)
+            id[n++] = it->id;
+        if (n == sizeof id / sizeof *id) {
+            TRY(verify_exports_ids(j->x, j->place, id, n));
+            n = 0;
         }
-        j->done += j->used;
-        j->v->items += j->used;
-        clear_batch(j);
-        TRY(verify_tick(j->v, "exports", j->v->exports_done, j->v->export_count));
-    } while (!end);
+    }
+    return n ? verify_exports_ids(j->x, j->place, id, n) : OK;
+}
+
+static err_t on_span(void *ctx, const struct ballot_batch *b, size_t from, size_t to)
+{
+    struct verify_job *j = ctx;
+    uint64_t bytes = 0;
+    for (size_t i = from; i < to; i++, j->done++) {
+        TRY(take_ballot(j, b, i));
+        bytes += ballot_batch_item(b, i)->len;
+    }
+    TRY(add_up(j, b, from, to));
+    TRY(give_ids(j, b, from, to));
+    return verify_exports_progress(j->x, bytes);
+}
+
+static int never_enough(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
+static err_t on_end(void *ctx, err_t why, const struct fault *f)
+{
+    struct verify_job *j = ctx;
+    if (why != OK)
+        verify_job_read_error(j, why, f);
+    verify_job_settle(j);
+    return OK;
+}
+
+static void on_drop(void *ctx)
+{
+    verify_job_end(ctx);
+}
+
+static const struct export_flow_ops ops = {on_span, never_enough, on_end, on_drop};
+
+/* --- an export whose ballots were verified in an earlier run --- */
+
+static err_t known_ballot(struct verify_job *j, const uint8_t *data, size_t len)
+{
+    hash_t id;
+    struct ballot *b;
+    size_t before = j->dropped_found;
+    TRY(export_peek_id(&id, &j->all->ctx, data, len));
+    TRY(take_id(j, &id));
+    if (j->dropped_found > before) {
+        TRY(ballot_parse_var(&b, &j->all->ctx, data, len, NULL));
+        err_t e = tallies_add_ballot_var(j->dropped, b);
+        ballot_free(b);
+        TRY(e);
+    }
+    return j->missing ? OK : verify_exports_ids(j->x, j->place, &id, 1);
+}
+
+/* Its items have the hash of a file in which nothing was wrong, so its sums are those of the header. */
+static err_t known_export(struct verify_job *j, struct export_reader *r)
+{
+    const uint8_t *item;
+    size_t len;
+    uint64_t bytes = 0;
+    hash_t h;
+    struct fault f;
+    for (;;) {
+        fault_clear(&f);
+        TRY(export_next(r, &item, &len, &f));
+        if (!item)
+            break;
+        if (j->all->m->kind == KIND_BALLOTS)
+            TRY(known_ballot(j, item, len));
+        j->done++;
+        bytes += len;
+        if (j->done % 1024 == 0) {
+            TRY(verify_exports_progress(j->x, bytes));
+            bytes = 0;
+        }
+    }
+    export_reader_hash(r, &h);
+    if (hash_cmp(&h, &j->hash) != 0)
+        return ERR_IO; /* the file changes while it is read */
+    TRY(tallies_add_var(j->sums, j->h->tallies));
+    TRY(verify_exports_progress(j->x, bytes));
+    verify_job_settle(j);
     return OK;
 }
 
 /* --- the end: header and record against what was counted --- */
 
-static void check_header(struct job *j)
+static void check_header(struct verify_job *j)
 {
     hash_t root;
     uint32_t contest;
     merkle_root(&j->tree, &root);
     if (hash_cmp(&root, &j->h->root) != 0)
-        verify_failf(j->v, CHECK_ROOT, ERR_HASH, j->file, j->place,
-                     "the items do not have the Merkle root that was signed");
-    if (j->ctx->m->kind == KIND_IMPORT && !j->unread && j->done != j->sums->count)
-        verify_failf(j->v, CHECK_ORDER, ERR_MISMATCH, j->file, j->place, "%llu counts for %zu contests",
-                     (unsigned long long)j->done, j->sums->count);
+        verify_job_failf(j, CHECK_ROOT, ERR_HASH, j->file,
+                         "the items do not have the Merkle root that was signed");
+    if (j->all->m->kind == KIND_IMPORT && !j->unread && j->done != j->sums->count)
+        verify_job_failf(j, CHECK_ORDER, ERR_MISMATCH, j->file, "%llu counts for %zu contests",
+                         (unsigned long long)j->done, j->sums->count);
     if (!j->unread && !tallies_equal_var(j->sums, j->h->tallies, &contest))
-        verify_failf(j->v, CHECK_TALLY, ERR_SUM, j->file, j->place,
-                     "contest %s: the signed tally is not the sum of the items",
-                     j->ctx->m->contest[contest].id);
+        verify_job_failf(j, CHECK_TALLY, ERR_SUM, j->file,
+                         "contest %s: the signed tally is not the sum of the items",
+                         j->all->m->contest[contest].id);
 }
 
-static void check_record(struct job *j)
+static int record_name(const struct verify_job *j, char path[512])
+{
+    return j->n != NULL && node_path(path, 512, &j->all->ctx, BUNDLE_RECORDS, j->n->place) == OK;
+}
+
+static void check_record(struct verify_job *j)
 {
     const struct node *n = j->n;
     uint32_t contest;
     char path[512] = "";
-    if (n == NULL || node_path(path, sizeof path, j->ctx, BUNDLE_RECORDS, n->place) != OK)
+    if (!record_name(j, path))
         return;
     if (j->dropped_found < n->dropped_count)
-        verify_failf(j->v, CHECK_R_DROPPED, ERR_MISSING, path, j->place,
-                     "%zu of %zu ballots that are left out are in the export", j->dropped_found,
-                     n->dropped_count);
-    uint64_t ballots = j->ctx->m->kind == KIND_BALLOTS ? j->done - j->dropped_found : 0;
+        verify_job_failf(j, CHECK_R_DROPPED, ERR_MISSING, path,
+                         "%zu of %zu ballots that are left out are in the export", j->dropped_found,
+                         n->dropped_count);
+    uint64_t ballots = j->all->m->kind == KIND_BALLOTS ? j->done - j->dropped_found : 0;
     if (n->ballots != ballots)
-        verify_failf(j->v, CHECK_R_SUMS, ERR_SUM, path, j->place,
-                     "%llu ballots, but %llu of its export count", (unsigned long long)n->ballots,
-                     (unsigned long long)ballots);
+        verify_job_failf(j, CHECK_R_SUMS, ERR_SUM, path, "%llu ballots, but %llu of its export count",
+                         (unsigned long long)n->ballots, (unsigned long long)ballots);
     if (tallies_sub_var(j->sums, j->dropped) != OK || !tallies_equal_var(j->sums, n->tallies, &contest))
-        verify_failf(j->v, CHECK_R_SUMS, ERR_SUM, path, j->place,
-                     "the sums are not those of the ballots that count");
+        verify_job_failf(j, CHECK_R_SUMS, ERR_SUM, path, "the sums are not those of the ballots that count");
 }
 
-static err_t open_export(struct job *j, uint32_t place, hash_t *id)
+void verify_job_settle(struct verify_job *j)
 {
-    char path[BUNDLE_PATH_MAX];
-    struct fault f;
-    fault_clear(&f);
-    err_t e = verify_path(j->v, path, j->file);
-    if (e == OK)
-        e = export_open(&j->r, j->ctx, path, &f);
-    if (e == ERR_MEMORY)
-        return e;
-    if (e != OK) {
-        if (f.err == OK)
-            fault_set(&f, e, "cannot be read");
-        fault_file(&f, e, j->file);
-        fault_who(&f, e, "%s", j->place);
-        verify_fail(j->v, CHECK_SIGNED, &f);
-        return OK;
-    }
-    j->h = export_reader_header(j->r);
-    if (j->h->place != place) {
-        verify_failf(j->v, CHECK_SIGNED, ERR_MISMATCH, j->file, j->place, "is the export of another place");
-        j->h = NULL;
-        return OK;
-    }
-    *id = j->h->id;
-    return OK;
+    if (j->is_new)
+        check_header(j);
+    if (!j->unread)
+        check_record(j);
+    j->over = 1;
+    verify_job_end(j);
 }
 
-static void check_correction(struct job *j)
+static void check_correction(struct verify_job *j)
 {
     const struct node *n = j->n;
-    char path[512] = "";
-    if (n == NULL || node_path(path, sizeof path, j->ctx, BUNDLE_RECORDS, n->place) != OK)
+    char path[512] = "", note[512];
+    if (!record_name(j, path))
         return;
     int same = n->replaced_count == j->h->revision;
     if (same && n->replaced_count)
         same = hash_cmp(&n->replaced[n->replaced_count - 1].older, &j->h->replaces) == 0;
-    if (!same)
-        verify_failf(
-            j->v, CHECK_R_CORRECTIONS, ERR_MISMATCH, path, j->place,
+    if (!same) {
+        verify_job_failf(
+            j, CHECK_R_CORRECTIONS, ERR_MISMATCH, path,
             "the export is correction %llu, the record states %zu, or another export that it replaces",
             (unsigned long long)j->h->revision, n->replaced_count);
-    else if (n->replaced_count)
-        verify_note(j->v, CHECK_R_CORRECTIONS,
-                    "%s: corrected %zu times; NOT CHECKED here how few ballots that exchanged: what was "
-                    "replaced is not in a bundle, the trustees compare it",
-                    j->place, n->replaced_count);
-}
-
-static size_t batch_cap(const struct election_context *ctx)
-{
-    size_t len = ctx->m->kind == KIND_IMPORT ? count_len_max(ctx) : ballot_len_max(ctx);
-    size_t cap = BATCH_BYTES / (4 * len + 1);
-    return cap < 1 ? 1 : cap > BATCH_ITEMS ? BATCH_ITEMS : cap;
-}
-
-err_t verify_export(struct verify *v, uint32_t place, const struct node *n, hash_t *id, struct fault *f)
-{
-    char file[TEXT_ID_MAX + 32];
-    struct place p;
-    err_t e = OK;
-    memset(id, 0, sizeof *id);
-    struct job *j = calloc(1, sizeof *j);
-    if (j == NULL)
-        return fault_set(f, ERR_MEMORY, "verifying an export");
-    places_get(v->places, place, &p);
-    snprintf(file, sizeof file, BUNDLE_EXPORTS "/%s" EXPORT_SUFFIX, p.id);
-    *j = (struct job){.v = v, .ctx = &v->ctx, .n = n, .place = p.id, .file = file, .cap = batch_cap(&v->ctx)};
-    merkle_init(&j->tree);
-    GO(open_export(j, place, id));
-    if (j->h == NULL) {
-        v->bad_exports++;
-        goto out;
+    } else if (n->replaced_count) {
+        snprintf(note, sizeof note,
+                 "%s: corrected %zu times; NOT CHECKED here how few ballots that exchanged: what was "
+                 "replaced is not in a bundle, the trustees compare it",
+                 j->who, n->replaced_count);
+        struct verify *v = findings(j);
+        if (v)
+            verify_note(v, CHECK_R_CORRECTIONS, "%s", note);
     }
-    if (n != NULL && n->source_count && hash_cmp(&n->source[0].hash, id) != 0)
-        verify_failf(v, CHECK_R_SOURCES, ERR_HASH, file, p.id,
-                     "is not the export that the record of the place names");
-    GO(tallies_new(&j->sums, &v->ctx, place));
-    GO(tallies_new(&j->dropped, &v->ctx, place));
+}
+
+/* --- the start --- */
+
+/* The record of the place; that it is bad is said elsewhere. */
+static err_t read_record(struct verify_job *j)
+{
+    char name[512], path[BUNDLE_PATH_MAX];
+    uint8_t *data = NULL;
+    size_t len;
+    if (node_path(name, sizeof name, &j->all->ctx, BUNDLE_RECORDS, j->place) != OK ||
+        verify_path(j->all, path, name) != OK || file_read(&data, &len, path, NODE_MAX, NULL) != OK)
+        return OK;
+    err_t e = node_parse_var(&j->n, &j->all->ctx, j->place, data, len, NULL);
+    free(data);
+    if (e == ERR_MEMORY)
+        return e;
+    j->missing = j->n != NULL && j->n->source_count == 0;
+    if (j->missing) {
+        node_free(j->n);
+        j->n = NULL;
+    }
+    return OK;
+}
+
+static err_t not_signed(struct verify_job *j, err_t e, struct fault *f)
+{
+    if (e == ERR_MEMORY)
+        return e;
+    if (f->err == OK)
+        fault_set(f, e, "cannot be read");
+    fault_file(f, e, j->file);
+    fault_who(f, e, "%s", j->who);
+    verify_job_fail(j, CHECK_SIGNED, f);
+    j->bad = 1;
+    return OK;
+}
+
+static err_t open_export(struct verify_job *j, struct export_reader **r)
+{
+    char path[BUNDLE_PATH_MAX];
+    struct fault f;
+    fault_clear(&f);
+    err_t e = verify_path(j->all, path, j->file);
+    if (e == OK && verify_exports_resume(j->x) && file_hash(&j->hash, path, NULL) == OK)
+        j->has_hash = 1;
+    if (e == OK)
+        e = export_open(r, &j->all->ctx, path, &f);
+    if (e != OK)
+        return not_signed(j, e, &f);
+    if ((*r)->header->place != j->place) {
+        verify_job_failf(j, CHECK_SIGNED, ERR_MISMATCH, j->file, "is the export of another place");
+        j->bad = 1;
+        return OK;
+    }
+    j->h = (*r)->header;
+    (*r)->header = NULL;
+    if (j->n && j->n->source_count && hash_cmp(&j->n->source[0].hash, &j->h->id) != 0)
+        verify_job_failf(j, CHECK_R_SOURCES, ERR_HASH, j->file,
+                         "is not the export that the record of the place names");
+    return OK;
+}
+
+/* What was read is what was hashed first; if not, it is not remembered. */
+static void confirm_hash(struct verify_job *j, const struct export_reader *r)
+{
+    hash_t h;
+    if (!j->has_hash)
+        return;
+    export_reader_hash(r, &h);
+    j->has_hash = r->at_end && hash_cmp(&h, &j->hash) == 0;
+}
+
+static err_t look(struct verify_job *j, struct export_reader *r, struct export_flow *flow)
+{
+    TRY(tallies_new(&j->sums, &j->all->ctx, j->place));
+    TRY(tallies_new(&j->dropped, &j->all->ctx, j->place));
+    TRY(id_set_new(&j->ids, j->h->items));
     check_correction(j);
-    GO(check_batches(j));
-    check_header(j);
-    if (j->unread)
-        v->unread_exports++;
+    j->is_new = !j->has_hash || !verify_resume_has(verify_exports_resume(j->x), &j->hash);
+    if (!j->is_new)
+        return known_export(j, r);
+    err_t e = flow ? export_flow_add(flow, r, &ops, j) : verify_job_counts(j, r);
+    if (e == OK)
+        confirm_hash(j, r);
+    return e;
+}
+
+err_t verify_job_start(struct verify_job *j, struct export_flow *flow)
+{
+    struct export_reader *r = NULL;
+    merkle_init(&j->tree);
+    err_t e = read_record(j);
+    if (e == OK)
+        e = open_export(j, &r);
+    if (e == OK && j->h)
+        e = look(j, r, flow);
     else
-        check_record(j);
-out:
-    clear_batch(j);
-    export_close(j->r);
+        verify_job_end(j);
+    export_close(r);
+    return e;
+}
+
+void verify_job_end(struct verify_job *j)
+{
+    node_free(j->n);
+    export_header_free(j->h);
+    id_set_free(j->ids);
     tallies_free(j->sums);
     tallies_free(j->dropped);
-    free(j);
-    if (e != OK && f->err == OK)
-        fault_set(f, e, "verifying an export");
-    return e;
+    j->n = NULL;
+    j->h = NULL;
+    j->ids = NULL;
+    j->sums = j->dropped = NULL;
+}
+
+void verify_job_free(struct verify_job *j)
+{
+    verify_job_end(j);
+    free(j->left_out);
+    if (j->v) {
+        verify_report_free(j->v->rep);
+        free(j->v);
+    }
+    memset(j, 0, sizeof *j);
 }

@@ -17,13 +17,22 @@
 
 #define TEXT_FILE_MAX ((size_t)8 << 20)
 
-static const char usage[] = "BUNDLE | QR-TEXT... | PICTURE... [--election WORDS|HEX]";
+static const char usage[] =
+    "BUNDLE | QR-TEXT... | PICTURE... [--election WORDS|HEX] [--threads N] [--resume DIR]";
 static const char about[] =
     "Checks everything that can be checked from a published bundle (a directory), or a message from QR "
     "codes, given\n"
     "as texts that start with CONCLAVE1:, as text files or as pictures; all parts make one message. With a "
     "bundle and\n"
     "a message, the message is checked against the bundle too.\n\n"
+    "Memory: 64 MB for ballots and 40 MB for their ids, whatever their number and that of the processors, 2 "
+    "KB for "
+    "each\n"
+    "file and place, and what plan and result take. With --resume, a run that was stopped (Ctrl-C, SIGTERM, "
+    "a power "
+    "cut)\n"
+    "goes on where it was, and its report is the same; whoever can write DIR can make it pass over bad "
+    "ballots.\n\n"
     "Exit status: 0 everything was checked and is good; 1 something failed; 2 wrong use; 3 nothing failed, "
     "but something\n"
     "that is required was not checked (without --election: whether this is the real election).";
@@ -179,9 +188,23 @@ static int show(const struct verify_report *const *r, size_t count, int json, in
 static int complain(const struct fault *f)
 {
     char text[1200];
+    if (f->err == ERR_STOPPED) {
+        fprintf(stderr, "conclave-verify: stopped, nothing is decided\n");
+        return VERIFY_EXIT_UNCHECKED;
+    }
     fault_text(text, sizeof text, f);
     fprintf(stderr, "conclave-verify: %s\n", text);
     return f->err == ERR_USAGE ? VERIFY_EXIT_USAGE : VERIFY_EXIT_FAILED;
+}
+
+/* Where no progress is shown. */
+static err_t look_at_stop(void *ctx, const char *what, uint64_t done, uint64_t total)
+{
+    (void)ctx;
+    (void)what;
+    (void)done;
+    (void)total;
+    return stop ? ERR_STOPPED : OK;
 }
 
 static int work(struct inputs *in, struct verify_options *o, int json, int quiet)
@@ -192,6 +215,7 @@ static int work(struct inputs *in, struct verify_options *o, int json, int quiet
     size_t count = 0;
     fault_clear(&f);
     progress_init(&bar, stderr, &stop);
+    o->progress = look_at_stop;
     if (bar.is_terminal && !quiet && !json) {
         o->progress = progress_step;
         o->progress_ctx = &bar;
@@ -212,7 +236,7 @@ static int work(struct inputs *in, struct verify_options *o, int json, int quiet
 
 int main(int argc, char **argv)
 {
-    const char *anchor = NULL, *key = NULL, *threads = NULL;
+    const char *anchor = NULL, *key = NULL, *threads = NULL, *resume = NULL;
     int json = 0, quiet = 0, help = 0;
     struct arg_list given = {.count = 0};
     const struct arg spec[] = {
@@ -220,6 +244,7 @@ int main(int argc, char **argv)
          "anchor of the real election, from a source that you trust", 0},
         {"key", ARG_TEXT, &key, "WORDS|HEX", "result proofs: the words of the joint key", 0},
         {"threads", ARG_TEXT, &threads, "N", "processors to use; all if left out", 0},
+        {"resume", ARG_TEXT, &resume, "DIR", "remember there which exports were good, and go on from it", 0},
         {"json", ARG_FLAG, &json, NULL, "the report as JSON (docs/spec/verify-json.md)", 0},
         {"quiet", ARG_FLAG, &quiet, NULL, "only what did not pass, and the verdict", 0},
         {0},
@@ -250,7 +275,7 @@ int main(int argc, char **argv)
             fault_set(&f, e, "reading the arguments");
         status = complain(&f);
     } else {
-        struct verify_options o = {.anchor = anchor, .key = key, .threads = (int)n};
+        struct verify_options o = {.anchor = anchor, .key = key, .threads = (int)n, .resume = resume};
         status = work(&in, &o, json, quiet);
     }
     for (size_t i = 0; i < in.text_count; i++)

@@ -1,9 +1,11 @@
-/* Records and exports: one walk over all places, children before their parent. What it finds is filed under
- * the check that it belongs to; the checks that follow only say what could not be looked at. */
+/* Records and exports: all exports, then one walk over all places, children before their parent. What is
+ * found is filed under the check that it belongs to; the checks that follow only say what could not be looked
+ * at. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "ceremony/base/file.h"
+#include "tally/id_sort.h"
 #include "tally/verify_state.h"
 
 /* --- the index of ballot ids --- */
@@ -17,12 +19,28 @@ static err_t open_index(struct verify *v)
         "BEGIN";
     if (sqlite3_open("", &v->index) != SQLITE_OK ||
         sqlite3_exec(v->index, schema, NULL, NULL, NULL) != SQLITE_OK ||
-        sqlite3_prepare_v2(v->index, "INSERT INTO seen VALUES(?1, ?2)", -1, &v->put_seen, NULL) !=
+        sqlite3_prepare_v2(v->index, "INSERT OR IGNORE INTO seen VALUES(?1, ?2)", -1, &v->put_seen, NULL) !=
             SQLITE_OK ||
         sqlite3_prepare_v2(v->index, "INSERT INTO dropped VALUES(?1, ?2)", -1, &v->put_dropped, NULL) !=
             SQLITE_OK)
         return ERR_IO;
     return OK;
+}
+
+err_t verify_seen(struct verify *v, const hash_t *id, uint32_t place)
+{
+    sqlite3_bind_blob(v->put_seen, 1, id->b, HASH_LEN, SQLITE_STATIC);
+    sqlite3_bind_int64(v->put_seen, 2, place);
+    int rc = sqlite3_step(v->put_seen);
+    sqlite3_reset(v->put_seen);
+    return rc == SQLITE_DONE ? OK : ERR_IO;
+}
+
+static err_t put_copy(void *ctx, const struct id_copy *copy, int first, struct fault *f)
+{
+    (void)first;
+    (void)f;
+    return verify_seen(ctx, &copy->id, copy->source);
 }
 
 static err_t put_dropped(struct verify *v, const struct node *n)
@@ -101,21 +119,10 @@ static void check_children(struct verify *v, const struct node *n, const struct 
                      v->m->contest[contest].id);
 }
 
-/* An export that does not count is looked at all the same, but its ballot ids compete with nobody's. */
-static err_t forget_ids(struct verify *v, uint32_t place)
-{
-    char sql[64];
-    snprintf(sql, sizeof sql, "DELETE FROM seen WHERE place = %u", place);
-    return sqlite3_exec(v->index, sql, NULL, NULL, NULL) == SQLITE_OK ? OK : ERR_IO;
-}
-
 static err_t visit_lowest(struct verify *v, uint32_t place, const struct node *n)
 {
     char file[TEXT_ID_MAX + 32], name[512];
     struct place p;
-    struct fault f;
-    hash_t id;
-    fault_clear(&f);
     places_get(v->places, place, &p);
     record_name(v, place, name);
     snprintf(file, sizeof file, BUNDLE_EXPORTS "/%s" EXPORT_SUFFIX, p.id);
@@ -131,11 +138,7 @@ static err_t visit_lowest(struct verify *v, uint32_t place, const struct node *n
                      "the export that the record counts is not here");
         v->unread_exports++;
     }
-    if (!here)
-        return OK;
-    v->exports_done++;
-    TRY(verify_export(v, place, missing ? NULL : n, &id, &f));
-    return missing ? forget_ids(v, place) : OK;
+    return OK;
 }
 
 static err_t walk(struct verify *v, uint32_t place, struct node **out, hash_t *hash)
@@ -188,6 +191,7 @@ err_t verify_check_walk(struct verify *v, enum verify_id id)
     for (size_t i = 0; i < v->name_count; i++)
         v->export_count += strncmp(v->name[i].path, BUNDLE_EXPORTS "/", 8) == 0;
     TRY(open_index(v));
+    TRY(verify_exports(v));
     TRY(walk(v, 0, &v->whole, &root));
     v->walked = 1;
     if (v->export_count == 0)
@@ -255,6 +259,8 @@ err_t verify_check_dropped(struct verify *v, enum verify_id id)
         verify_skip(v, id, "not all records and exports could be read");
         return OK;
     }
+    if (v->ids)
+        TRY(id_sort_finish(v->ids, put_copy, v, &v->fault));
     const char *other = v->m->duplicates == DUPLICATE_FIRST ? "<" : "<>";
     char extra[512], kept[512];
     snprintf(kept, sizeof kept,

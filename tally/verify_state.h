@@ -135,11 +135,13 @@ struct verify {
     struct cut cut;
     struct outcome outcome;
 
-    sqlite3 *index; /* ballot ids, in a private temporary file */
+    struct id_sort *ids; /* of all ballots that count */
+    /* Ids that are in several exports, and those that records leave out, in a private temporary file. */
+    sqlite3 *index;
     sqlite3_stmt *put_seen, *put_dropped;
     int walked;
     size_t bad_records, bad_exports, unread_exports, export_count, missing_count;
-    uint64_t items, exports_done;
+    uint64_t items;
     struct node *whole; /* root record, if good */
     struct node_provider nodes;
 
@@ -151,6 +153,8 @@ struct verify {
     int used_known;                   /* all found, t distinct */
     struct partial *used[TRUSTEES_MAX];
     int used_good;
+
+    struct fault fault; /* of the error that ended the run, where more is known of it; else clear */
 };
 
 /* --- filing (verify.c) --- */
@@ -181,9 +185,10 @@ MUST err_t verify_tick(struct verify *v, const char *what, uint64_t done, uint64
 VERIFY_CHECKS(X)
 #undef X
 
-/* verify_export.c: one export, every item; n: the record of its place, or NULL. *id: message id, zeros if it
- * cannot be read. */
-MUST err_t verify_export(struct verify *v, uint32_t place, const struct node *n, hash_t *id, struct fault *f);
+/* verify_exports.c: every item of every export, in threads; files what is found in the order of places. */
+MUST err_t verify_exports(struct verify *v);
+/* verify_records.c: a ballot id that is in the export of this place. */
+MUST err_t verify_seen(struct verify *v, const hash_t *id, uint32_t place);
 
 /* The report page from what was loaded; publish makes the same. *out is freed with free(). */
 MUST err_t verify_page_make(struct verify *v, uint8_t **out, size_t *len, struct fault *f);

@@ -1,0 +1,276 @@
+/* The verifier's report is the same whatever the threads, and however often it was stopped. */
+#include "tests/support/unit.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ceremony/base/file.h"
+#include "ceremony/base/secret.h"
+#include "tally/verify_print.h"
+#include "tally/verify_resume.h"
+#include "tally/verify_state.h"
+#include "tests/mutants/mutants.h"
+#include "tests/support/tree.h"
+
+struct fixture {
+    char dir[64], good[128], state[128], entries[160], anchor[2 * HASH_LEN + 1];
+    struct lab *l;
+};
+
+static int setup(void **state)
+{
+    struct fixture *x = calloc(1, sizeof *x);
+    assert_non_null(x);
+    assert_int_equal(secret_init(), OK);
+    snprintf(x->dir, sizeof x->dir, "/tmp/conclave-resume-XXXXXX");
+    assert_non_null(mkdtemp(x->dir));
+    snprintf(x->good, sizeof x->good, "%s/good", x->dir);
+    snprintf(x->state, sizeof x->state, "%s/state", x->dir);
+    snprintf(x->entries, sizeof x->entries, "%s/verified-exports", x->state);
+    x->l = lab_build(x->good, NULL);
+    hex_put(x->anchor, x->l->anchor.b, HASH_LEN);
+    *state = x;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *x = *state;
+    lab_free(x->l);
+    tree_rm(x->dir);
+    free(x);
+    return 0;
+}
+
+/* The report as JSON; freed with free(). NULL and the error if there is none. */
+static err_t report(char **out, const char *dir, const struct verify_options *o)
+{
+    struct verify_report *r;
+    struct fault f;
+    size_t len;
+    *out = NULL;
+    fault_clear(&f);
+    err_t e = verify_bundle(&r, dir, o, &f);
+    assert_int_equal(f.err, e);
+    if (e != OK)
+        return e;
+    const struct verify_report *one[] = {r};
+    FILE *stream = open_memstream(out, &len);
+    assert_non_null(stream);
+    assert_int_equal(verify_print_json(stream, one, 1, verify_exit_status(r)), OK);
+    assert_int_equal(fclose(stream), 0);
+    verify_report_free(r);
+    return OK;
+}
+
+struct stop {
+    unsigned calls, after; /* 0: never */
+};
+
+static err_t stop_after(void *ctx, const char *what, uint64_t done, uint64_t total)
+{
+    struct stop *s = ctx;
+    assert_non_null(what);
+    assert_true(done <= total);
+    return ++s->calls == s->after ? ERR_STOPPED : OK;
+}
+
+static off_t size_of(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? st.st_size : 0;
+}
+
+/* Stopped at every place where it can be stopped, each time going on from what is there. */
+static void test_stopped(void **state)
+{
+    struct fixture *x = *state;
+    char *want, *got;
+    struct verify_options plain = {.anchor = x->anchor};
+    struct stop s = {.after = 0};
+    assert_int_equal(report(&want, x->good, &plain), OK);
+    assert_non_null(strstr(want, "\"verdict\": \"PASS\""));
+    for (unsigned threads = 1; threads <= 3; threads += 2) {
+        struct verify_options o = {.anchor = x->anchor,
+                                   .threads = (int)threads,
+                                   .resume = x->state,
+                                   .progress = stop_after,
+                                   .progress_ctx = &s};
+        unsigned stops = 0;
+        off_t before = 0;
+        tree_rm(x->state);
+        for (unsigned after = 1;; after++) {
+            s = (struct stop){.after = after};
+            err_t e = report(&got, x->good, &o);
+            assert_true(size_of(x->entries) >= before); /* nothing that is there is lost */
+            before = size_of(x->entries);
+            if (e == OK)
+                break;
+            assert_int_equal(e, ERR_STOPPED);
+            stops++;
+        }
+        assert_true(stops > 2);
+        assert_string_equal(got, want);
+        free(got);
+        s = (struct stop){.after = 0}; /* all is known now */
+        assert_int_equal(report(&got, x->good, &o), OK);
+        assert_int_equal(size_of(x->entries), before);
+        assert_string_equal(got, want);
+        free(got);
+    }
+    free(want);
+}
+
+static int concerns_exports(const struct mutant *m)
+{
+    return strncmp(m->target, "exports.", 8) == 0 || strncmp(m->target, "records.", 8) == 0;
+}
+
+/* Bad bundles: with threads, with a new directory, and going on. */
+static void test_mutants(void **state)
+{
+    struct fixture *x = *state;
+    size_t seen = 0;
+    for (size_t i = 0; i < mutant_count; i++) {
+        char path[256], anchor[2 * HASH_LEN + 1], *want, *got;
+        if (!concerns_exports(&mutants[i]))
+            continue;
+        snprintf(path, sizeof path, "%s/mutant", x->dir);
+        tree_rm(path);
+        tree_rm(x->state);
+        struct lab *l = lab_build(path, mutants[i].hook);
+        hex_put(anchor, l->anchor.b, HASH_LEN);
+        lab_free(l);
+        struct verify_options o = {.anchor = anchor, .threads = 1};
+        assert_int_equal(report(&want, path, &o), OK);
+        assert_non_null(strstr(want, "\"verdict\": \"FAIL\""));
+        for (int round = 0; round < 3; round++) {
+            o.threads = round == 0 ? 4 : 1;
+            o.resume = round == 0 ? NULL : x->state;
+            assert_int_equal(report(&got, path, &o), OK);
+            if (strcmp(got, want) != 0)
+                fail_msg("%s: another report in round %d", mutants[i].name, round);
+            free(got);
+        }
+        free(want);
+        seen++;
+    }
+    assert_true(seen > 10);
+}
+
+/* A file that changed after it was found good is verified again. */
+static void test_changed(void **state)
+{
+    struct fixture *x = *state;
+    char path[256], file[300], *got;
+    struct fault f;
+    snprintf(path, sizeof path, "%s/changed", x->dir);
+    struct lab *l = lab_build(path, NULL);
+    char anchor[2 * HASH_LEN + 1];
+    hex_put(anchor, l->anchor.b, HASH_LEN);
+    lab_free(l);
+    struct verify_options o = {.anchor = anchor, .resume = x->state};
+    tree_rm(x->state);
+    assert_int_equal(report(&got, path, &o), OK);
+    assert_non_null(strstr(got, "\"verdict\": \"PASS\""));
+    free(got);
+    uint8_t *data;
+    size_t len;
+    snprintf(file, sizeof file, "%s/exports/a1.cexp", path);
+    assert_int_equal(file_read(&data, &len, file, 1 << 24, &f), OK);
+    data[len - 1] ^= 1;
+    assert_int_equal(file_write(file, data, len, FILE_REPLACE, &f), OK);
+    assert_int_equal(report(&got, path, &o), OK);
+    assert_non_null(strstr(got, "\"verdict\": \"FAIL\""));
+    assert_non_null(strstr(got, "does not prove that its maker owns the ballot id"));
+    free(got);
+    free(data);
+}
+
+static void put(const char *path, const void *data, size_t len)
+{
+    struct fault f;
+    assert_int_equal(file_write(path, data, len, FILE_REPLACE, &f), OK);
+}
+
+/* The file itself: torn, foreign, locked. */
+static void test_file(void **state)
+{
+    struct fixture *x = *state;
+    hash_t election = {{1}}, record = {{2}}, h[600], other = {{9}};
+    struct verify_resume *r, *second;
+    struct fault f;
+    uint8_t *data;
+    size_t len;
+    tree_rm(x->state);
+    random_bytes(h, sizeof h);
+    assert_int_equal(verify_resume_open(&r, x->state, &election, &record, &f), OK);
+    assert_int_equal(verify_resume_open(&second, x->state, &election, &record, &f), ERR_BUSY);
+    for (size_t i = 0; i < 600; i++)
+        assert_int_equal(verify_resume_add(r, &h[i], &f), OK);
+    assert_int_equal(verify_resume_save(r, &f), OK);
+    verify_resume_close(r);
+    assert_int_equal(file_read(&data, &len, x->entries, 1 << 20, &f), OK);
+    for (size_t cut = 0; cut <= 90; cut += 9) {
+        put(x->entries, data, len - cut);
+        assert_int_equal(verify_resume_open(&r, x->state, &election, &record, &f), OK);
+        for (size_t i = 0; i < 600; i++)
+            assert_int_equal(verify_resume_has(r, &h[i]), i < 600 - (cut + 39) / 40);
+        assert_false(verify_resume_has(r, &other));
+        assert_int_equal(verify_resume_add(r, &other, &f), OK); /* behind what is whole */
+        assert_int_equal(verify_resume_save(r, &f), OK);
+        verify_resume_close(r);
+        assert_int_equal(verify_resume_open(&r, x->state, &election, &record, &f), OK);
+        assert_true(verify_resume_has(r, &other));
+        assert_true(verify_resume_has(r, &h[0]));
+        verify_resume_close(r);
+    }
+    data[len - 40 * 100] ^= 1; /* what follows an entry that is not right does not count */
+    put(x->entries, data, len);
+    assert_int_equal(verify_resume_open(&r, x->state, &election, &record, &f), OK);
+    assert_true(verify_resume_has(r, &h[499]));
+    assert_false(verify_resume_has(r, &h[500]));
+    assert_false(verify_resume_has(r, &h[599]));
+    verify_resume_close(r);
+    assert_int_equal(verify_resume_open(&r, x->state, &other, &record, &f), ERR_ELECTION);
+    assert_int_equal(verify_resume_open(&r, x->state, &election, &other, &f), ERR_ELECTION);
+    put(x->entries, data, 40); /* cut off in the head */
+    assert_int_equal(verify_resume_open(&r, x->state, &election, &record, &f), OK);
+    assert_false(verify_resume_has(r, &h[0]));
+    verify_resume_close(r);
+    put(x->entries, "something else", 14);
+    assert_int_equal(verify_resume_open(&r, x->state, &election, &record, &f), ERR_FORMAT);
+    data[0] ^= 1;
+    put(x->entries, data, len);
+    assert_int_equal(verify_resume_open(&r, x->state, &election, &record, &f), ERR_FORMAT);
+    assert_int_equal(unlink(x->entries), 0);
+    assert_int_equal(symlink("/dev/null", x->entries), 0);
+    assert_int_not_equal(verify_resume_open(&r, x->state, &election, &record, &f), OK);
+    free(data);
+}
+
+/* A bundle's verification says so too. */
+static void test_other_election(void **state)
+{
+    struct fixture *x = *state;
+    hash_t election = {{1}}, record = {{2}};
+    struct verify_resume *r;
+    struct fault f;
+    char *got;
+    tree_rm(x->state);
+    assert_int_equal(verify_resume_open(&r, x->state, &election, &record, &f), OK);
+    verify_resume_close(r);
+    struct verify_options o = {.anchor = x->anchor, .resume = x->state};
+    assert_int_equal(report(&got, x->good, &o), ERR_ELECTION);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stopped), cmocka_unit_test(test_mutants),        cmocka_unit_test(test_changed),
+        cmocka_unit_test(test_file),    cmocka_unit_test(test_other_election),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
