@@ -2,7 +2,7 @@
  * directory.
  *
  *   DIR/manifest.json, jurisdictions.csv, record.cbor, entries/     a board, and every bundle
- *   DIR/exports/PLACE.cexp, records/LEVEL/PLACE.cbor                 the encrypted votes and their sums
+ *   DIR/exports/PLACE.cexp, chains/CHAIN/, records/LEVEL/PLACE.cbor  the encrypted votes and their sums
  *   DIR/plan.cbor, result.cbor, index.html, SHA256SUMS
  *
  * jurisdictions.csv stands for the name that the manifest gives. */
@@ -15,6 +15,7 @@
 #define BUNDLE_RECORD "record.cbor"
 #define BUNDLE_ENTRIES "entries"
 #define BUNDLE_EXPORTS "exports"
+#define BUNDLE_CHAINS "chains"
 #define BUNDLE_RECORDS "records"
 #define BUNDLE_PLAN "plan.cbor"
 #define BUNDLE_RESULT "result.cbor"

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "ceremony/base/file.h"
+#include "tally/chain_verify.h"
 #include "tally/export.h"
 #include "tally/publish_files.h"
 
@@ -27,8 +28,9 @@ struct job {
         int is_wanted;
         char *file;
     } * wanted;
+    char **chain; /* for each chain of the manifest the directory with its export, if its places name one */
     struct fault unread; /* a file of the exports directory that could not be read */
-    uint64_t exports, done;
+    uint64_t exports, chains, done;
     progress_fn progress;
     void *progress_ctx;
 };
@@ -189,9 +191,50 @@ static err_t add_nodes(struct job *j, struct fault *f)
     struct node_visitor visitor = {j, add_node, NULL};
     hash_t root;
     j->wanted = calloc(places_count(j->be->places), sizeof *j->wanted);
-    if (j->wanted == NULL)
+    j->chain = calloc(j->be->m->chain_count + 1, sizeof *j->chain);
+    if (j->wanted == NULL || j->chain == NULL)
         return fault_set(f, ERR_MEMORY, "the list of exports");
     return node_walk(&root, &j->be->ctx, &j->nodes, &visitor, f);
+}
+
+/* The snapshot that the records of a chain's places name; NULL if they say that they are missing. */
+static err_t wanted_snapshot(const struct job *j, uint32_t chain, const hash_t **out, struct fault *f)
+{
+    const uint32_t *place = places_of_chain(j->be->places, chain);
+    *out = NULL;
+    for (size_t i = 0; i < j->be->m->chain[chain].place_count; i++) {
+        const struct wanted *w = &j->wanted[place[i]];
+        if (i > 0 && (w->is_wanted != (*out != NULL) || (*out != NULL && hash_cmp(*out, &w->id) != 0)))
+            return fault_set(f, ERR_MISMATCH,
+                             "the records of the places of chain %s do not name one snapshot",
+                             j->be->m->chain[chain].id);
+        if (w->is_wanted)
+            *out = &w->id;
+    }
+    return OK;
+}
+
+/* A directory: the export of a chain that is wanted, or something else. */
+static err_t look_at_dir(struct job *j, const char *path, struct fault *f)
+{
+    const hash_t *want;
+    uint8_t *data = NULL;
+    size_t len;
+    uint32_t chain;
+    hash_t id;
+    if (chain_export_chain(&chain, &j->be->ctx, path, NULL) != OK || j->chain[chain] != NULL)
+        return OK;
+    TRY(wanted_snapshot(j, chain, &want, f));
+    if (want == NULL || read_at(&data, &len, path, "snapshot.cbor", CHAIN_SNAPSHOT_MAX, NULL) != OK)
+        return OK;
+    err_t e = chain_snapshot_id(&id, data, len);
+    free(data);
+    if (e == OK && hash_cmp(&id, want) == 0) {
+        j->chain[chain] = strdup(path);
+        if (j->chain[chain] == NULL)
+            e = fault_set(f, ERR_MEMORY, "the list of exports");
+    }
+    return e;
 }
 
 /* Finds which files hold the exports wanted. Files that are no exports of this election are passed over. */
@@ -203,6 +246,8 @@ static err_t look_at_export(void *ctx, const char *name, struct fault *f)
     char path[BUNDLE_PATH_MAX];
     if (file_path(path, sizeof path, j->paths->exports, name) != OK)
         return fault_set(f, ERR_LIMIT, "the path is too long");
+    if (file_is_dir(path, NULL) == OK)
+        return look_at_dir(j, path, f);
     err_t e = export_header_read(&h, &j->be->ctx, path, &why);
     if (e == OK) {
         struct wanted *w = &j->wanted[h->place];
@@ -284,7 +329,7 @@ static err_t add_exports(struct job *j, struct fault *f)
     for (uint32_t i = 0; i < places_count(j->be->places); i++) {
         struct wanted *w = &j->wanted[i];
         struct place p;
-        if (!w->is_wanted)
+        if (!w->is_wanted || places_chain(j->be->places, i) >= 0)
             continue;
         places_get(j->be->places, i, &p);
         if (w->file == NULL && j->unread.err != OK) {
@@ -307,6 +352,102 @@ static err_t add_exports(struct job *j, struct fault *f)
     return OK;
 }
 
+/* --- chains --- */
+
+struct copying {
+    struct job *j;
+    const char *from, *to;
+    unsigned depth;
+};
+
+static err_t copy_name(void *ctx, const char *name, struct fault *f)
+{
+    const struct copying *c = ctx;
+    char from[BUNDLE_PATH_MAX], to[BUNDLE_PATH_MAX];
+    if (file_path(from, sizeof from, c->from, name) != OK || file_path(to, sizeof to, c->to, name) != OK)
+        return fault_set(f, ERR_LIMIT, "the path is too long");
+    if (file_is_dir(from, NULL) == OK && c->depth < 3) {
+        struct copying inner = {c->j, from, to, c->depth + 1};
+        return file_list(from, copy_name, &inner, f);
+    }
+    TRY(copy_file(c->j, from, to, f));
+    return tick(c->j);
+}
+
+struct checking {
+    struct job *j;
+    struct fault first;
+};
+
+static void on_found(void *ctx, enum chain_check check, const struct fault *f)
+{
+    struct checking *c = ctx;
+    (void)check;
+    if (c->first.err == OK)
+        c->first = *f;
+}
+
+static err_t on_progress(void *ctx, const char *what, uint64_t done, uint64_t total)
+{
+    struct checking *c = ctx;
+    (void)what;
+    (void)done;
+    (void)total;
+    return c->j->progress == NULL ? OK : c->j->progress(c->j->progress_ctx, "publish", c->j->done, 0);
+}
+
+/* Everything but proofs: who signed, links, and the ballots are those that were signed. */
+static err_t check_chain(struct job *j, uint32_t chain, const char *dir, const hash_t *snapshot,
+                         struct fault *f)
+{
+    struct checking c = {.j = j};
+    struct chain_context ctx;
+    struct chain_report *r = NULL;
+    chain_context_init(&ctx, &j->be->ctx, chain);
+    struct chain_verify_options o = {.trust = snapshot,
+                                     .trust_count = 1,
+                                     .ctx = &c,
+                                     .found = on_found,
+                                     .progress = on_progress,
+                                     .progress_ctx = &c};
+    TRY(chain_verify(&r, &ctx, dir, &o, f));
+    err_t e = OK;
+    if (chain_report_verdict(r) == VERIFY_FAIL) {
+        e = c.first.err;
+        if (f != NULL)
+            *f = c.first;
+        fault_file(f, e, dir);
+    } else if (r->pruned || !chain_snapshot_complete(r->snapshot)) {
+        e = fault_set(f, ERR_UNVERIFIED, "the export of chain %s is not complete", ctx.c->id);
+    }
+    chain_report_free(r);
+    return e;
+}
+
+static err_t add_chains(struct job *j, struct fault *f)
+{
+    for (uint32_t i = 0; i < j->be->m->chain_count; i++) {
+        char to[TEXT_ID_MAX + 16], copy[BUNDLE_PATH_MAX + 128];
+        const char *id = j->be->m->chain[i].id;
+        const hash_t *want;
+        TRY(wanted_snapshot(j, i, &want, f));
+        if (want == NULL)
+            continue;
+        if (j->chain[i] == NULL) {
+            fault_set(f, ERR_MISSING, "the export of chain %s that the records count is not in the directory",
+                      id);
+            return fault_file(f, ERR_MISSING, j->paths->exports);
+        }
+        snprintf(to, sizeof to, BUNDLE_CHAINS "/%s", id);
+        struct copying c = {j, j->chain[i], to, 0};
+        TRY(file_list(j->chain[i], copy_name, &c, f));
+        snprintf(copy, sizeof copy, "%s/%s", j->dir.temp, to);
+        TRY(check_chain(j, i, copy, want, f));
+        j->chains++;
+    }
+    return OK;
+}
+
 /* --- the page --- */
 
 static err_t add_page(struct job *j, struct fault *f)
@@ -325,6 +466,9 @@ static void job_free(struct job *j)
     for (uint32_t i = 0; j->wanted != NULL && i < places_count(j->be->places); i++)
         free(j->wanted[i].file);
     free(j->wanted);
+    for (size_t i = 0; j->chain != NULL && i < j->be->m->chain_count; i++)
+        free(j->chain[i]);
+    free(j->chain);
     report_data_free(j->data);
     combination_free(j->combination);
     result_free(j->result);
@@ -364,10 +508,12 @@ err_t publish(struct publish_report *report, const struct publish_paths *paths, 
     GO(add_plan(j, f));
     GO(add_result(j, f));
     GO(add_exports(j, f));
+    GO(add_chains(j, f));
     GO(add_page(j, f));
     report->files = j->dir.line_count + 1;
     report->bytes = j->dir.bytes;
     report->exports = j->exports;
+    report->chains = j->chains;
     report->entries = j->board->entry_count;
     GO(publish_dir_commit(&j->dir, &report->already, f));
 out:

@@ -1,9 +1,9 @@
 /* Publishing: a board, exports, records, plan and result become a bundle (docs/spec/bundle.md).
  *
  * What is copied is checked first, or on the way: the ceremony record from its entries, the records as sums
- * of each other, the plan's rules, every export's signature, items and root, and the result by decrypting it
- * again. Ballot proofs were checked by aggregate() and are checked by every verifier; they are not repeated
- * here.
+ * of each other, the plan's rules, every export's signature, items and root, of chains everything but proofs,
+ * and the result by decrypting it again. Ballot proofs were checked by aggregate() and are checked by every
+ * verifier; they are not repeated here.
  *
  * The bundle is built in OUT.tmp, synced, and renamed: it is there completely or not at all. The same content
  * gives the same bytes. A bundle that is there already is left as it is: OK if it is the same, ERR_EXISTS if
@@ -15,15 +15,16 @@
 #include "tally/report_data.h"
 
 struct publish_paths {
-    const char *board;   /* manifest, places, record, entries */
-    const char *exports; /* directory of exports, any file names */
+    const char *board; /* manifest, places, record, entries */
+    const char
+        *exports; /* directory of exports of precincts (files) and of chains (directories), any names */
     const char *records; /* DIR/LEVEL/PLACE.cbor */
     const char *plan, *result;
     const char *out;
 };
 
 struct publish_report {
-    uint64_t files, bytes, exports, entries;
+    uint64_t files, bytes, exports, chains, entries;
     int already; /* the same bundle was there */
 };
 
