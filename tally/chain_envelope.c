@@ -78,16 +78,41 @@ err_t chain_envelope_parse(struct chain_envelope *out, const struct chain_contex
     return e;
 }
 
-err_t chain_envelope_open(uint8_t *pt, const struct chain_context *ctx, struct group *g,
-                          const struct chain_envelope *v, const uint8_t dh_x[32])
+struct chain_opener {
+    struct group *g;
+    struct cbor_out info;
+    uint8_t key[HPKE_ENC_LEN];
+};
+
+err_t chain_opener_new(struct chain_opener **out, const struct chain_context *ctx)
 {
-    struct cbor_out info = CBOR_OUT_INIT;
-    err_t e = make_info(&info, ctx);
-    if (e == OK)
-        e = hpke_open_aad(g, pt, v->enc, v->ct, v->ct_len, &ctx->c->envelope, dh_x, info.data, info.len,
-                          v->ballot.b, HASH_LEN);
-    else
-        secret_wipe(pt, v->ct_len - HPKE_TAG_LEN);
-    cbor_out_free(&info);
+    err_t e;
+    *out = NULL;
+    struct chain_opener *o = calloc(1, sizeof *o);
+    if (!o)
+        return ERR_MEMORY;
+    GO(make_info(&o->info, ctx));
+    GO(group_new(&o->g));
+    GO(point_uncompress(o->g, o->key, &ctx->c->envelope));
+    *out = o;
+    o = NULL;
+out:
+    chain_opener_free(o);
     return e;
+}
+
+void chain_opener_free(struct chain_opener *o)
+{
+    if (!o)
+        return;
+    group_free(o->g);
+    cbor_out_free(&o->info);
+    free(o);
+}
+
+err_t chain_envelope_open(uint8_t *pt, struct chain_opener *o, const struct chain_envelope *v,
+                          const uint8_t dh_x[32])
+{
+    return hpke_open_aad(o->g, pt, v->enc, v->ct, v->ct_len, o->key, dh_x, o->info.data, o->info.len,
+                         v->ballot.b, HASH_LEN);
 }

@@ -176,8 +176,12 @@ MUST err_t chain_envelope_parse(struct chain_envelope *out, const struct chain_c
                                 const uint8_t *data, size_t len, struct fault *f);
 /* Upper bound of an envelope's length in this election. */
 MUST size_t chain_envelope_len_max(const struct election_context *e);
-/* Opens: pt has ct_len - 16 bytes; dh_x: x-coordinate of the chain's envelope key times enc. ERR_DECRYPT. */
-MUST err_t chain_envelope_open(uint8_t *pt, const struct chain_context *ctx, struct group *g,
-                               const struct chain_envelope *v, const uint8_t dh_x[32]);
+/* What opening envelopes of a chain takes, made once; one thread. */
+struct chain_opener;
+MUST err_t chain_opener_new(struct chain_opener **out, const struct chain_context *ctx);
+void chain_opener_free(struct chain_opener *o);
+/* pt has ct_len - 16 bytes; dh_x: x-coordinate of the chain's envelope key times enc. ERR_DECRYPT. */
+MUST err_t chain_envelope_open(uint8_t *pt, struct chain_opener *o, const struct chain_envelope *v,
+                               const uint8_t dh_x[32]);
 
 #endif

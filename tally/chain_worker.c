@@ -17,7 +17,7 @@ struct worker {
     const struct chain_worker_job *job;
     struct chain_node *node;
     struct metrics *metrics;
-    struct group *g;
+    struct chain_opener *opener;
     struct chain_buffer in, out;
     size_t envelope_max, ballot_max;
     uint8_t *ballots; /* BATCH_MAX slots of ballot_max */
@@ -42,7 +42,7 @@ static err_t open_envelope(struct worker *w, struct chain_offer *o, uint8_t *slo
         return ERR_LIMIT;
     err_t e = signkey_dh(dh, w->job->envelope, v.enc);
     if (e == OK)
-        e = chain_envelope_open(slot, ctx, w->g, &v, dh);
+        e = chain_envelope_open(slot, w->opener, &v, dh);
     secret_wipe(dh, sizeof dh);
     o->data = slot;
     o->len = v.ct_len - 16;
@@ -158,7 +158,7 @@ static err_t worker_start(struct worker *w)
     w->ballot_max = ballot_len_max(job->d->ctx.e);
     w->ballots = malloc(BATCH_MAX * w->ballot_max);
     w->metrics = calloc(1, sizeof *w->metrics);
-    if (!w->ballots || !w->metrics || group_new(&w->g) != OK)
+    if (!w->ballots || !w->metrics || chain_opener_new(&w->opener, &job->d->ctx) != OK)
         return fault_set(&w->fault, ERR_MEMORY, "the process of a shard");
     snprintf(process, sizeof process, "chain-s%s", job->shard.s);
     snprintf(shard, sizeof shard, "s%s", job->shard.s);
@@ -198,7 +198,7 @@ int chain_worker_run(const struct chain_worker_job *job)
     report(w, e);
     chain_buffer_free(&w->in);
     chain_buffer_free(&w->out);
-    group_free(w->g);
+    chain_opener_free(w->opener);
     free(w->ballots);
     free(w->metrics);
     free(w);

@@ -306,7 +306,8 @@ const struct signer *signkey_signer(const struct signkey *k)
     return &k->signer;
 }
 
-/* OpenSSL checks that the peer's point is on the curve. */
+/* Setting the key checks that the point is on the curve; the group has no small subgroups, so there is
+ * nothing more to validate. */
 err_t signkey_dh(uint8_t secret_dh_x[32], const struct signkey *k, const uint8_t p[65])
 {
     size_t len = 32;
@@ -321,7 +322,7 @@ err_t signkey_dh(uint8_t secret_dh_x[32], const struct signkey *k, const uint8_t
         goto out;
     e = ERR_MEMORY;
     c = EVP_PKEY_CTX_new(k->pkey, NULL);
-    if (c && EVP_PKEY_derive_init(c) == 1 && EVP_PKEY_derive_set_peer(c, peer) == 1 &&
+    if (c && EVP_PKEY_derive_init(c) == 1 && EVP_PKEY_derive_set_peer_ex(c, peer, 0) == 1 &&
         EVP_PKEY_derive(c, secret_dh_x, &len) == 1 && len == 32)
         e = OK;
 out:

@@ -180,17 +180,22 @@ err_t hpke_open(struct group *g, uint8_t *pt, const uint8_t enc[HPKE_ENC_LEN], c
                 size_t ct_len, const point_t *recipient, const uint8_t dh_x[32], const void *info,
                 size_t info_len)
 {
-    return hpke_open_aad(g, pt, enc, ct, ct_len, recipient, dh_x, info, info_len, NULL, 0);
+    uint8_t key[HPKE_ENC_LEN];
+    err_t e = point_uncompress(g, key, recipient);
+    if (e == OK)
+        return hpke_open_aad(g, pt, enc, ct, ct_len, key, dh_x, info, info_len, NULL, 0);
+    if (ct_len > HPKE_TAG_LEN)
+        secret_wipe(pt, ct_len - HPKE_TAG_LEN);
+    return e;
 }
 
 err_t hpke_open_aad(struct group *g, uint8_t *pt, const uint8_t enc[HPKE_ENC_LEN], const uint8_t *ct,
-                    size_t ct_len, const point_t *recipient, const uint8_t dh_x[32], const void *info,
-                    size_t info_len, const void *aad, size_t aad_len)
+                    size_t ct_len, const uint8_t recipient[HPKE_ENC_LEN], const uint8_t dh_x[32],
+                    const void *info, size_t info_len, const void *aad, size_t aad_len)
 {
     err_t e;
     void *mem = NULL;
     point_t eph;
-    uint8_t key[HPKE_ENC_LEN];
     if (ct_len < HPKE_TAG_LEN)
         return ERR_LIMIT;
     size_t pt_len = ct_len - HPKE_TAG_LEN;
@@ -201,8 +206,7 @@ err_t hpke_open_aad(struct group *g, uint8_t *pt, const uint8_t enc[HPKE_ENC_LEN
     GO(secret_alloc(&mem, sizeof(struct schedule)));
     struct schedule *s = mem;
     GO(point_compress(g, &eph, enc));
-    GO(point_uncompress(g, key, recipient));
-    GO(derive(s, dh_x, enc, key, info, info_len));
+    GO(derive(s, dh_x, enc, recipient, info, info_len));
     GO(aead_open(s, pt, aad, aad_len, ct, pt_len));
 out:
     if (e != OK)

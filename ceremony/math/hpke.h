@@ -27,9 +27,10 @@ MUST err_t hpke_open(struct group *g, uint8_t *pt, const uint8_t enc[HPKE_ENC_LE
 MUST err_t hpke_seal_aad(struct group *g, uint8_t enc[HPKE_ENC_LEN], uint8_t *ct, const point_t *recipient,
                          const scalar_t *secret_eph, const void *info, size_t info_len, const void *aad,
                          size_t aad_len, const void *pt, size_t pt_len);
+/* recipient: 04|x|y of the public key, checked by the caller: who opens many decompresses it once. */
 MUST err_t hpke_open_aad(struct group *g, uint8_t *pt, const uint8_t enc[HPKE_ENC_LEN], const uint8_t *ct,
-                         size_t ct_len, const point_t *recipient, const uint8_t dh_x[32], const void *info,
-                         size_t info_len, const void *aad, size_t aad_len);
+                         size_t ct_len, const uint8_t recipient[HPKE_ENC_LEN], const uint8_t dh_x[32],
+                         const void *info, size_t info_len, const void *aad, size_t aad_len);
 
 /* x-coordinate of secret * P, for holders of a private key in memory: who has the ephemeral key (a
  * reveal: P the recipient's key), or a test keystore. ERR_POINT for the identity. */
