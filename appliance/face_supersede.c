@@ -59,7 +59,7 @@ static err_t explain(struct superseding *x, struct fault *f)
     page_text(p, MSG_SUPERSEDE_BOTH);
     page_text(p, MSG_SUPERSEDE_RULES, UI_NUMBER(x->n->s.el->m->minimum));
     page_text(p, MSG_SUPERSEDE_TRUSTEES);
-    page_action(p, 'g', 1, MSG_OK);
+    page_action_flags(p, 'g', 1, PAGE_NEEDS_READ, MSG_OK);
     err_t e = page_run(p, &ev, f);
     page_free(p);
     return e != OK ? e : ev.action == PAGE_BACK ? face_back(f) : OK;

@@ -63,7 +63,8 @@ D=$G
 socket=conclave-guide-$$
 t() { tmux -L "$socket" "$@"; }
 trap 't kill-server 2>/dev/null; rm -rf "$G"' EXIT
-export HOME=$G LANG=C.UTF-8
+mkdir -p "$G/home"
+export HOME=$G/home LANG=C.UTF-8
 for i in 1 2 3; do token_make $i; done
 election "$D/board" 2 "Municipal election"
 sed -i 's/"rehearsal": true/"min_qual": 2, "rehearsal": true/' "$D/board/manifest.json"
@@ -124,6 +125,7 @@ start
 shot language "Language / Idioma"
 keys Enter
 shot election "Municipal election, 2026-11-03"
+keys End
 keys g
 shot home "What to do next"
 keys '?'
@@ -138,13 +140,16 @@ shot pin "asks for its PIN"
 type_in 471110
 keys Enter
 shot pin-wrong "The token refused the PIN"
+keys End
 keys g
 shot pin-low "A wrong PIN was given before"
 type_in 471111
 keys Enter
 shot probe "This token can do all"
+keys End
 keys g
 wait_for "Which of these is yours?"
+keys End
 keys g
 shot home-token "Token:    trustee-1"
 
@@ -161,6 +166,7 @@ shot enrol-name "Registry"
 mv "$G/tokens/1/store" "$G/tokens/1/away" && mkdir "$G/tokens/1/store"
 keys Enter
 shot enrol-promise "I will take part with it."
+keys End
 keys g
 shot token-absent "The token is not there. Insert it."
 rmdir "$G/tokens/1/store" && mv "$G/tokens/1/away" "$G/tokens/1/store"
@@ -179,6 +185,7 @@ keys Enter
 shot media "Copy out: put the board"
 keys o
 wait_for "Copy the board to the medium"
+keys End
 keys c
 shot media-out "Done."
 # at the other machine: the two others enrol on the board that came on the stick
@@ -192,6 +199,7 @@ keys Escape
 wait_for "Copy in: take"
 keys i
 shot media-in "New entries:       2"
+keys End
 keys c
 wait_for "Copied in: 2 entries"
 
@@ -201,6 +209,7 @@ ceremony "Compare the roster"
 shot roster "Now: Compare the roster"
 keys n
 shot roster-names "These are the people"
+keys End
 keys g
 wait_for "Words of the roster"
 keys Space Space
@@ -210,11 +219,14 @@ shot stop "Say it aloud now."
 ceremony "Compare the roster"
 keys n
 wait_for "These are the people"
+keys End
 keys g
 wait_for "Words of the roster"
 keys Space Space Space Space Space
+keys End
 keys g
 shot roster-promise "You promise: I compared"
+keys End
 keys g
 wait_for "Type the words as you heard them."
 line=$(words Roster "$G/board")
@@ -229,6 +241,7 @@ ceremony "Deal"
 shot deal "Now: Deal"
 keys n
 shot deal-promise "bound to this roster for ever"
+keys End
 keys g
 pin "Dealt. Copy"
 for i in 2 3; do must trustee $i deal; done
@@ -238,18 +251,23 @@ for i in 2 3; do must trustee $i deal; done
 ceremony "Open the shares"
 keys n
 wait_for "Nothing is signed or written."
+keys End
 keys g
 pin "Every share that is here"
 shot shares "Share from seat 3"
+keys End
 keys g
 shot open-done "One trustee now"
+keys End
 keys c
 shot cut "nothing you hold is left"
+keys End
 keys g
 pin "The board is fixed."
 wait_for "Now: Confirm"
 keys n
 shot confirm "these are the dealers and holders"
+keys End
 keys g
 pin "Confirmed: your share"
 for i in 2 3; do must trustee $i confirm; done
@@ -259,6 +277,7 @@ keys n
 wait_for "Words of the key"
 keys Space Space Space Space Space
 shot key-words "Words of the key"
+keys End
 keys g
 shot complete "Now: The ceremony is complete"
 keys w
@@ -275,6 +294,7 @@ wait_for "Words of the challenge"
 type_in "dice 2 6 6 1 4"
 keys Enter
 shot drill "Your share is rebuilt"
+keys End
 keys g
 pin "Who has proved"
 shot drill-done "PASS"
@@ -288,6 +308,7 @@ wait_for "What happened"
 type_in "The seal of room 4 was broken at 09:10."
 keys Enter
 shot exception "Sign this exception?"
+keys End
 keys s
 pin "The exception is signed"
 shot exceptions "The exception is signed"
@@ -296,10 +317,11 @@ keys o
 wait_for "Tools"
 keys i
 shot minutes "The minutes list every step"
+keys End
 keys s
 wait_for "Folder to save them in"
 keys C-u
-type_in "$G/minutes"
+type_in "$G/stick"
 keys Enter
 wait_for "Saved:"
 
@@ -315,7 +337,7 @@ shot official "There is no decryption plan"
 keys a
 wait_for "The plan is made."
 shot official-plan "partial decryption"
-line=$(words Decryption "$G/board" --plan "$G/conclave-verified/tally/plan.cbor")
+line=$(words Decryption "$G/board" --plan "$G/tally/plan.cbor")
 home
 keys n
 wait_for "What is your part tonight?"
@@ -330,12 +352,15 @@ keys l
 shot plan-places "Precinct 2"
 keys Escape
 wait_for "Compare the plan's words"
+keys End
 keys g
 wait_for "Have them read aloud"
 shot plan-words "Have them read aloud"
 keys Space Space Space Space Space
+keys End
 keys g
 shot decrypt-promise "You promise: I verified this"
+keys End
 keys g
 wait_for "Type the plan's words"
 type_in "$line"
@@ -350,15 +375,24 @@ wait_for "Enter goes on"
 keys Enter
 pin "Your part is done"
 shot decrypted "Your part is done"
-others_type 3 decrypt --plan "$G/conclave-verified/tally/plan.cbor" --exports "$G/exports" --work "$G/three"
+others_type 3 decrypt --plan "$G/tally/plan.cbor" --exports "$G/exports" --work "$G/three"
 home
 keys n
 wait_for "What is your part tonight?"
 keys o
 wait_for "That is enough: combine."
+keys End
 keys c
 wait_for "The result is made."
 shot official-combined "The result is made."
+keys End
+keys s
+shot supersede "What follows from it"
+keys End
+keys g
+shot supersede-folder "Plan to be replaced"
+keys Escape
+wait_for "The result is made."
 keys r
 shot result "This result counts only once"
 keys Escape
@@ -398,8 +432,39 @@ wait_for "Words of the challenge"
 type_in "dice 1 1 3 5 2"
 keys Enter
 wait_for "Your share is rebuilt"
+keys End
 keys g
 shot token-last "One try is left"
+
+# --- a new token is prepared ---
+
+mkdir -p "$G/new/store"
+printf 'directories.tokendir = %s/new/store\nobjectstore.backend = file\nlog.level = ERROR\n' "$G" >"$G/new/softhsm2.conf"
+start "--board $G/board --language en" "SOFTHSM2_CONF=$G/new/softhsm2.conf"
+wait_for "What to do next"
+keys t
+shot token-new "nothing on it yet"
+keys i
+shot prepare "A token is prepared once"
+keys End
+keys g
+wait_for "for example trustee-1"
+type_in trustee-4
+keys Enter
+wait_for "Choose the security officer"
+for i in 1 2; do
+    type_in 87654321
+    keys Enter
+done
+wait_for "The trustee chooses the PIN"
+for i in 1 2; do
+    type_in 471144
+    keys Enter
+done
+shot prepare-confirm "To do it, type"
+type_in prepare
+keys Enter
+shot prepared "The token is prepared"
 
 # --- retirement: shown, not done ---
 
