@@ -49,9 +49,9 @@ static void allow_system(struct rights *r)
         "/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/ssl/openssl.cnf",
         /* the terminal, languages, time */
         "/usr/share/terminfo", "/etc/terminfo", "/usr/share/locale", "/etc/localtime", "/usr/share/zoneinfo",
-        /* devices and interfaces as the kernel shows them, and where media are mounted */
-        "/sys/block", "/sys/class/net", "/sys/devices", "/dev/disk", "/proc/self/mounts", "/proc/self/task",
-        "/dev/urandom", "/dev/random"};
+        /* devices as the kernel shows them, and where media are mounted */
+        "/sys/block", "/sys/devices", "/dev/disk", "/proc/self/mounts", "/proc/self/task", "/dev/urandom",
+        "/dev/random"};
     static const char *const own[] = {"/dev/null", "/dev/tty"};
     const char *info = getenv("TERMINFO");
     for (size_t i = 0; i < sizeof read_only / sizeof read_only[0]; i++)

@@ -247,7 +247,7 @@ void night_guess(struct face *face, const hash_t *election)
     static const char *const plan[] = {"plan.cbor", "tally/plan.cbor"};
     static const char *const tally[] = {"tally"};
     const char *home = getenv("HOME");
-    char hex[17];
+    char hex[17], made[sizeof face->plan];
     if (face->c.board == NULL)
         return;
     guess(face->exports, face->board, exports, 1, 1);
@@ -256,6 +256,9 @@ void night_guess(struct face *face, const hash_t *election)
     guess_carried(face);
     beside(face->tally, face->board, "tally");
     beside(face->bundle, face->board, "bundle");
+    if (face->plan[0] == '\0' && file_path(made, sizeof made, face->tally, BUNDLE_PLAN) == OK &&
+        access(made, R_OK) == 0)
+        memcpy(face->plan, made, sizeof made);
     if (election == NULL || face->work[0] != '\0' || home == NULL || home[0] != '/')
         return;
     hex_put(hex, election->b, 8);
