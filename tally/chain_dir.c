@@ -180,22 +180,22 @@ err_t chain_dir_create(const char *path, const struct election_context *e, const
     return settings_write(path, &d.ctx, settings, f);
 }
 
-static err_t take_lock(struct chain_dir *d, struct fault *f)
+static err_t lock_file(int *fd, const struct chain_dir *d, const char *name, int tries, struct fault *f)
 {
     char file[CHAIN_PATH_MAX];
-    TRY(chain_dir_path(file, d, "lock"));
-    d->lock_fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (d->lock_fd < 0)
+    TRY(chain_dir_path(file, d, name));
+    *fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (*fd < 0)
         return fault_file(f, fault_set(f, ERR_IO, "opening: %s", strerror(errno)), file);
-    /* Shards of a front that was killed end when they notice. */
-    for (int i = 0; i < LOCK_TRIES; i++) {
-        if (flock(d->lock_fd, LOCK_EX | LOCK_NB) == 0)
+    for (int i = 0; i < tries; i++) {
+        if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
             return OK;
-        nanosleep(&(struct timespec){.tv_nsec = LOCK_WAIT_NS}, NULL);
+        if (i + 1 < tries)
+            nanosleep(&(struct timespec){.tv_nsec = LOCK_WAIT_NS}, NULL);
     }
-    close(d->lock_fd);
-    d->lock_fd = -1;
-    return fault_file(f, fault_set(f, ERR_BUSY, "a node of this chain is running"), file);
+    close(*fd);
+    *fd = -1;
+    return fault_file(f, fault_set(f, ERR_BUSY, "another process of this chain is running"), file);
 }
 
 err_t chain_shard_half(struct chain_shard_name *out, const struct chain_shard_name *of, char bit,
@@ -232,13 +232,31 @@ err_t chain_dir_open(struct chain_dir *out, const char *path, const struct elect
 {
     TRY(path_set(out, path, f));
     err_t err = settings_read(out, e, f);
-    if (err == OK && lock)
-        err = take_lock(out, f);
+    if (err == OK && lock) /* shards of a front that was killed end when they notice */
+        err = lock_file(&out->lock_fd, out, "lock", LOCK_TRIES, f);
     if (err == OK && lock)
         err = complete_splits(out, f);
     if (err != OK)
         chain_dir_close(out);
     return err;
+}
+
+err_t chain_dir_settle(struct chain_dir *d, struct fault *f)
+{
+    err_t e = lock_file(&d->lock_fd, d, "lock", 1, f);
+    if (e == ERR_BUSY) {
+        fault_clear(f);
+        return OK;
+    }
+    if (e == OK)
+        e = complete_splits(d, f);
+    chain_dir_close(d);
+    return e;
+}
+
+err_t chain_dir_lock_export(int *fd, const struct chain_dir *d, struct fault *f)
+{
+    return lock_file(fd, d, "export.lock", 1, f);
 }
 
 void chain_dir_close(struct chain_dir *d)

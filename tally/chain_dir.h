@@ -2,6 +2,7 @@
  *
  *   chain.cbor              what it is bound to: election, record, chain; settings
  *   lock, control           one front at a time; the socket on which it listens
+ *   export.lock             one export or pruning at a time
  *   metrics/                numbers (metrics.h)
  *   snapshots/NNNNNNNN.cbor those that were exported
  *   shards/sNAME/           headers       CBOR sequence of byte strings: the last one is the checkpoint
@@ -41,6 +42,12 @@ MUST err_t chain_dir_create(const char *path, const struct election_context *e, 
 MUST err_t chain_dir_open(struct chain_dir *out, const char *path, const struct election_context *e, int lock,
                           struct fault *f);
 void chain_dir_close(struct chain_dir *d);
+/* Of one that was opened without a lock: completes what a crash left, unless a node runs, which has done it.
+ */
+MUST err_t chain_dir_settle(struct chain_dir *d, struct fault *f);
+/* A lock for exports and pruning, which do not mind a node that runs; *fd is closed to give it up. ERR_BUSY.
+ */
+MUST err_t chain_dir_lock_export(int *fd, const struct chain_dir *d, struct fault *f);
 
 /* DIR/name; DIR/shards/sNAME[/file]. ERR_LIMIT. */
 MUST err_t chain_dir_path(char out[CHAIN_PATH_MAX], const struct chain_dir *d, const char *name);

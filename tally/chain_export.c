@@ -10,6 +10,8 @@
 #include "tally/chain_node_parts.h"
 
 #define COPY_LEN ((size_t)1 << 20)
+#define TRIES 50 /* a node that runs is faster than we are, but not so often */
+#define MOVE_TRIES 4
 
 struct export
 {
@@ -72,17 +74,14 @@ static err_t link_or_copy(const char *to, const char *from, struct fault *f)
 
 /* --- a shard --- */
 
-/* Segment k, from its file or from the blocks; *pruned if it is gone. */
-static err_t export_segment(const struct export *x, const char *shard, const uint64_t *sizes,
-                            uint64_t headers, uint64_t k, int *pruned, struct fault *f)
+/* From its file or from the blocks; *pruned if it is gone. ERR_MISSING: it has just moved. */
+static err_t copy_segment(const struct export *x, const char *shard, uint64_t k,
+                          const uint64_t ballots[CHAIN_SEGMENT_BLOCKS], unsigned blocks, int *pruned,
+                          struct fault *f)
 {
     char from[CHAIN_PATH_MAX], to[CHAIN_PATH_MAX], name[32];
-    uint64_t ballots[CHAIN_SEGMENT_BLOCKS], sum = 0;
-    unsigned blocks = segment_counts(ballots, sizes, headers, k);
-    for (unsigned i = 0; i < blocks; i++)
-        sum += ballots[i];
-    if (sum == 0)
-        return OK;
+    int there = 0, needed = 0;
+    *pruned = 0;
     chain_number_name(name, "segments", k);
     TRY(to_path(to, x, "segments", shard, name + strlen("segments")));
     TRY(chain_shard_path(from, x->d, shard, name));
@@ -91,12 +90,33 @@ static err_t export_segment(const struct export *x, const char *shard, const uin
     for (unsigned i = 0; i < blocks; i++) {
         chain_number_name(name, "blocks", k * CHAIN_SEGMENT_BLOCKS + i);
         TRY(chain_shard_path(from, x->d, shard, name));
-        if (ballots[i] > 0 && access(from, F_OK) != 0) {
-            *pruned = 1;
-            return OK;
-        }
+        needed += ballots[i] > 0;
+        there += ballots[i] > 0 && access(from, F_OK) == 0;
     }
-    return segment_join(x->d, shard, k, ballots, blocks, to, f);
+    if (there == needed)
+        return segment_join(x->d, shard, k, ballots, blocks, to, f);
+    *pruned = 1;
+    return OK;
+}
+
+static err_t export_segment(const struct export *x, const char *shard, const uint64_t *sizes,
+                            uint64_t headers, uint64_t k, int *any_pruned, struct fault *f)
+{
+    uint64_t ballots[CHAIN_SEGMENT_BLOCKS], sum = 0;
+    unsigned blocks = segment_counts(ballots, sizes, headers, k);
+    int pruned = 0;
+    err_t e = OK;
+    for (unsigned i = 0; i < blocks; i++)
+        sum += ballots[i];
+    if (sum == 0)
+        return OK;
+    for (int i = 0; i < MOVE_TRIES; i++) {
+        e = copy_segment(x, shard, k, ballots, blocks, &pruned, f);
+        if (e != ERR_MISSING && !(e == OK && pruned))
+            break;
+    }
+    *any_pruned |= pruned;
+    return e;
 }
 
 static err_t export_segments(const struct export *x, const struct chain_shard_look *s, int *pruned,
@@ -141,7 +161,6 @@ out:
 static err_t export_shard(const struct export *x, const struct chain_shard_look *s, struct fault *f)
 {
     char from[CHAIN_PATH_MAX], to[CHAIN_PATH_MAX];
-    struct stat st;
     int pruned;
     if (s->headers == 0)
         return OK;
@@ -152,11 +171,6 @@ static err_t export_shard(const struct export *x, const struct chain_shard_look 
         TRY(copy_start(to, from, s->last.size * HASH_LEN, f));
         TRY(export_leaves(x, s, f));
     }
-    TRY(chain_shard_path(from, x->d, s->name.s, chain_tally_name(s->last.height)));
-    TRY(to_path(to, x, "tallies", s->name.s, ".cbor"));
-    if (stat(from, &st) != 0)
-        return fault_file(f, fault_set(f, ERR_MISSING, "the running tally is not there"), from);
-    TRY(copy_start(to, from, (uint64_t)st.st_size, f));
     TRY(chain_shard_path(from, x->d, s->name.s, "headers"));
     TRY(to_path(to, x, "headers", s->name.s, ".cbor"));
     return copy_start(to, from, s->end, f);
@@ -198,16 +212,61 @@ static void shard_row(struct chain_shard *out, const struct chain_shard_look *s)
                                 .ids = s->last.ids};
 }
 
-static err_t sum_up(struct export *x, struct chain_snapshot *s, struct fault *f)
+/* Adds a shard's running tally to the sums, and writes it. */
+static err_t take_tally(struct export *x, struct chain_sums *sums, const struct chain_shard_look *s,
+                        struct fault *f)
 {
-    err_t e = chain_sums_new(&s->sums, &x->d->ctx);
-    for (size_t i = 0; i < x->count && e == OK; i++) {
-        struct chain_sums *part;
-        TRY(chain_shard_tally(&part, x->d, &x->look[i], f));
-        e = chain_sums_add_var(s->sums, part);
-        chain_sums_free(part);
+    char path[CHAIN_PATH_MAX];
+    struct cbor_out o = CBOR_OUT_INIT;
+    struct chain_sums *part;
+    TRY(chain_shard_tally(&part, x->d, s, f));
+    err_t e = chain_sums_add_var(sums, part);
+    if (e == OK && s->headers > 0) {
+        e = chain_running_put(&o, &x->d->ctx, part);
+        if (e == OK)
+            e = to_path(path, x, "tallies", s->name.s, ".cbor");
+        if (e == OK)
+            e = file_write(path, o.data, o.len, FILE_REPLACE, f);
+        cbor_out_free(&o);
     }
-    return e == OK ? OK : fault_set(f, e, "adding up the shards");
+    chain_sums_free(part);
+    return e == OK ? OK : fault_set(f, e, "running tally of shard s%s", s->name.s);
+}
+
+/* All shards at about one moment, and their sums. ERR_HASH, ERR_MISSING, ERR_RULE: one went on, or was split,
+ * while we looked. */
+static err_t look_at_shards(struct export *x, struct chain_snapshot *s, struct fault *f)
+{
+    free(x->look);
+    x->look = NULL;
+    chain_sums_free(s->sums);
+    s->sums = NULL;
+    free(s->shard);
+    s->shard = NULL;
+    TRY(chain_dir_shards(&x->look, &x->count, x->d, f));
+    s->shard = calloc(x->count + 1, sizeof *s->shard);
+    s->shard_count = x->count;
+    err_t e = s->shard ? chain_sums_new(&s->sums, &x->d->ctx) : ERR_MEMORY;
+    if (e != OK)
+        return fault_set(f, e, "snapshot");
+    for (size_t i = 0; i < x->count; i++) {
+        shard_row(&s->shard[i], &x->look[i]);
+        TRY(take_tally(x, s->sums, &x->look[i], f));
+    }
+    return chain_shards_check(s->shard, s->shard_count, f);
+}
+
+static err_t settle_on(struct export *x, struct chain_snapshot *s, struct fault *f)
+{
+    err_t e = OK;
+    for (int i = 0; i < TRIES; i++) {
+        e = look_at_shards(x, s, f);
+        if (e != ERR_HASH && e != ERR_MISSING && e != ERR_RULE)
+            break;
+    }
+    if (e == OK)
+        fault_clear(f);
+    return e;
 }
 
 /* The last snapshot that was made, or none. */
@@ -245,14 +304,12 @@ static err_t make_snapshot(struct export *x, struct fault *f)
     struct chain_snapshot *last = NULL, *s = calloc(1, sizeof *s);
     err_t e = OK;
     x->snapshot = s;
-    if (!s || !(s->shard = calloc(x->count, sizeof *s->shard)))
+    if (!s)
         return fault_set(f, ERR_MEMORY, "snapshot");
-    s->shard_count = x->count;
+    GO(settle_on(x, s, f));
     s->time = (uint64_t)time(NULL) / 3600;
-    for (size_t i = 0; i < x->count; i++) {
-        shard_row(&s->shard[i], &x->look[i]);
+    for (size_t i = 0; i < x->count; i++)
         s->time = x->look[i].last.time > s->time ? x->look[i].last.time : s->time;
-    }
     GO(last_snapshot(&last, x, &s->number, f));
     if (last) {
         s->time = last->time > s->time ? last->time : s->time;
@@ -263,7 +320,6 @@ static err_t make_snapshot(struct export *x, struct fault *f)
         s->previous = last->previous;
         s->time = last->time;
     }
-    GO(sum_up(x, s, f));
     GO(chain_snapshot_make(&x->bytes, s, &x->d->ctx, f));
     GO(snapshot_path(path, x->d->path, s->number));
     GO(file_write(path, x->bytes.data, x->bytes.len, FILE_NEW, f));
@@ -313,7 +369,6 @@ static err_t export_earlier(const struct export *x, struct fault *f)
 static err_t export_all(struct export *x, struct fault *f)
 {
     char path[CHAIN_PATH_MAX];
-    TRY(chain_dir_shards(&x->look, &x->count, x->d, f));
     TRY(make_dirs(x, f));
     TRY(make_snapshot(x, f));
     for (size_t i = 0; i < x->count; i++)
@@ -328,9 +383,12 @@ err_t chain_export(struct chain_snapshot **out, const struct chain_dir *d, const
                    struct fault *f)
 {
     struct export x = {.d = d, .to = to, .with_ids = with_ids, .bytes = CBOR_OUT_INIT};
+    int lock;
     if (out)
         *out = NULL;
+    TRY(chain_dir_lock_export(&lock, d, f));
     err_t e = export_all(&x, f);
+    close(lock);
     if (e == OK && out) {
         *out = x.snapshot;
         x.snapshot = NULL;
@@ -434,8 +492,10 @@ err_t chain_prune(struct chain_pruned *out, const struct chain_dir *d, const cha
     struct chain_snapshot *s = NULL;
     char path[CHAIN_PATH_MAX];
     uint32_t count;
+    int lock = -1;
     err_t e;
     memset(out, 0, sizeof *out);
+    GO(chain_dir_lock_export(&lock, d, f));
     GO(file_path(path, sizeof path, export_dir, "snapshot.cbor"));
     GO(chain_snapshot_read(&s, NULL, NULL, &d->ctx, path, f));
     GO(is_own(d, s, f));
@@ -446,6 +506,8 @@ err_t chain_prune(struct chain_pruned *out, const struct chain_dir *d, const cha
     for (size_t i = 0; i < s->shard_count; i++)
         GO(prune_shard(out, d, &s->shard[i], f));
 out:
+    if (lock >= 0)
+        close(lock);
     chain_snapshot_free(s);
     return e;
 }

@@ -1,8 +1,10 @@
 /* From a node's directory to what is published (docs/spec/chain.md "Export"), and dropping what is final.
  *
- * Who calls it: `chain export`, with the directory locked. What is in journals is not in a block and not in
- * the export. A snapshot is kept under its number before anything of it is written elsewhere, so there are
- * never two with one number. */
+ * Who calls it: `chain export` and `chain prune`, also while a node takes ballots: nothing that a header
+ * covers changes, but for the files of blocks, which are joined, and the running tallies, of which there are
+ * the last two. What is gone when it is looked for is looked for again, in its new place. What is in journals
+ * is not in a block and not in the export. A snapshot is kept under its number before anything of it is
+ * written elsewhere, so there are never two with one number. */
 #ifndef TALLY_CHAIN_EXPORT_H
 #define TALLY_CHAIN_EXPORT_H
 

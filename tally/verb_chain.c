@@ -218,7 +218,9 @@ err_t verb_chain_export(struct verb_run *v, int argc, char **argv)
     if (v->help_shown)
         return OK;
     TRY(chain_word(v, &path, &rest, "the directory of the chain"));
-    err_t e = chain_opened_open(&c, v, &o, path, 1);
+    err_t e = chain_opened_open(&c, v, &o, path, 0);
+    if (e == OK)
+        e = chain_dir_settle(&c.dir, &v->fault);
     if (e == OK)
         e = chain_export(&s, &c.dir, out, ids, &v->fault);
     if (e == OK) {
@@ -247,7 +249,7 @@ err_t verb_chain_prune(struct verb_run *v, int argc, char **argv)
     if (v->help_shown)
         return OK;
     TRY(chain_word(v, &path, &rest, "the directory of the chain"));
-    err_t e = chain_opened_open(&c, v, &o, path, 1);
+    err_t e = chain_opened_open(&c, v, &o, path, 0);
     if (e == OK)
         e = chain_prune(&pruned, &c.dir, from, &v->fault);
     if (e == OK)

@@ -106,6 +106,8 @@ check "split while it runs" "$TALLY" chain split "${B[@]}" --shard s0 "$C"
 says "the front did it" "while it runs"
 fails "a shard that is not there" 1 ERR_MISSING "$TALLY" chain split "${B[@]}" --shard s0 "$C"
 fails "no second node" 1 ERR_BUSY "$TALLY" chain append "${B[@]}" "${K[@]}" "${EK[@]}" "$C" "$D/a"
+check "an export while it runs" "$TALLY" chain export "${B[@]}" --out "$D/running" "$C"
+says "it is not complete" "voting goes on"
 tail -c +$(($(wc -c <"$D/live") / 3 + 1)) "$D/live" >&7
 exec 7>&-
 wait $pid && [ "$(count accepted "$D/live.out")" -eq 300 ] && ok "all of the stream is taken" ||
@@ -128,7 +130,7 @@ check "close" "$TALLY" chain close "${B[@]}" "${K[@]}" "$C"
 says "closed" "^state    closed"
 fails "no more ballots" 1 ERR_DONE "$TALLY" chain append "${B[@]}" "${K[@]}" "${EK[@]}" "$C" "$D/a"
 check "export" "$TALLY" chain export "${B[@]}" --out "$D/export" "$C"
-says "complete, with all ballots" "^snapshot +1, complete, 6 shards, 837 ballots"
+says "complete, with all ballots" "^snapshot +2, complete, 6 shards, 837 ballots"
 fails "it is not overwritten" 1 ERR_EXISTS "$TALLY" chain export "${B[@]}" --out "$D/export" "$C"
 fails "not final without validators" 1 ERR_QUORUM "$TALLY" chain verify "${B[@]}" "$D/export"
 fails "nor pruned" 1 ERR_QUORUM "$TALLY" chain prune "${B[@]}" --export "$D/export" "$C"
