@@ -11,11 +11,12 @@
 #define CHUNK_POINTS 2048  /* decompressed at a time, while they are in the cache */
 #define PART_MIN 64        /* ballots that are worth a thread */
 #define RUN_MIN 8          /* ballots whose sum is worth lists */
-#define PARTS 16           /* of a range that does not hold */
+#define HINT_LEN 32
+#define PARTS 16 /* of a range that does not hold */
 
 struct slot {
     struct ballot_item item;
-    size_t offset; /* of its bytes */
+    size_t offset, hints_len; /* of its bytes; hints follow them */
     struct ballot_at at;
     size_t point, count; /* its points; none if it could not be read */
     scalar_var_t c;
@@ -35,8 +36,9 @@ struct part {
     struct ballot_batch *b;
     struct ballot_scan *scan;
     size_t from, to;
-    point_t *packed; /* points of a chunk */
-    size_t packed_cap;
+    point_t *packed;        /* points of a chunk */
+    uint8_t (*y)[HINT_LEN]; /* their hints */
+    size_t packed_cap, y_cap;
     struct p256_sums *sums;
     struct lists lists;
     err_t err;
@@ -50,7 +52,8 @@ struct ballot_batch {
     int done; /* ballot_batch_run was called */
 
     uint8_t *data;
-    size_t len, cap;
+    size_t len, cap; /* with hints */
+    size_t used;     /* without */
     struct slot *slot;
     size_t count, slot_cap;
 
@@ -108,6 +111,7 @@ void ballot_batch_free(struct ballot_batch *b)
         ballot_scan_free(p->scan);
         p256_sums_free(p->sums);
         free(p->packed);
+        free(p->y);
         free(p->lists.start);
         free(p->lists.index);
         free(p->lists.sum);
@@ -122,7 +126,7 @@ void ballot_batch_free(struct ballot_batch *b)
 
 void ballot_batch_clear(struct ballot_batch *b)
 {
-    b->len = b->count = b->points = 0;
+    b->len = b->used = b->count = b->points = 0;
     b->done = 0;
 }
 
@@ -151,21 +155,30 @@ static err_t make_room(void *p, size_t *cap, size_t count, size_t size)
 
 int ballot_batch_has_room(const struct ballot_batch *b, size_t len)
 {
-    return b->count == 0 || (b->len < b->bytes_max && len <= b->bytes_max - b->len);
+    return b->count == 0 || (b->used < b->bytes_max && len <= b->bytes_max - b->used);
+}
+
+err_t ballot_batch_put_hinted(struct ballot_batch *b, const uint8_t *data, size_t len, const uint8_t *hints,
+                              size_t hints_len, uint64_t tag)
+{
+    if (b->done)
+        return ERR_BUG;
+    TRY(make_room(&b->data, &b->cap, b->len + len + hints_len, 1));
+    TRY(make_room(&b->slot, &b->slot_cap, b->count + 1, sizeof *b->slot));
+    struct slot *s = &b->slot[b->count++];
+    *s = (struct slot){.item = {.tag = tag, .len = len}, .offset = b->len, .hints_len = hints_len};
+    if (len)
+        memcpy(b->data + b->len, data, len);
+    if (hints_len)
+        memcpy(b->data + b->len + len, hints, hints_len);
+    b->len += len + hints_len;
+    b->used += len;
+    return OK;
 }
 
 err_t ballot_batch_put(struct ballot_batch *b, const uint8_t *data, size_t len, uint64_t tag)
 {
-    if (b->done)
-        return ERR_BUG;
-    TRY(make_room(&b->data, &b->cap, b->len + len, 1));
-    TRY(make_room(&b->slot, &b->slot_cap, b->count + 1, sizeof *b->slot));
-    struct slot *s = &b->slot[b->count++];
-    *s = (struct slot){.item = {.tag = tag, .len = len}, .offset = b->len};
-    if (len)
-        memcpy(b->data + b->len, data, len);
-    b->len += len;
-    return OK;
+    return ballot_batch_put_hinted(b, data, len, NULL, 0, tag);
 }
 
 /* --- reading --- */
@@ -250,21 +263,49 @@ static err_t refuse_zero_sums(struct part *p, size_t from, size_t to)
     return OK;
 }
 
-/* Points of ballots from to to - 1: off the curve, and sums that are the identity. */
-static err_t lift_chunk(struct part *p, size_t from, size_t to, size_t count)
+static int has_zero(const struct p256_affine *p, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (p256_affine_is_zero_var(&p[i]))
+            return 1;
+    return 0;
+}
+
+/* A ballot with a bad point, or a bad hint: which of the two? */
+static err_t lift_again(struct part *p, struct slot *s, const point_t *packed)
+{
+    size_t bad;
+    err_t e = p256_decompress_many_var(p->b->p + s->point, packed, s->count, &bad);
+    s->item.hints_wrong = e == OK;
+    return e == ERR_POINT ? OK : e;
+}
+
+/* Points of ballots from to to - 1, all with hints or all without: off the curve, and sums that are the
+ * identity. */
+static err_t lift_chunk(struct part *p, size_t from, size_t to, size_t count, int hinted)
 {
     struct ballot_batch *b = p->b;
-    size_t bad;
-    err_t e = p256_decompress_many_var(b->p + b->slot[from].point, p->packed, count, &bad);
+    size_t bad, first = b->slot[from].point;
+    err_t e = hinted
+                  ? p256_lift_many_var(b->p + first, p->packed, (const uint8_t(*)[HINT_LEN])p->y, count, &bad)
+                  : p256_decompress_many_var(b->p + first, p->packed, count, &bad);
     if (e != OK && e != ERR_POINT)
         return e;
-    for (size_t i = from; i < to; i++) {
+    for (size_t i = from; i < to && e != OK; i++) {
         struct slot *s = &b->slot[i];
-        for (size_t k = 0; k < s->count && s->item.err == OK && e != OK; k++)
-            if (p256_affine_is_zero_var(&b->p[s->point + k]))
-                s->item.err = ERR_POINT;
+        if (s->item.err != OK || !has_zero(b->p + s->point, s->count))
+            continue;
+        if (hinted)
+            TRY(lift_again(p, s, p->packed + (s->point - first)));
+        if (!s->item.hints_wrong)
+            s->item.err = ERR_POINT;
     }
     return refuse_zero_sums(p, from, to);
+}
+
+static int is_hinted(const struct slot *s)
+{
+    return s->count > 0 && s->hints_len == s->count * HINT_LEN;
 }
 
 /* One ballot: form, scalars, hashes, and its points packed. What it cannot read has points all the same,
@@ -275,7 +316,8 @@ static err_t read_one(struct part *p, struct slot *s, point_t *packed)
     if (s->item.err == OK)
         s->item.err = ballot_scan_read(p->scan, packed, &s->at, data);
     if (s->item.err != OK) {
-        memset(packed, 0, s->count * sizeof *packed);
+        if (s->count)
+            memset(packed, 0, s->count * sizeof *packed);
         merkle_leaf(&s->item.leaf, data, s->item.len);
         return OK;
     }
@@ -286,16 +328,25 @@ static err_t read_one(struct part *p, struct slot *s, point_t *packed)
 
 static err_t read_part(struct part *p)
 {
-    struct slot *slot = p->b->slot;
+    const struct ballot_batch *b = p->b;
+    struct slot *slot = b->slot;
     for (size_t from = p->from, to; from < p->to; from = to) {
         size_t count = 0;
-        for (to = from; to < p->to && count < CHUNK_POINTS; to++) {
-            TRY(make_room(&p->packed, &p->packed_cap, count + slot[to].count, sizeof *p->packed));
-            TRY(read_one(p, &slot[to], p->packed + count));
-            count += slot[to].count;
+        int hinted = is_hinted(&slot[from]);
+        for (to = from; to < p->to && count < CHUNK_POINTS && is_hinted(&slot[to]) == hinted; to++) {
+            struct slot *s = &slot[to];
+            TRY(make_room(&p->packed, &p->packed_cap, count + s->count, sizeof *p->packed));
+            TRY(read_one(p, s, p->packed + count));
+            if (hinted) {
+                TRY(make_room(&p->y, &p->y_cap, count + s->count, sizeof *p->y));
+                memcpy(p->y + count, b->data + s->offset + s->item.len, s->hints_len);
+            } else if (s->hints_len && s->count) {
+                s->item.hints_wrong = 1; /* not as many as it has points */
+            }
+            count += s->count;
         }
         if (count)
-            TRY(lift_chunk(p, from, to, count));
+            TRY(lift_chunk(p, from, to, count, hinted));
     }
     return OK;
 }
@@ -309,6 +360,7 @@ static err_t read_again(struct part *p)
         struct ballot *ballot;
         if (s->item.err == OK)
             continue;
+        s->item.hints_wrong = 0;
         s->item.err = ballot_parse_var(&ballot, b->ctx, b->data + s->offset, s->item.len, NULL);
         if (s->item.err == OK) {
             ballot_free(ballot);

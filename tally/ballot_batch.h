@@ -13,9 +13,10 @@
  * much as all good. Duplicate ids, order, places and sums are for the caller to judge.
  *
  * Calls are for one thread at a time. A batch is at its best at 65,536 points (BALLOT_BATCH_POINTS; 2,184
- * ballots of one contest with four options). Memory: 160 bytes a point (its share of the ballot's bytes, the
- * decompressed point, a scalar) and 200 a ballot, so 11 MB for 65,536 points, kept until ballot_batch_free;
- * and during ballot_batch_run what p256_msm_var takes for as many points. Public data, variable time. */
+ * ballots of one contest with four options). Memory: 160 bytes a point (32 more with a hint) (its share of
+ * the ballot's bytes, the decompressed point, a scalar) and 200 a ballot, so 11 MB for 65,536 points, kept
+ * until ballot_batch_free; and during ballot_batch_run what p256_msm_var takes for as many points. Public
+ * data, variable time. */
 #ifndef TALLY_BALLOT_BATCH_H
 #define TALLY_BALLOT_BATCH_H
 
@@ -29,8 +30,9 @@
 MUST size_t ballot_batch_points(size_t threads);
 
 struct ballot_item {
-    uint64_t tag; /* the caller's */
-    err_t err;    /* after ballot_batch_run: OK, ERR_PROOF, or why it cannot be read */
+    uint64_t tag;    /* the caller's */
+    err_t err;       /* after ballot_batch_run: OK, ERR_PROOF, or why it cannot be read */
+    int hints_wrong; /* hints were given, and are not the y coordinates of its points; if it could be read */
     size_t len;
     uint32_t place, style; /* these and the id only if it could be read */
     hash_t id, leaf;       /* leaf in any case */
@@ -48,6 +50,11 @@ void ballot_batch_clear(struct ballot_batch *b);
 MUST int ballot_batch_has_room(const struct ballot_batch *b, size_t len);
 /* Copies the bytes. ERR_MEMORY; ERR_BUG after ballot_batch_run without ballot_batch_clear. */
 MUST err_t ballot_batch_put(struct ballot_batch *b, const uint8_t *data, size_t len, uint64_t tag);
+/* The same with hints: the y coordinates of its points in order of appearance, 32 bytes big-endian each,
+ * which save the square roots. They are checked; wrong ones (hints_wrong) only cost time, and never change
+ * the verdict. hints_len 0: none. */
+MUST err_t ballot_batch_put_hinted(struct ballot_batch *b, const uint8_t *data, size_t len,
+                                   const uint8_t *hints, size_t hints_len, uint64_t tag);
 /* Judges all that were put. OK also if some are bad: see their err. ERR_MEMORY: nothing is known then;
  * ERR_BUG if the two ways of reading disagree. */
 MUST err_t ballot_batch_run(struct ballot_batch *b);

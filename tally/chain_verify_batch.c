@@ -64,12 +64,7 @@ void chain_batch_free(struct chain_batch *b)
 
 struct chain_worker {
     const struct chain_run *v;
-    const struct ballot_layout *layout;
     struct ballot_batch *proofs;
-    struct ballot_scan *scan;
-    point_t *point; /* of one ballot, compressed, */
-    struct p256_affine *lifted;
-    size_t point_max;
     struct order {
         uint32_t place;
         size_t slot;
@@ -90,14 +85,9 @@ err_t chain_worker_new(struct chain_worker **out, const struct chain_run *v,
         return ERR_MEMORY;
     err_t e;
     w->v = v;
-    w->layout = layout;
-    w->point_max = chain_points_max(v->ctx->e);
     GO(ballot_batch_new(&w->proofs, layout, v->ctx->e, BALLOT_BATCH_POINTS, 1));
-    GO(ballot_scan_new(&w->scan, layout));
-    w->point = malloc((w->point_max + 1) * sizeof *w->point);
-    w->lifted = malloc((w->point_max + 1) * sizeof *w->lifted);
     w->order = malloc(CHAIN_PIECE_BALLOTS * sizeof *w->order);
-    e = w->point != NULL && w->lifted != NULL && w->order != NULL ? OK : ERR_MEMORY;
+    e = w->order != NULL ? OK : ERR_MEMORY;
 out:
     if (e != OK)
         chain_worker_free(w);
@@ -111,9 +101,6 @@ void chain_worker_free(struct chain_worker *w)
     if (w == NULL)
         return;
     ballot_batch_free(w->proofs);
-    ballot_scan_free(w->scan);
-    free(w->point);
-    free(w->lifted);
     free(w->order);
     free(w);
 }
@@ -161,27 +148,6 @@ static err_t peek(struct chain_worker *w, size_t slot)
     return ballot_id(&x->id, &e->m->election, &pk);
 }
 
-/* Of a ballot that could be read. */
-static err_t check_hints(struct chain_worker *w, size_t slot)
-{
-    const struct chain_slot *x = &w->b->slot[slot];
-    const uint8_t *data = w->b->data + x->at;
-    struct ballot_at at;
-    size_t bad;
-    if (x->hints_len == 0)
-        return OK;
-    err_t e = ballot_scan_start(w->scan, &at, data, x->len);
-    size_t n = e == OK ? ballot_layout_points(w->layout, at.style) : 0;
-    if (e == OK)
-        e = x->hints_len == 32 * n && n <= w->point_max ? ballot_scan_read(w->scan, w->point, &at, data)
-                                                        : ERR_POINT;
-    if (e == OK)
-        e = p256_lift_many_var(w->lifted, w->point, (const uint8_t(*)[32])(data + x->len), n, &bad);
-    if (e == ERR_MEMORY || e == OK)
-        return e;
-    return trouble(w, slot, CHAIN_CHECK_FORM, ERR_POINT, "a hint is not the y coordinate of its point");
-}
-
 static int by_place(const void *a, const void *b)
 {
     const struct order *x = a, *y = b;
@@ -204,8 +170,10 @@ static err_t add_sum(struct chain_worker *w, const struct order *o, size_t n)
         p->sum_cap = cap;
     }
     TRY(tallies_new(&t, w->v->ctx->e, o->place));
-    for (size_t i = 0; i < n; i++) {
-        err_t e = ballot_batch_sum(w->proofs, (size_t)o[i].item, (size_t)o[i].item + 1, t);
+    for (size_t i = 0, last; i < n; i = last) {
+        for (last = i + 1; last < n && o[last].item == o[last - 1].item + 1;)
+            last++; /* the batch adds many that follow each other faster */
+        err_t e = ballot_batch_sum(w->proofs, (size_t)o[i].item, (size_t)o[last - 1].item + 1, t);
         if (e != OK) {
             tallies_free(t);
             return e;
@@ -253,7 +221,8 @@ static err_t take_item(struct chain_worker *w, size_t i, size_t *n)
         return trouble(w, slot, CHAIN_CHECK_BALLOTS, ERR_UNKNOWN,
                        "it is of a place that does not belong to this chain");
     }
-    TRY(check_hints(w, slot));
+    if (item->hints_wrong)
+        TRY(trouble(w, slot, CHAIN_CHECK_FORM, ERR_POINT, "a hint is not the y coordinate of its point"));
     w->order[(*n)++] = (struct order){item->place, slot, (int64_t)i};
     return OK;
 }
@@ -291,7 +260,8 @@ static err_t check_piece(struct chain_worker *w)
         }
         if (!ballot_batch_has_room(w->proofs, x->len))
             TRY(run(w));
-        TRY(ballot_batch_put(w->proofs, w->b->data + x->at, x->len, i));
+        const uint8_t *data = w->b->data + x->at;
+        TRY(ballot_batch_put_hinted(w->proofs, data, x->len, data + x->len, x->hints_len, i));
     }
     return run(w);
 }

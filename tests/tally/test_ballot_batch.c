@@ -154,6 +154,63 @@ static void test_mismatch(void **state)
     tallies_free(zero);
 }
 
+/* y coordinates of a ballot's points, in its order. */
+static size_t hints_of(struct world *w, uint8_t *out, const struct cbor_out *o)
+{
+    struct ballot_at at;
+    struct ballot_scan *s;
+    point_t point[200];
+    struct group *g = w->x->g;
+    assert_int_equal(ballot_scan_new(&s, w->layout), OK);
+    assert_int_equal(ballot_scan_start(s, &at, o->data, o->len), OK);
+    size_t n = ballot_layout_points(w->layout, at.style);
+    assert_true(n <= 200);
+    assert_int_equal(ballot_scan_read(s, point, &at, o->data), OK);
+    for (size_t i = 0; i < n; i++) {
+        uint8_t xy[65];
+        assert_int_equal(point_uncompress(g, xy, &point[i]), OK);
+        memcpy(out + 32 * i, xy + 33, 32);
+    }
+    ballot_scan_free(s);
+    return 32 * n;
+}
+
+/* Hints that are right, wrong, of another length, for ballots that are good or bad: never another verdict. */
+static void test_hints(void **state)
+{
+    struct world *w = *state;
+    struct cbor_out o[2] = {CBOR_OUT_INIT, CBOR_OUT_INIT};
+    uint8_t hints[2][32 * 200];
+    size_t len[2];
+    make(w, &o[0], "town", "mayor=a council=p,q,t school=yes");
+    make(w, &o[1], "small", "mayor=b");
+    for (int i = 0; i < 2; i++)
+        len[i] = hints_of(w, hints[i], &o[i]);
+    for (uint64_t tag = 0; tag < 60; tag++) {
+        int k = tag % 2, wrong_hint = tag % 5 == 1, wrong_point = tag % 7 == 1, wrong_proof = tag % 11 == 1;
+        size_t n = tag % 13 == 1 ? 0 : tag % 17 == 1 ? len[k] - 32 : len[k];
+        size_t at = o[k].len - (wrong_point ? 34 + 20 : 1); /* the commitment of the id; its response */
+        o[k].data[at] ^= wrong_point || wrong_proof;
+        hints[k][len[k] - 32 * (1 + tag % 9) + tag % 32] ^= (uint8_t)(wrong_hint << tag % 8);
+        assert_int_equal(ballot_batch_put_hinted(w->b, o[k].data, o[k].len, hints[k], n, tag), OK);
+        o[k].data[at] ^= wrong_point || wrong_proof;
+        hints[k][len[k] - 32 * (1 + tag % 9) + tag % 32] ^= (uint8_t)(wrong_hint << tag % 8);
+    }
+    size_t bad = run_and_compare(w);
+    assert_true(bad > 8 && bad < 20);
+    for (size_t i = 0; i < 60; i++) {
+        const struct ballot_item *it = ballot_batch_item(w->b, i);
+        size_t n = i % 13 == 1 ? 0 : i % 17 == 1 ? 1 : 2;
+        int moved = i % 7 == 1; /* its hints are another point's */
+        if (it->err == OK || it->err == ERR_PROOF)
+            assert_int_equal(it->hints_wrong, n == 1 || (n == 2 && (i % 5 == 1 || moved)));
+        else
+            assert_int_equal(it->hints_wrong, 0);
+    }
+    cbor_out_free(&o[0]);
+    cbor_out_free(&o[1]);
+}
+
 /* Runs of one style, with bad ones between, by one thread and by three. */
 static void test_sums(void **state)
 {
@@ -429,17 +486,9 @@ int main(void)
         return 1;
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_good),
-        T(test_mismatch),
-        T(test_sums),
-        T(test_mutations),
-        T(test_shapes),
-        T(test_identity),
-        T(test_cancelling),
-        T(test_forged),
-        T(test_many_bad),
-        T(test_room),
-        cmocka_unit_test(test_counts_have_none),
+        T(test_good),      T(test_mismatch), T(test_sums),     T(test_hints),
+        T(test_mutations), T(test_shapes),   T(test_identity), T(test_cancelling),
+        T(test_forged),    T(test_many_bad), T(test_room),     cmocka_unit_test(test_counts_have_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
