@@ -12,6 +12,7 @@
 #include "tally/plan.h"
 #include "tally/result.h"
 #include "tally/resultqr.h"
+#include "tests/fuzz/targets_chain.h"
 #include "ui/base45.h"
 #include "ui/image.h"
 #include "ui/qrtext.h"
@@ -556,6 +557,14 @@ const struct fuzz_target fuzz_targets[] = {
     {"base45", run_base45, seed_base45},
     {"words", run_words, seed_words},
     {"image", run_image, seed_image},
+    {"chainheader", run_chainheader, seed_chainheader},
+    {"chaintally", run_chaintally, seed_chaintally},
+    {"chainsnapshot", run_chainsnapshot, seed_chainsnapshot},
+    {"finality", run_finality, seed_finality},
+    {"envelope", run_envelope, seed_envelope},
+    {"segment", run_segment, seed_segment},
+    {"journal", run_journal, seed_journal},
+    {"chains", run_chains, seed_chains},
 };
 const size_t fuzz_target_count = sizeof fuzz_targets / sizeof fuzz_targets[0];
 
@@ -563,7 +572,7 @@ void fuzz_world_init(struct fuzz_world *w)
 {
     memset(w, 0, sizeof *w);
     need(file_mkdir("build/tests/tmp", NULL) == OK);
-    w->ballots = fixture_new(KIND_BALLOTS);
+    w->ballots = fixture_chain_new();
     w->import = fixture_new(KIND_IMPORT);
     w->roster.election = w->ballots->m->election;
     w->roster.n = w->ballots->m->n;

@@ -6,7 +6,7 @@
 #include "tests/fuzz/targets.h"
 #include "tests/support/unit.h"
 
-#define MILLISECONDS 600 /* for each target: bounds the lane, asserts nothing */
+#define MILLISECONDS 500 /* for each target: bounds the lane, asserts nothing */
 
 static struct fuzz_world world;
 
