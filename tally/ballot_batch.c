@@ -45,6 +45,7 @@ struct part {
 };
 
 struct ballot_batch {
+    enum p256_path path;
     const struct ballot_layout *layout;
     const struct election_context *ctx;
     struct p256_affine G, Y;
@@ -73,11 +74,20 @@ size_t ballot_batch_points(size_t threads)
 err_t ballot_batch_new(struct ballot_batch **out, const struct ballot_layout *layout,
                        const struct election_context *ctx, size_t points, size_t threads)
 {
+    return ballot_batch_new_on(p256_path_best(), out, layout, ctx, points, threads);
+}
+
+err_t ballot_batch_new_on(enum p256_path path, struct ballot_batch **out, const struct ballot_layout *layout,
+                          const struct election_context *ctx, size_t points, size_t threads)
+{
     err_t e;
     *out = NULL;
+    if (!p256_path_available(path))
+        return ERR_BUG;
     struct ballot_batch *b = calloc(1, sizeof *b);
     if (!b)
         return ERR_MEMORY;
+    b->path = path;
     b->layout = layout;
     b->ctx = ctx;
     b->bytes_max = points * BYTES_PER_POINT;
@@ -89,7 +99,7 @@ err_t ballot_batch_new(struct ballot_batch **out, const struct ballot_layout *la
     for (; b->threads < threads; b->threads++) {
         b->part[b->threads].b = b;
         GO(ballot_scan_new(&b->part[b->threads].scan, layout));
-        e = p256_sums_new(&b->part[b->threads].sums);
+        e = p256_sums_new(&b->part[b->threads].sums, path);
         if (e != OK) {
             ballot_scan_free(b->part[b->threads].scan);
             goto out;
@@ -275,7 +285,7 @@ static int has_zero(const struct p256_affine *p, size_t count)
 static err_t lift_again(struct part *p, struct slot *s, const point_t *packed)
 {
     size_t bad;
-    err_t e = p256_decompress_many_var(p->b->p + s->point, packed, s->count, &bad);
+    err_t e = p256_decompress_many_on_var(p->b->path, p->b->p + s->point, packed, s->count, &bad);
     s->item.hints_wrong = e == OK;
     return e == ERR_POINT ? OK : e;
 }
@@ -286,9 +296,9 @@ static err_t lift_chunk(struct part *p, size_t from, size_t to, size_t count, in
 {
     struct ballot_batch *b = p->b;
     size_t bad, first = b->slot[from].point;
-    err_t e = hinted
-                  ? p256_lift_many_var(b->p + first, p->packed, (const uint8_t(*)[HINT_LEN])p->y, count, &bad)
-                  : p256_decompress_many_var(b->p + first, p->packed, count, &bad);
+    err_t e = hinted ? p256_lift_many_on_var(b->path, b->p + first, p->packed,
+                                             (const uint8_t(*)[HINT_LEN])p->y, count, &bad)
+                     : p256_decompress_many_on_var(b->path, b->p + first, p->packed, count, &bad);
     if (e != OK && e != ERR_POINT)
         return e;
     for (size_t i = from; i < to && e != OK; i++) {
@@ -402,7 +412,7 @@ static err_t check_equation(struct part *p, size_t from, size_t to)
     b->p[end] = b->G;
     b->p[end + 1] = b->Y;
     fold_end(&f, &b->k[end], &b->k[end + 1]);
-    err_t e = p256_msm_var(&sum, b->k + first, b->p + first, end + 2 - first, 256);
+    err_t e = p256_msm_on_var(b->path, &sum, b->k + first, b->p + first, end + 2 - first, 256);
     memcpy(b->p + end, kept, sizeof kept);
     memcpy(b->k + end, kept_k, sizeof kept_k);
     if (e != OK)

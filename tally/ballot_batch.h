@@ -20,6 +20,7 @@
 #ifndef TALLY_BALLOT_BATCH_H
 #define TALLY_BALLOT_BATCH_H
 
+#include "ceremony/math/p256_path.h"
 #include "tally/ballot_layout.h"
 
 #define BALLOT_BATCH_POINTS ((size_t)1 << 16)
@@ -44,6 +45,10 @@ struct ballot_batch;
  * ERR_MEMORY, ERR_POINT (the joint key). */
 MUST err_t ballot_batch_new(struct ballot_batch **out, const struct ballot_layout *layout,
                             const struct election_context *ctx, size_t points, size_t threads);
+/* The same on this path of the kernel, for tests and figures. ERR_BUG if the processor has it not. */
+MUST err_t ballot_batch_new_on(enum p256_path path, struct ballot_batch **out,
+                               const struct ballot_layout *layout, const struct election_context *ctx,
+                               size_t points, size_t threads);
 void ballot_batch_free(struct ballot_batch *b);
 void ballot_batch_clear(struct ballot_batch *b);
 

@@ -11,13 +11,13 @@ struct p256_sums {
     size_t cap;
 };
 
-err_t p256_sums_new(struct p256_sums **out)
+err_t p256_sums_new(struct p256_sums **out, enum p256_path path)
 {
     *out = NULL;
     struct p256_sums *s = calloc(1, sizeof *s);
     if (s == NULL)
         return ERR_MEMORY;
-    err_t e = additions_new(&s->add, p256_path_best());
+    err_t e = additions_new(&s->add, path);
     if (e != OK) {
         free(s);
         return e;

@@ -3,10 +3,10 @@
 #ifndef CEREMONY_MATH_P256_SUMS_H
 #define CEREMONY_MATH_P256_SUMS_H
 
-#include "ceremony/math/p256_var.h"
+#include "ceremony/math/p256_path.h"
 
 struct p256_sums; /* some hundred kilobytes, and 64 bytes for every two points of a call */
-MUST err_t p256_sums_new(struct p256_sums **out);
+MUST err_t p256_sums_new(struct p256_sums **out, enum p256_path path); /* p256_path_best() */
 void p256_sums_free(struct p256_sums *s);
 
 /* sum[i] = from[index[start[i]]] + ... + from[index[start[i + 1] - 1]] for each i < lists; start has lists +

@@ -59,13 +59,12 @@ static void check(const struct points *x, size_t lists)
     }
 }
 
-static void test_lists(void **state)
+static void check_lists(enum p256_path path)
 {
-    (void)state;
     struct points *x = calloc(1, sizeof *x);
     struct p256_sums *s;
     assert_non_null(x);
-    assert_int_equal(p256_sums_new(&s), OK);
+    assert_int_equal(p256_sums_new(&s, path), OK);
     fill(x);
     for (unsigned kinds = 1; kinds <= POINTS; kinds += 3) { /* few kinds: equal and opposite ones meet */
         for (size_t i = 0; i < LISTS; i++) {
@@ -83,6 +82,14 @@ static void test_lists(void **state)
     free(x);
 }
 
+static void test_lists(void **state)
+{
+    (void)state;
+    check_lists(P256_PORTABLE);
+    if (p256_path_available(P256_IFMA))
+        check_lists(P256_IFMA);
+}
+
 /* One list of all. */
 static void test_long(void **state)
 {
@@ -90,7 +97,7 @@ static void test_long(void **state)
     struct points *x = calloc(1, sizeof *x);
     struct p256_sums *s;
     assert_non_null(x);
-    assert_int_equal(p256_sums_new(&s), OK);
+    assert_int_equal(p256_sums_new(&s, p256_path_best()), OK);
     fill(x);
     for (size_t k = 0; k < LISTS * LIST_MAX; k++)
         x->index[k] = below(POINTS);

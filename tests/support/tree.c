@@ -39,7 +39,7 @@ static const char manifest_format[] =
     " \"trustees\": {\"n\": 3, \"t\": 2, \"rehearsal\": true}, \"levels\": %s,\n"
     " \"jurisdictions\": {\"file\": \"jurisdictions.csv\", \"sha256\": \"%s\"},\n"
     " \"contests\": [{\"id\": \"mayor\", \"title\": \"Mayor\", \"limit\": 1, \"options\": [{\"id\": \"x\", "
-    "\"title\": \"X\"}, {\"id\": \"y\", \"title\": \"Y\"}]}, "
+    "\"title\": \"X\"}, {\"id\": \"y\", \"title\": \"Y\"}%s]}, "
     "{\"id\": \"judge\", \"title\": \"Judge\", \"limit\": 1, "
     "\"options\": [{\"id\": \"yes\", \"title\": \"Yes\"}]}],\n"
     " \"styles\": [{\"id\": \"one\", \"contests\": [\"mayor\"]}, "
@@ -122,6 +122,7 @@ void tree_new(struct tree *t, const struct tree_shape *shape)
     hex_put(hex, h.b, HASH_LEN);
     int len = snprintf(json, sizeof json, manifest_format, shape->kind == KIND_IMPORT ? "import" : "ballots",
                        shape->levels ? shape->levels : "[\"nation\", \"county\", \"precinct\"]", hex,
+                       shape->options ? shape->options : "",
                        shape->decrypt ? shape->decrypt : "[\"nation\", \"county\", \"precinct\"]",
                        shape->minimum ? shape->minimum : 10, shape->duplicates ? shape->duplicates : "first",
                        shape->kind == KIND_IMPORT ? ", \"import\": {\"bits\": 8}" : "");

@@ -12,6 +12,7 @@ struct tree_shape {
     enum election_kind kind;
     const char *duplicates; /* "first" or "none"; NULL: first */
     unsigned minimum;       /* 0: 10 */
+    const char *options;    /* of mayor besides x and y: JSON of each with a comma before; NULL: none */
     const char *levels;     /* JSON list; NULL: nation, county, precinct */
     const char *decrypt;    /* JSON list; NULL: all three */
     /* rows behind the header without the column key; "whole,LEVEL,,..." first. NULL: a nation of two
