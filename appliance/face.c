@@ -156,6 +156,19 @@ static err_t once(struct face *face, int need_record, face_work *work, void *ctx
     return e;
 }
 
+struct token_work {
+    struct face *face;
+    int need_record;
+    face_work *work;
+    void *ctx;
+};
+
+static err_t run_once(void *ctx, struct fault *f)
+{
+    const struct token_work *w = ctx;
+    return once(w->face, w->need_record, w->work, w->ctx, f);
+}
+
 err_t face_with_token(struct face *face, int need_record, face_work *work, void *ctx, struct fault *f)
 {
     if (face->c.board == NULL)
@@ -166,7 +179,8 @@ err_t face_with_token(struct face *face, int need_record, face_work *work, void 
         return face_back(f);
     for (;;) {
         fault_clear(f);
-        err_t e = once(face, need_record, work, ctx, f);
+        struct token_work w = {face, need_record, work, ctx};
+        err_t e = face_busy(face, run_once, &w, f);
         face->c.last_try = 0;
         if (e == OK || err_class(e) != CLASS_TOKEN)
             return e;
@@ -239,13 +253,29 @@ err_t face_language(struct face *face, struct fault *f)
 }
 
 /* To the keeper, which shows a plan's words itself. */
-static void lend_terminal(void *ctx, int lend)
+static err_t suspend(void *ctx, struct fault *f)
 {
     struct face *face = ctx;
-    if (lend)
-        ui_suspend(face->ui);
-    else
-        (void)!ui_resume(face->ui); /* the next page says so, if there is no terminal any more */
+    (void)f;
+    face_lent(face, 1);
+    ui_suspend(face->ui);
+    return OK;
+}
+
+static err_t resume(void *ctx, struct fault *f)
+{
+    struct face *face = ctx;
+    (void)f;
+    face_lent(face, 0);
+    (void)!ui_resume(face->ui); /* the next page says so, if there is no terminal any more */
+    return OK;
+}
+
+static void lend_terminal(void *ctx, int lend)
+{
+    struct fault f;
+    err_t ignored = face_ask(ctx, lend ? suspend : resume, ctx, &f);
+    (void)ignored; /* the screens end, and take nothing any more */
 }
 
 static err_t take_options(struct face *face, const struct appliance_options *o, struct fault *f)

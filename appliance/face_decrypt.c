@@ -216,40 +216,17 @@ static err_t confirm(struct decrypting *d, struct fault *f)
 
 /* --- the token --- */
 
-struct signing {
-    struct decrypting *d;
-    struct session *s;
-    struct fault *f;
-};
-
-static err_t sign_step(void *ctx, struct job_report *r)
-{
-    struct signing *x = ctx;
-    (void)r;
-    x->s->t.despite = x->d->despite;
-    err_t e = work_plan_sign(&x->d->n.w, x->s, &x->d->is_signed, x->f);
-    r->ended = e == OK;
-    return e;
-}
-
 static err_t sign(struct face *face, struct session *s, void *ctx, struct fault *f)
 {
     struct decrypting *d = ctx;
-    struct signing x = {d, s, f};
-    struct page_job job = {.step = sign_step, .ctx = &x, .fd = -1};
     const struct plan *plan = d->n.w.p;
     if (hash_cmp(&s->el->m->election, &plan->election) != 0 || hash_cmp(&s->el->r->id, &plan->record) != 0)
         return fault_set(f, ERR_ELECTION, "%s", message_text(face->language, MSG_DECRYPT_OTHER_ELECTION));
     TRY(fault_file(f, record_check(s->el->r, s->el->m, s->b, f), BUNDLE_RECORD));
     TRY(work_plan_show(&d->n.w, s, f));
     TRY(trustee_find(&s->t, f));
-    struct page *p = page_new(face->ui, MSG_DECRYPT_WORKING);
-    page_text(p, MSG_DECRYPT_WORKING_TEXT);
-    struct fault shown;
-    err_t e = page_run_job(p, &job, &shown);
-    page_free(p);
-    if (e != OK && f->err == OK)
-        *f = shown;
+    s->t.despite = d->despite;
+    err_t e = work_plan_sign(&d->n.w, s, &d->is_signed, f);
     d->partials = 0;
     for (uint32_t j = 1; j <= s->el->r->n; j++) {
         const struct entry *one;

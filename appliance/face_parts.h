@@ -46,6 +46,14 @@ void token_choose(struct face *face, const struct hsm_token *t, const char *uri)
 /* Tries what the chosen token can do, and shows it. */
 MUST err_t token_probe(struct face *face, struct fault *f);
 /* Says on the screen that the token works, and returns at once. */
+/* Work with the token in a thread of its own, with a page that tells that it runs. What the work has to ask or
+ * show it asks by face_ask, which calls question in the thread of the screen; face_lent: another process draws
+ * on the terminal. ERR_MEMORY, ERR_IO, or what work returned. */
+MUST err_t face_busy(struct face *face, err_t (*work)(void *ctx, struct fault *f), void *ctx,
+                     struct fault *f);
+MUST err_t face_ask(struct face *face, err_t (*question)(void *ctx, struct fault *f), void *ctx,
+                    struct fault *f);
+void face_lent(struct face *face, int lent);
 MUST err_t token_working(struct face *face, struct fault *f);
 /* A line for a list. */
 const char *token_name(char out[160], const struct face *face, const struct hsm_token *t);

@@ -86,9 +86,20 @@ err_t token_working(struct face *face, struct fault *f)
     return e;
 }
 
-err_t face_pin(void *ctx, char *secret_out, size_t max, const struct hsm_pin_info *info, struct fault *f)
+struct pin_question {
+    struct face *face;
+    char *secret_out;
+    size_t max;
+    const struct hsm_pin_info *info;
+};
+
+static err_t ask_pin(void *ctx, struct fault *f)
 {
-    struct face *face = ctx;
+    const struct pin_question *q = ctx;
+    struct face *face = q->face;
+    char *secret_out = q->secret_out;
+    size_t max = q->max;
+    const struct hsm_pin_info *info = q->info;
     struct page_event ev;
     struct page *p = page_new(face->ui, MSG_PIN_TITLE);
     page_help(p, MSG_PIN_HELP);
@@ -110,7 +121,16 @@ err_t face_pin(void *ctx, char *secret_out, size_t max, const struct hsm_pin_inf
     page_free(p);
     if (e != OK)
         return e;
-    return ev.action == 1 ? token_working(face, f) : face_back(f);
+    return ev.action == 1 ? OK : face_back(f);
+}
+
+err_t face_pin(void *ctx, char *secret_out, size_t max, const struct hsm_pin_info *info, struct fault *f)
+{
+    struct pin_question q = {ctx, secret_out, max, info};
+    struct face *face = ctx;
+    int alone = face->busy == NULL; /* else a page says already that the token works */
+    TRY(face_ask(face, ask_pin, &q, f));
+    return alone ? token_working(face, f) : OK;
 }
 
 /* --- waiting, and trying again --- */
@@ -217,6 +237,20 @@ static err_t show_probe(struct face *face, const struct hsm_probe *probe, struct
     return e;
 }
 
+struct probing {
+    struct face *face;
+    struct hsm_probe *result;
+    const hash_t *seen;
+    size_t count;
+};
+
+static err_t probe_work(void *ctx, struct fault *f)
+{
+    const struct probing *w = ctx;
+    struct hsm_options opt = token_options(w->face);
+    return hsm_probe(w->result, w->face->token_uri, &opt, w->seen, w->count, f);
+}
+
 err_t token_probe(struct face *face, struct fault *f)
 {
     struct session s;
@@ -232,8 +266,8 @@ err_t token_probe(struct face *face, struct fault *f)
         return fault_set(f, ERR_MEMORY, "probe");
     err_t e;
     for (;;) {
-        struct hsm_options opt = token_options(face);
-        e = hsm_probe(result, face->token_uri, &opt, seen, count, f);
+        struct probing w = {face, result, seen, count};
+        e = face_busy(face, probe_work, &w, f);
         face->c.last_try = 0;
         if (e == OK)
             e = result->login;

@@ -4,7 +4,7 @@
  *   MOCK_P11_MODULE  path of the real module
  *   MOCK_P11         cues, separated by commas: CALL:N=WHAT, where CALL is a C_ function or * for any but
  *                    those that close, N counts its calls from 1 (0: every call), and WHAT is a CKR_ name,
- *                    "crash" or "hang"
+ *                    "crash", "hang" or "slow" (4 s, then as usual)
  *   MOCK_P11_LOG     file to which the name of each call that a cue hit is appended
  *   MOCK_P11_TOKEN   flags of the token, any of: locked final low keypad nologin nopin sofinal
  *   MOCK_P11_ATTR    private keys' attributes, separated by commas: TYPE=WHAT, TYPE in hex, WHAT one of
@@ -58,6 +58,10 @@ static CK_RV cue_act(const char *call, const char *what)
     if (strcmp(what, "hang") == 0)
         for (;;)
             pause();
+    if (strcmp(what, "slow") == 0) {
+        sleep(4);
+        return CKR_OK;
+    }
     return rv_value(what);
 }
 

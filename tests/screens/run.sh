@@ -35,7 +35,34 @@ until_ok() {
         sleep 0.05
     done
 }
-note() { printf '%s\t%s\n' "$now" "$(screen | head -1)" >>"$seen"; }
+title() { screen | sed -n '1{s/^ *//; s/ *\(REHEARSAL\|ENSAYO\) *$//; s/ *$//; p}'; }
+is_titled() { local t; t=$(title); [ -n "$t" ] && [ "${t:0:14}" = "${1:0:14}" ]; }
+# The page in another size: still that page, and again when the size is as it was.
+also_at() { # size title
+    local before end=$((SECONDS + 3))
+    before=$(screen)
+    t resize-window -t s -x "${1%x*}" -y "${1#*x}"
+    sleep 0.15 # what is there at once is the terminal's own idea
+    if until_ok is_titled "$2"; then
+        printf '%s\t%s\n' "$1" "$(title)" >>"$seen"
+    else
+        fail "at $1 there is no page: $2"
+    fi
+    t resize-window -t s -x "${now%x*}" -y "${now#*x}"
+    # as it was, but for pages that change by themselves
+    until [ "$(screen)" = "$before" ] || [ $SECONDS -ge $end ]; do sleep 0.05; done
+    until_ok is_titled "$2" || fail "back at $now there is no page: $2"
+}
+# What a step waited for is there. Each page is also looked at in the other size once, if the script says so.
+note() {
+    local t
+    t=$(title)
+    printf '%s\t%s\n' "$now" "$t" >>"$seen"
+    [ -n "$also" ] && [ "$now" != "$also" ] && [ ${#t} -gt 2 ] || return
+    case $looked_at in *"|$t|"*) return ;; esac
+    looked_at="$looked_at|$t|"
+    also_at "$also" "$t"
+}
 sees() { screen | grep -qF -- "$1"; }
 sees_not() { ! sees "$1"; }
 ended() { [ -s "$work/status" ]; }
@@ -111,6 +138,7 @@ step() { # word rest
     local word=$1 rest=$2
     case $word in
         size) width=${rest%x*} height=${rest#*x} ;;
+        also) also=${rest#-} ;;
         term) term=$rest ;;
         env) environment="$environment $rest" ;;
         start) start "$environment" "$rest" ;;
@@ -131,7 +159,7 @@ step() { # word rest
 }
 
 play() {
-    width=80 height=24 term=screen-256color environment= bad=0 number=0 left_out=0
+    width=80 height=24 term=screen-256color environment= also= looked_at= bad=0 number=0 left_out=0
     rm -rf "$TMP"
     mkdir -p "$TMP"
     while IFS= read -r l || [ -n "$l" ]; do
