@@ -442,9 +442,24 @@ static err_t check_part(struct part *p)
     return p->from == p->to ? OK : check_range(p, p->from, p->to);
 }
 
+static void count(const struct ballot_batch *b, double start)
+{
+    struct metrics *m = ballot_layout_metrics(b->layout);
+    if (m == NULL || b->count == 0)
+        return;
+    metrics_add(m, METRIC_VERIFY_BALLOTS, b->count);
+    metrics_add(m, METRIC_VERIFY_UNPACKED, b->len);
+    metrics_observe(m, METRIC_VERIFY_BATCH, metrics_now() - start);
+    metrics_observe(m, METRIC_VERIFY_SIZE, (double)b->count);
+    for (size_t i = 0; i < b->count; i++)
+        if (b->slot[i].item.err != OK)
+            metrics_refused(m, METRIC_VERIFY_REFUSED, b->slot[i].item.err, 1);
+}
+
 err_t ballot_batch_run(struct ballot_batch *b)
 {
     size_t parts;
+    double start = metrics_now();
     if (b->done)
         return ERR_BUG;
     b->done = 1;
@@ -454,6 +469,7 @@ err_t ballot_batch_run(struct ballot_batch *b)
         b->part[i].err = check_part(&b->part[i]);
     for (size_t i = 0; i < parts; i++)
         TRY(b->part[i].err);
+    count(b, start);
     return OK;
 }
 

@@ -34,6 +34,7 @@ struct ballot_layout {
     struct contest_layout *contest;
     struct style_layout *style;
     struct piece start, c_start, id_start;
+    struct metrics *metrics;
 };
 
 /* --- what is fixed --- */
@@ -464,4 +465,14 @@ int ballot_layout_next(const struct ballot_layout *l, uint32_t style, struct bal
     v->option_count = l->ctx->m->contest[v->contest].option_count;
     v->ciphers = l->contest[v->contest].ciphers;
     return 1;
+}
+
+void ballot_layout_observe(struct ballot_layout *l, struct metrics *m)
+{
+    l->metrics = m;
+}
+
+struct metrics *ballot_layout_metrics(const struct ballot_layout *l)
+{
+    return l->metrics;
 }

@@ -13,12 +13,17 @@
 
 #include "ceremony/math/fold.h"
 #include "tally/ballot.h"
+#include "tally/metrics.h"
 
 struct ballot_layout;
 /* Some hundred bytes for each contest, 32 for each style. ctx outlives it. ERR_RULE: an election of counts.
  */
 MUST err_t ballot_layout_new(struct ballot_layout **out, const struct election_context *ctx);
 void ballot_layout_free(struct ballot_layout *l);
+/* Where batches of this layout count what they do (metrics.h), or NULL; the layout is what all of them share.
+ */
+void ballot_layout_observe(struct ballot_layout *l, struct metrics *m);
+struct metrics *ballot_layout_metrics(const struct ballot_layout *l);
 /* Points of a ballot of this style. */
 MUST size_t ballot_layout_points(const struct ballot_layout *l, uint32_t style);
 

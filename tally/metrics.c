@@ -364,13 +364,47 @@ err_t metrics_write_file(const struct metrics *m, const char *path, struct fault
     return OK;
 }
 
+static int is_due(struct metrics *m, int force)
+{
+    double now = metrics_now();
+    if (m == NULL || (!force && m->published > 0 && now - m->published < 1))
+        return 0;
+    m->published = now;
+    return 1;
+}
+
+err_t metrics_publish_file(struct metrics *m, const char *path, int force, struct fault *f)
+{
+    return is_due(m, force) ? metrics_write_file(m, path, f) : OK;
+}
+
+err_t metrics_new_for(struct metrics **out, const char *program, const char *path, struct fault *f)
+{
+    char name[TEXT_ID_MAX + 1] = "";
+    *out = NULL;
+    if (path == NULL)
+        return OK;
+    const char *slash = strrchr(path, '/'), *base = slash == NULL ? path : slash + 1;
+    size_t len = strlen(base);
+    if (len > 5 && len - 5 <= TEXT_ID_MAX && strcmp(base + len - 5, ".prom") == 0)
+        snprintf(name, sizeof name, "%.*s", (int)(len - 5), base);
+    struct metrics *m = calloc(1, sizeof *m);
+    if (m == NULL)
+        return fault_set(f, ERR_MEMORY, "numbers");
+    if (metrics_init(m, program, name, NULL, NULL) != OK) {
+        free(m);
+        return fault_set(f, ERR_USAGE,
+                         "--metrics: a file NAME.prom, NAME of letters, digits, '.', '_' and '-'");
+    }
+    *out = m;
+    return OK;
+}
+
 err_t metrics_publish(struct metrics *m, const char *dir, int force, struct fault *f)
 {
     char name[sizeof m->process + 8], path[4096];
-    double now = metrics_now();
-    if (m == NULL || (!force && m->published > 0 && now - m->published < 1))
+    if (!is_due(m, force))
         return OK;
-    m->published = now;
     snprintf(name, sizeof name, "%s.prom", m->process);
     if (file_path(path, sizeof path, dir, name) != OK)
         return fault_set(f, ERR_LIMIT, "the path of the numbers is too long");

@@ -95,8 +95,8 @@ enum metric_kind {
     X(METRIC_VERIFY_SIZE, "conclave_verify_batch_ballots", METRIC_SIZES, "Ballots in a batch.")              \
     X(METRIC_VERIFY_QUEUE, "conclave_verify_queue_batches", METRIC_GAUGE,                                    \
       "Batches that are read and wait for arithmetic.")                                                      \
-    X(METRIC_VERIFY_EXPECTED, "conclave_verify_expected_ballots", METRIC_GAUGE,                              \
-      "Ballots to verify in all, where it is known.")                                                        \
+    X(METRIC_VERIFY_EXPECTED, "conclave_verify_expected_bytes", METRIC_GAUGE,                                \
+      "Bytes to read in all, where it is known.")                                                            \
     X(METRIC_VERIFY_THREADS, "conclave_verify_threads", METRIC_GAUGE, "Threads that verify.")                \
     X(METRIC_SERVED_FILES, "conclave_metrics_files", METRIC_GAUGE, "Files of numbers read by the server.")   \
     X(METRIC_SERVED_BAD, "conclave_metrics_files_refused", METRIC_GAUGE,                                     \
@@ -150,7 +150,13 @@ MUST err_t metrics_write(const struct metrics *m, FILE *out);
  * caller at the same time must be kept out by the caller. A failure to write numbers is for the caller to
  * report, never a reason to stop. ERR_IO. */
 MUST err_t metrics_publish(struct metrics *m, const char *dir, int force, struct fault *f);
+MUST err_t metrics_publish_file(struct metrics *m, const char *path, int force, struct fault *f);
 MUST err_t metrics_write_file(const struct metrics *m, const char *path, struct fault *f);
+
+/* For a program that writes one file which the command line names: FILE must end in ".prom", and what is
+ * before that is the name of the process. ERR_USAGE, ERR_MEMORY. Freed with free(). path NULL: *out is NULL.
+ */
+MUST err_t metrics_new_for(struct metrics **out, const char *program, const char *path, struct fault *f);
 
 /* The two lines before the samples of a metric. */
 void metrics_put_head(FILE *out, enum metric id);
