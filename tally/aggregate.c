@@ -243,6 +243,8 @@ static err_t tell_job(struct scan *s, struct job *j, struct fault *f)
 {
     struct agg_run *run = s->run;
     run->result->files++;
+    metrics_add(run->options->metrics, METRIC_VERIFY_EXPORTS, 1);
+    metrics_add(run->options->metrics, METRIC_VERIFY_READ, j->size);
     if (j->err != OK)
         return agg_refuse(run, j->name, j->place, NULL, j->fault);
     TRY(agg_present(run->ix, j->x.row, j->name, f));
@@ -284,6 +286,12 @@ static void work(struct scan *s, struct export_verifier *v, int large)
         give_up(s, e, NULL);
 }
 
+static size_t points_each(const struct scan *s)
+{
+    size_t given = s->run->options->batch_points;
+    return given ? given : ballot_batch_points((size_t)s->threads);
+}
+
 static err_t verifier_new(struct scan *s, struct export_verifier **out, size_t points, size_t threads)
 {
     err_t e = export_verifier_new(out, s->run->ctx, s->layout, points, threads);
@@ -304,7 +312,7 @@ static void work_wide(struct scan *s, int large)
     struct export_verifier *v;
     size_t threads = (size_t)s->threads;
     free_verifiers(s);
-    if (verifier_new(s, &v, threads * ballot_batch_points(threads), threads) != OK)
+    if (verifier_new(s, &v, threads * points_each(s), threads) != OK)
         return;
     s->next = 0;
     work(s, v, large);
@@ -315,8 +323,7 @@ static void work_wide(struct scan *s, int large)
 static void work_side_by_side(struct scan *s)
 {
     for (int i = 0; i < s->threads; i++)
-        if (!s->verifier[i] &&
-            verifier_new(s, &s->verifier[i], ballot_batch_points((size_t)s->threads), 1) != OK)
+        if (!s->verifier[i] && verifier_new(s, &s->verifier[i], points_each(s), 1) != OK)
             return;
     s->next = 0;
 #pragma omp parallel num_threads(s->threads)
@@ -418,7 +425,12 @@ static err_t scan_new(struct scan **out, struct agg_run *run)
     s->verifier = calloc((size_t)s->threads, sizeof(struct export_verifier *));
     if (!s->verifier)
         return ERR_MEMORY;
-    return run->ctx->m->kind == KIND_BALLOTS ? ballot_layout_new(&s->layout, run->ctx) : OK;
+    if (run->ctx->m->kind != KIND_BALLOTS)
+        return OK;
+    TRY(ballot_layout_new(&s->layout, run->ctx));
+    ballot_layout_observe(s->layout, run->options->metrics);
+    metrics_set(run->options->metrics, METRIC_VERIFY_THREADS, s->threads);
+    return OK;
 }
 
 static void scan_free(struct scan *s)

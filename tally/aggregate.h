@@ -26,6 +26,7 @@
 #define TALLY_AGGREGATE_H
 
 #include "tally/export.h"
+#include "tally/metrics.h"
 #include "tally/node.h"
 #include "tally/plan.h"
 
@@ -37,7 +38,9 @@ struct aggregate_options {
     int accept_corrections;   /* all of them; or those listed: */
     const hash_t *correction; /* message ids of corrections that are accepted */
     size_t correction_count;
-    int threads; /* 0: as OpenMP says */
+    int threads;             /* 0: as OpenMP says */
+    size_t batch_points;     /* of each thread (settings.h); 0: ballot_batch_points */
+    struct metrics *metrics; /* numbers about this run, or NULL */
 };
 
 enum aggregate_kind {

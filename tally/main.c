@@ -64,6 +64,9 @@ static const struct verb verbs[] = {
      "GET /metrics over HTTP on this machine's loopback address only, until it is interrupted.\n"
      "docs/monitoring/ lists the numbers and has alert rules and a dashboard.",
      verb_chain_serve_metrics},
+    {"tune", "", "measure this machine, choose its settings, predict the time for an election",
+     "Takes half a minute, alone on the machine if it is to say the truth. The settings change no result.",
+     verb_tune},
     {"show", "FILE...", "print any file of an election for people",
      "Manifests, entries, records, exports, plans, results, ballots, receipts, key files, QR texts and "
      "pictures of\n"

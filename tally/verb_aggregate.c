@@ -6,6 +6,7 @@
 #include "tally/aggregate.h"
 #include "tally/combine.h"
 #include "tally/publish.h"
+#include "tally/settings.h"
 #include "tally/steps.h"
 #include "tally/verb.h"
 #include "ui/table.h"
@@ -16,6 +17,8 @@ struct watch {
     struct verb_run *v;
     struct progress progress;
     struct fault first;
+    struct metrics *metrics;
+    const char *metrics_path;
     err_t first_err;
     int all; /* print known, verified and node events too */
 };
@@ -64,6 +67,8 @@ static err_t on_event(void *ctx, const struct aggregate_event *ev)
     struct watch *w = ctx;
     if (ev->kind == AGGREGATE_CHAIN && !verb_stopped(w->v))
         return progress_step(&w->progress, "ballots of a chain", ev->items, ev->total);
+    struct fault ignored; /* numbers that cannot be written stop nothing; the end says so */
+    (void)!metrics_publish_file(w->metrics, w->metrics_path, 0, &ignored);
     int is_quiet =
         ev->kind == AGGREGATE_VERIFIED || ev->kind == AGGREGATE_KNOWN || ev->kind == AGGREGATE_NODE;
     if (!is_quiet || w->all)
@@ -107,7 +112,8 @@ static err_t read_corrections(struct verb_run *v, hash_t **out, const struct arg
 
 err_t verb_aggregate(struct verb_run *v, int argc, char **argv)
 {
-    const char *board = NULL, *exports = NULL, *work = NULL, *records = NULL, *threads = NULL;
+    const char *board = NULL, *exports = NULL, *work = NULL, *records = NULL, *threads = NULL,
+               *settings_path = NULL, *metrics_path = NULL;
     struct arg_list accept = {.count = 0};
     int all_corrections = 0, verbose = 0;
     const struct arg options[] = {
@@ -118,7 +124,10 @@ err_t verb_aggregate(struct verb_run *v, int argc, char **argv)
         {"records", ARG_TEXT, &records, "DIR", "records to write (default WORK/records)", 0},
         {"accept-corrections", ARG_FLAG, &all_corrections, NULL, "take every correction", 0},
         {"accept", ARG_LIST, &accept, "HEX", "take the correction with this message id; can be repeated", 0},
-        {"threads", ARG_TEXT, &threads, "N", "default: one for each processor", 0},
+        {"threads", ARG_TEXT, &threads, "N", "default: as the settings say, or one for each processor", 0},
+        {"settings", ARG_TEXT, &settings_path, "FILE", "made by tune (default WORK/settings.json, if there)",
+         0},
+        {"metrics", ARG_TEXT, &metrics_path, "FILE.prom", "write numbers about the run, each second", 0},
         {"verbose", ARG_FLAG, &verbose, NULL, "a line for each export and record", 0},
         {0},
     };
@@ -131,16 +140,28 @@ err_t verb_aggregate(struct verb_run *v, int argc, char **argv)
         return OK;
     TRY(args_number(&thread_count, threads, "threads", 0, 1024, &v->fault));
     TRY(verb_path(v, records_path, records, work, BUNDLE_RECORDS, "records"));
-    struct watch w = {.v = v, .all = verbose};
+    struct settings tuned;
+    TRY(settings_load(&tuned, settings_path, work, &v->fault));
+    struct watch w = {.v = v, .all = verbose, .metrics_path = metrics_path};
+    TRY(metrics_new_for(&w.metrics, "aggregate", metrics_path, &v->fault));
     struct aggregate_report report = {&w, on_event};
     struct aggregate_result result;
     err_t e = OK;
     progress_init(&w.progress, v->err, v->program->stop);
     GO(read_corrections(v, &correction, &accept));
     GO(bundle_election_load(&be, board, 1, &v->fault));
-    struct aggregate_options how = {all_corrections, correction, accept.count, (int)thread_count};
+    struct aggregate_options how = {.accept_corrections = all_corrections,
+                                    .correction = correction,
+                                    .correction_count = accept.count,
+                                    .threads = (int)(thread_count ? thread_count : tuned.threads),
+                                    .batch_points = tuned.batch_points,
+                                    .metrics = w.metrics};
     e = aggregate(&result, &be->ctx, exports, work, records_path, &how, &report, &v->fault);
     progress_end(&w.progress);
+    struct fault unwritten;
+    fault_clear(&unwritten);
+    if (metrics_publish_file(w.metrics, metrics_path, 1, &unwritten) != OK) /* no reason to fail */
+        verb_print_fault(v, &unwritten);
     if (e == OK)
         print_aggregate(v, &result);
     if (e == OK && w.first_err != OK) { /* done, but not with everything that was there */
@@ -148,6 +169,7 @@ err_t verb_aggregate(struct verb_run *v, int argc, char **argv)
         v->fault = w.first;
     }
 out:
+    free(w.metrics);
     free(correction);
     bundle_election_free(be);
     return e;

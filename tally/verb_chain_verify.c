@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "tally/chain_verify.h"
+#include "tally/settings.h"
 #include "tally/verb.h"
 
 #define SHOWN_MAX 1000 /* failures of one check that are printed */
@@ -69,7 +70,7 @@ static err_t verdict(struct verb_run *v, const struct watch *w, const struct cha
 }
 
 struct wanted {
-    const char *board, *chain, *work, *threads;
+    const char *board, *chain, *work, *threads, *settings;
     struct arg_list trust, anchor, rest;
     int quick;
 };
@@ -111,7 +112,10 @@ err_t verb_chain_verify(struct verb_run *v, int argc, char **argv)
         {"anchor", ARG_LIST, &want.anchor, "SHARD:SIZE:ROOT",
          "a root that was printed elsewhere; can be repeated", 0},
         {"work", ARG_TEXT, &want.work, "DIR", "where to go on is kept here", 0},
-        {"threads", ARG_TEXT, &want.threads, "N", "default: one for each processor", 0},
+        {"threads", ARG_TEXT, &want.threads, "N", "default: as the settings say, or one for each processor",
+         0},
+        {"settings", ARG_TEXT, &want.settings, "FILE", "made by tune (default WORK/settings.json, if there)",
+         0},
         {0},
     };
     struct bundle_election *be = NULL;
@@ -128,6 +132,8 @@ err_t verb_chain_verify(struct verb_run *v, int argc, char **argv)
     if (want.rest.count != 1)
         return fault_set(&v->fault, ERR_USAGE, "one directory with the export of a chain");
     TRY(args_number(&threads, want.threads, "threads", 0, 1024, &v->fault));
+    struct settings tuned;
+    TRY(settings_load(&tuned, want.settings, want.work, &v->fault));
     struct watch w = {.v = v};
     progress_init(&w.progress, v->err, v->program->stop);
     GO(read_lists(v, &want, &trust, &anchor));
@@ -140,7 +146,7 @@ err_t verb_chain_verify(struct verb_run *v, int argc, char **argv)
                                      .anchor = anchor,
                                      .anchor_count = want.anchor.count,
                                      .work = want.work,
-                                     .threads = (int)threads,
+                                     .threads = (int)(threads ? threads : tuned.threads),
                                      .ctx = &w,
                                      .found = on_found,
                                      .progress = on_progress,

@@ -62,12 +62,15 @@ struct verify_report {
     char *content;         /* QR messages: what it says, lines for a person; or NULL */
 };
 
+struct metrics;
 struct verify_options {
-    const char *anchor; /* words or hex of the real election; NULL: not given */
-    const char *key;    /* QR messages: words or hex of the joint key; NULL */
-    int threads;        /* 0: as OpenMP says */
-    int stop_early;     /* the first check that fails is the last one */
-    const char *resume; /* directory that remembers which exports were good (verify_resume.h), or NULL */
+    const char *anchor;      /* words or hex of the real election; NULL: not given */
+    const char *key;         /* QR messages: words or hex of the joint key; NULL */
+    int threads;             /* 0: as OpenMP says */
+    int stop_early;          /* the first check that fails is the last one */
+    const char *resume;      /* directory that remembers which exports were good (verify_resume.h), or NULL */
+    size_t batch_points;     /* of each thread (settings.h); 0: ballot_batch_points */
+    struct metrics *metrics; /* numbers about the run (metrics.h), or NULL */
     progress_fn progress;
     void *progress_ctx;
 };

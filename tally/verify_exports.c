@@ -125,12 +125,18 @@ static void free_flows(struct verify_exports *x)
     }
 }
 
+static size_t points_each(const struct verify_exports *x)
+{
+    size_t given = x->v->opt->batch_points;
+    return given ? given : ballot_batch_points((size_t)x->threads);
+}
+
 static void work_wide(struct verify_exports *x, int large)
 {
     struct export_flow *flow;
     size_t threads = (size_t)x->threads;
     free_flows(x);
-    if (flow_new(x, &flow, threads * ballot_batch_points(threads), threads) != OK)
+    if (flow_new(x, &flow, threads * points_each(x), threads) != OK)
         return;
     x->next = 0;
     work(x, flow, large);
@@ -140,7 +146,7 @@ static void work_wide(struct verify_exports *x, int large)
 static void work_side_by_side(struct verify_exports *x)
 {
     for (int i = 0; i < x->threads; i++)
-        if (!x->flow[i] && flow_new(x, &x->flow[i], ballot_batch_points((size_t)x->threads), 1) != OK)
+        if (!x->flow[i] && flow_new(x, &x->flow[i], points_each(x), 1) != OK)
             return;
     x->next = 0;
 #pragma omp parallel num_threads(x->threads)
@@ -202,6 +208,8 @@ static err_t file_job(struct verify_exports *x, const struct verify_job *j)
     for (size_t i = 0; j->v && i < CHECK_COUNT; i++)
         file_outcome(&v->rep->outcome[i], &j->v->rep->outcome[i]);
     v->items += j->done;
+    metrics_add(v->opt->metrics, METRIC_VERIFY_EXPORTS, 1);
+    metrics_add(v->opt->metrics, METRIC_VERIFY_READ, j->size);
     v->bad_exports += (size_t)j->bad;
     v->unread_exports += (size_t)j->unread;
     for (size_t i = 0; i < j->left_out_count && !j->missing; i++)
@@ -271,8 +279,11 @@ static err_t start(struct verify_exports *x)
     for (size_t i = 0; i < v->name_count; i++)
         if (strncmp(v->name[i].path, BUNDLE_EXPORTS "/", sizeof BUNDLE_EXPORTS) == 0)
             x->total += size_of(v, v->name[i].path);
+    metrics_set(v->opt->metrics, METRIC_VERIFY_EXPECTED, (double)x->total);
+    metrics_set(v->opt->metrics, METRIC_VERIFY_THREADS, x->threads);
     if (v->m->kind == KIND_BALLOTS) {
         TRY(ballot_layout_new(&x->layout, &v->ctx));
+        ballot_layout_observe(x->layout, v->opt->metrics);
         TRY(id_sort_new(&v->ids, ID_MEMORY));
     }
     if (v->opt->resume)

@@ -8,6 +8,8 @@
 
 #include "ceremony/base/file.h"
 #include "ceremony/base/secret.h"
+#include "tally/metrics.h"
+#include "tally/settings.h"
 #include "tally/verify_print.h"
 #include "ui/args.h"
 #include "ui/image.h"
@@ -197,33 +199,41 @@ static int complain(const struct fault *f)
     return f->err == ERR_USAGE ? VERIFY_EXIT_USAGE : VERIFY_EXIT_FAILED;
 }
 
-/* Where no progress is shown. */
-static err_t look_at_stop(void *ctx, const char *what, uint64_t done, uint64_t total)
+struct watch {
+    struct progress bar;
+    int is_shown;
+    struct metrics *metrics;
+    const char *metrics_path;
+};
+
+static err_t on_progress(void *ctx, const char *what, uint64_t done, uint64_t total)
 {
-    (void)ctx;
-    (void)what;
-    (void)done;
-    (void)total;
+    struct watch *w = ctx;
+    struct fault ignored; /* numbers that cannot be written stop nothing; the end says so */
+    (void)!metrics_publish_file(w->metrics, w->metrics_path, 0, &ignored);
+    if (w->is_shown)
+        return progress_step(&w->bar, what, done, total);
     return stop ? ERR_STOPPED : OK;
 }
 
-static int work(struct inputs *in, struct verify_options *o, int json, int quiet)
+static int work(struct inputs *in, struct verify_options *o, const char *metrics_path, int json, int quiet)
 {
     struct verify_report *r[2] = {NULL, NULL};
-    struct progress bar;
-    struct fault f;
+    struct watch w = {.metrics = o->metrics, .metrics_path = metrics_path};
+    struct fault f, unwritten;
     size_t count = 0;
     fault_clear(&f);
-    progress_init(&bar, stderr, &stop);
-    o->progress = look_at_stop;
-    if (bar.is_terminal && !quiet && !json) {
-        o->progress = progress_step;
-        o->progress_ctx = &bar;
-    }
+    fault_clear(&unwritten);
+    progress_init(&w.bar, stderr, &stop);
+    w.is_shown = w.bar.is_terminal && !quiet && !json;
+    o->progress = on_progress;
+    o->progress_ctx = &w;
     err_t e = OK;
     if (in->bundle != NULL)
         e = verify_bundle(&r[count++], in->bundle, o, &f);
-    progress_end(&bar);
+    progress_end(&w.bar);
+    if (metrics_publish_file(w.metrics, metrics_path, 1, &unwritten) != OK) /* that is no verdict */
+        (void)complain(&unwritten);
     if (e == OK && in->text_count > 0)
         e = check_message(&r[count++], in, o, &f);
     if (e != OK && f.err == OK)
@@ -236,7 +246,8 @@ static int work(struct inputs *in, struct verify_options *o, int json, int quiet
 
 int main(int argc, char **argv)
 {
-    const char *anchor = NULL, *key = NULL, *threads = NULL, *resume = NULL;
+    const char *anchor = NULL, *key = NULL, *threads = NULL, *resume = NULL, *settings = NULL,
+               *metrics = NULL;
     int json = 0, quiet = 0, help = 0;
     struct arg_list given = {.count = 0};
     const struct arg spec[] = {
@@ -244,12 +255,18 @@ int main(int argc, char **argv)
          "anchor of the real election, from a source that you trust", 0},
         {"key", ARG_TEXT, &key, "WORDS|HEX", "result proofs: the words of the joint key", 0},
         {"threads", ARG_TEXT, &threads, "N", "processors to use; all if left out", 0},
+        {"settings", ARG_TEXT, &settings, "FILE",
+         "how this machine is best used, made by conclave-tally tune", 0},
+        {"metrics", ARG_TEXT, &metrics, "FILE.prom",
+         "write numbers about the run, each second (docs/monitoring)", 0},
         {"resume", ARG_TEXT, &resume, "DIR", "remember there which exports were good, and go on from it", 0},
         {"json", ARG_FLAG, &json, NULL, "the report as JSON (docs/spec/verify-json.md)", 0},
         {"quiet", ARG_FLAG, &quiet, NULL, "only what did not pass, and the verdict", 0},
         {0},
     };
     struct inputs in = {0};
+    struct settings tuned = {0};
+    struct metrics *numbers = NULL;
     struct fault f;
     uint64_t n = 0;
     fault_clear(&f);
@@ -267,6 +284,10 @@ int main(int argc, char **argv)
         e = args_number(&n, threads, "threads", 1, 1024, &f);
     if (e == OK && given.count == 0)
         e = fault_set(&f, ERR_USAGE, "what is to be verified? see --help");
+    if (e == OK)
+        e = settings_load(&tuned, settings, NULL, &f);
+    if (e == OK)
+        e = metrics_new_for(&numbers, "verify", metrics, &f);
     for (size_t i = 0; i < given.count && e == OK; i++)
         e = add_input(&in, given.item[i], &f);
     int status = VERIFY_EXIT_GOOD;
@@ -275,11 +296,17 @@ int main(int argc, char **argv)
             fault_set(&f, e, "reading the arguments");
         status = complain(&f);
     } else {
-        struct verify_options o = {.anchor = anchor, .key = key, .threads = (int)n, .resume = resume};
-        status = work(&in, &o, json, quiet);
+        struct verify_options o = {.anchor = anchor,
+                                   .key = key,
+                                   .threads = (int)(n ? n : tuned.threads),
+                                   .resume = resume,
+                                   .batch_points = tuned.batch_points,
+                                   .metrics = numbers};
+        status = work(&in, &o, metrics, json, quiet);
     }
     for (size_t i = 0; i < in.text_count; i++)
         free(in.text[i]);
     free(in.text);
+    free(numbers);
     return status;
 }

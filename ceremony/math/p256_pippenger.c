@@ -197,7 +197,7 @@ static void pippenger_run(struct p256_jacobian *out, struct pippenger *b)
 
 /* The width with the fewest additions: for each window one a point, less one for each bucket that has any,
  * and two for each bucket to reduce it. */
-static unsigned best_width(size_t count, unsigned bits)
+unsigned p256_pippenger_width(size_t count, unsigned bits)
 {
     unsigned best = 2;
     double best_cost = 0;
@@ -243,7 +243,7 @@ err_t p256_pippenger_var(enum p256_path path, struct p256_jacobian *out, const s
 {
     err_t e;
     struct pippenger b = {.count = count, .p = p};
-    b.width = best_width(count, bits);
+    b.width = p256_pippenger_width(count, bits);
     b.windows = bits / b.width + 1;
     b.per_window = (size_t)1 << (b.width - 1);
     size_t group = count < GROUP_ENTRIES ? GROUP_ENTRIES / count : 1;

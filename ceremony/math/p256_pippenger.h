@@ -34,6 +34,9 @@ static inline uint32_t wide_bits(const wide_t w, unsigned at, unsigned count)
 
 #define P256_PIPPENGER_POINTS (UINT32_MAX / 4)
 
+/* Bits of a digit for so many points and scalars of so many bits: what p256_pippenger_var takes. */
+unsigned p256_pippenger_width(size_t count, unsigned bits);
+
 /* out = sum k[i] P[i], scalars of at most bits <= 256 bits; 1 <= count <= P256_PIPPENGER_POINTS. k is used
  * up. ERR_MEMORY (about 150 bytes a point at 2^16 points), out then unchanged. */
 MUST err_t p256_pippenger_var(enum p256_path path, struct p256_jacobian *out, const scalar_t *k,

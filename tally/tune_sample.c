@@ -1,0 +1,162 @@
+/* A made-up election, so that ballots of any shape can be measured without anybody's files. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ceremony/base/file.h"
+#include "tally/tune_parts.h"
+
+err_t tune_shape_even(struct tune_shape *out, uint32_t contests, uint32_t options, struct fault *f)
+{
+    memset(out, 0, sizeof *out);
+    if (contests < 1 || contests > TUNE_CONTESTS_MAX || options < 2 * contests ||
+        options > OPTIONS_MAX * contests)
+        return fault_set(f, ERR_LIMIT, "1 to %d contests, 2 to %d options each", TUNE_CONTESTS_MAX,
+                         OPTIONS_MAX);
+    out->contest_count = contests;
+    for (uint32_t i = 0; i < contests; i++) {
+        out->contest[i].options = options / contests + (i < options % contests);
+        out->contest[i].limit = 1;
+    }
+    return OK;
+}
+
+err_t tune_shape_manifest(struct tune_shape *out, const struct manifest *m, struct fault *f)
+{
+    size_t best = 0;
+    memset(out, 0, sizeof *out);
+    if (m->kind != KIND_BALLOTS)
+        return fault_set(f, ERR_RULE, "an election of imported counts has no ballots");
+    for (size_t i = 0; i < m->style_count; i++) {
+        const struct style *s = &m->style[i];
+        size_t options = 0;
+        if (s->contest_count > TUNE_CONTESTS_MAX)
+            return fault_set(f, ERR_LIMIT, "style %s has more than %d contests", s->id, TUNE_CONTESTS_MAX);
+        for (size_t k = 0; k < s->contest_count; k++)
+            options += m->contest[s->contest[k]].option_count;
+        if (options <= best)
+            continue;
+        best = options;
+        out->contest_count = s->contest_count;
+        for (size_t k = 0; k < s->contest_count; k++) {
+            out->contest[k].options = (uint32_t)m->contest[s->contest[k]].option_count;
+            out->contest[k].limit = m->contest[s->contest[k]].limit;
+        }
+    }
+    return OK;
+}
+
+static void put_contests(FILE *out, const struct tune_shape *shape)
+{
+    for (size_t i = 0; i < shape->contest_count; i++) {
+        fprintf(out, "%s{\"id\":\"c%zu\",\"title\":\"C%zu\",\"limit\":%u,\"options\":[", i ? "," : "", i, i,
+                shape->contest[i].limit);
+        for (uint32_t k = 0; k < shape->contest[i].options; k++)
+            fprintf(out, "%s{\"id\":\"o%u\",\"title\":\"O%u\"}", k ? "," : "", k, k);
+        fputs("]}", out);
+    }
+    fputs("],\"styles\":[{\"id\":\"s\",\"contests\":[", out);
+    for (size_t i = 0; i < shape->contest_count; i++)
+        fprintf(out, "%s\"c%zu\"", i ? "," : "", i);
+    fputs("]}]", out);
+}
+
+static err_t make_election(struct tune_sample *s, const struct tune_shape *shape, struct fault *f)
+{
+    char rows[300], key[2 * POINT_LEN + 1], hex[2 * HASH_LEN + 1], *text = NULL;
+    size_t len;
+    hash_t h;
+    hex_put(key, group_generator.b, POINT_LEN);
+    int rows_len = snprintf(
+        rows, sizeof rows,
+        "place,level,parent,title,styles,group,key\nall,whole,,All,,,\np,precinct,all,P,s,,%s\n", key);
+    hash_one(&h, rows, (size_t)rows_len);
+    hex_put(hex, h.b, HASH_LEN);
+    FILE *out = open_memstream(&text, &len);
+    if (out == NULL)
+        return ERR_MEMORY;
+    fprintf(out,
+            "{\"conclave\":1,\"scheme\":\"p256-elgamal\",\"kind\":\"ballots\",\"title\":\"Measurement\","
+            "\"date\":\"2000-01-01\",\"trustees\":{\"n\":3,\"t\":2},\"levels\":[\"whole\",\"precinct\"],"
+            "\"jurisdictions\":{\"file\":\"j.csv\",\"sha256\":\"%s\"},\"contests\":[",
+            hex);
+    put_contests(out, shape);
+    fputs(",\"decryption\":{\"levels\":[\"whole\"],\"minimum\":2},\"duplicate_ballots\":\"first\"}", out);
+    TRY(file_memstream_end(out, &text));
+    err_t e = manifest_parse(&s->m, (const uint8_t *)text, len, f);
+    free(text);
+    if (e == OK)
+        e = places_parse(&s->places, s->m, (const uint8_t *)rows, (size_t)rows_len, f);
+    return e;
+}
+
+static err_t make_ballots(struct tune_sample *s, struct fault *f)
+{
+    struct ballot_maker *maker;
+    uint32_t place = (uint32_t)places_find(s->places, "p");
+    TRY(ballot_maker_new(&maker, &s->ctx));
+    err_t e = OK;
+    double start = metrics_now();
+    for (size_t i = 0; i < TUNE_BALLOTS && e == OK; i++)
+        e = ballot_make(maker, &s->ballot[i], NULL, place, "s", NULL, 0, NULL, f);
+    s->make = (metrics_now() - start) / TUNE_BALLOTS;
+    ballot_maker_free(maker);
+    return e;
+}
+
+err_t tune_sample_new(struct tune_sample **out, const struct tune_shape *shape, struct fault *f)
+{
+    scalar_t y;
+    struct group *g = NULL;
+    *out = NULL;
+    struct tune_sample *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return fault_set(f, ERR_MEMORY, "making ballots to measure with");
+    err_t e = make_election(s, shape, f);
+    if (e == OK)
+        e = group_new(&g);
+    if (e == OK) {
+        scalar_random(&y); /* of nobody's election */
+        s->r.election = s->m->election;
+        s->r.scheme = s->m->scheme;
+        s->r.n = s->r.t = 1;
+        random_bytes(s->r.id.b, HASH_LEN);
+        s->ctx = (struct election_context){s->m, s->places, &s->r};
+        e = point_mul_base(g, &s->r.Y, &y);
+    }
+    if (e == OK)
+        e = ballot_layout_new(&s->layout, &s->ctx);
+    if (e == OK)
+        e = make_ballots(s, f);
+    group_free(g);
+    if (e == OK) {
+        s->points = ballot_layout_points(s->layout, 0);
+        *out = s;
+        return OK;
+    }
+    if (f != NULL && f->err == OK)
+        fault_set(f, e, "making ballots to measure with");
+    tune_sample_free(s);
+    return e;
+}
+
+void tune_sample_free(struct tune_sample *s)
+{
+    if (s == NULL)
+        return;
+    for (size_t i = 0; i < TUNE_BALLOTS; i++)
+        cbor_out_free(&s->ballot[i]);
+    ballot_layout_free(s->layout);
+    places_free(s->places);
+    manifest_free(s->m);
+    free(s);
+}
+
+size_t tune_sample_len(const struct tune_sample *s)
+{
+    return s->ballot[0].len;
+}
+
+size_t tune_sample_points(const struct tune_sample *s)
+{
+    return s->points;
+}
