@@ -136,20 +136,45 @@ static err_t hash_file(hash_t *have, const char *full, const char *path, struct 
     return file_hash(have, full, f);
 }
 
-static void check_hash(struct verify *v, const char *path, const hash_t *want)
+/* Files that wait to be hashed, by all threads; what is found is filed in the order of the list. */
+#define WAITING 512
+
+struct waiting {
+    struct verify *v;
+    size_t count;
+    struct {
+        const char *path;
+        hash_t want;
+        err_t err;
+    } file[WAITING];
+};
+
+static err_t check_hash(const struct verify *v, const char *path, const hash_t *want)
 {
     char full[BUNDLE_PATH_MAX];
     struct fault f;
     hash_t have;
     fault_clear(&f);
-    err_t e = verify_path(v, full, path);
-    if (e == OK)
-        e = hash_file(&have, full, path, &f);
-    if (e != OK)
-        verify_failf(v, CHECK_FILES, e, path, NULL,
-                     e == ERR_LIMIT ? "is longer than such a file can be" : "cannot be read");
-    else if (hash_cmp(&have, want) != 0)
-        verify_failf(v, CHECK_FILES, ERR_HASH, path, NULL, "its hash is not the one in SHA256SUMS");
+    TRY(verify_path(v, full, path));
+    TRY(hash_file(&have, full, path, &f));
+    return hash_cmp(&have, want) == 0 ? OK : ERR_HASH;
+}
+
+static void hash_waiting(struct waiting *w)
+{
+    size_t count = w->count;
+    w->count = 0;
+#pragma omp parallel for schedule(dynamic, 1) if (count > 1)
+    for (size_t i = 0; i < count; i++)
+        w->file[i].err = check_hash(w->v, w->file[i].path, &w->file[i].want);
+    for (size_t i = 0; i < count; i++) {
+        err_t e = w->file[i].err;
+        if (e != OK)
+            verify_failf(w->v, CHECK_FILES, e, w->file[i].path, NULL,
+                         e == ERR_HASH    ? "its hash is not the one in SHA256SUMS"
+                         : e == ERR_LIMIT ? "is longer than such a file can be"
+                                          : "cannot be read");
+    }
 }
 
 static int is_unlisted_kind(const struct verify_name *n)
@@ -159,10 +184,12 @@ static int is_unlisted_kind(const struct verify_name *n)
 
 /* One line: hash, two spaces, path. *next: the first name of the bundle not yet compared; both lists are
  * sorted. */
-static void check_line(struct verify *v, char *line, size_t number, size_t *next)
+static void check_line(struct waiting *w, char *line, size_t number, size_t *next)
 {
+    struct verify *v = w->v;
     hash_t want;
     if (strlen(line) < 67 || line[64] != ' ' || line[65] != ' ') {
+        hash_waiting(w);
         verify_failf(v, CHECK_FILES, ERR_FORMAT, BUNDLE_SUMS, NULL, "line %zu has not the form of a line",
                      number);
         return;
@@ -170,6 +197,7 @@ static void check_line(struct verify *v, char *line, size_t number, size_t *next
     line[64] = '\0';
     const char *path = line + 66;
     if (hex_get(want.b, HASH_LEN, line) != OK) {
+        hash_waiting(w);
         verify_failf(v, CHECK_FILES, ERR_FORMAT, BUNDLE_SUMS, NULL, "line %zu has no hash", number);
         return;
     }
@@ -180,19 +208,24 @@ static void check_line(struct verify *v, char *line, size_t number, size_t *next
         int c = strcmp(n->path, path);
         if (c >= 0)
             break;
+        hash_waiting(w);
         verify_failf(v, CHECK_FILES, ERR_UNKNOWN, n->path, NULL, "is not in SHA256SUMS");
     }
     if (*next < v->name_count && strcmp(v->name[*next].path, path) == 0) {
-        ++*next;
-        check_hash(v, path, &want);
+        w->file[w->count].path = v->name[(*next)++].path;
+        w->file[w->count++].want = want;
+        if (w->count == WAITING)
+            hash_waiting(w);
     } else {
+        hash_waiting(w);
         verify_failf(v, CHECK_FILES, ERR_MISSING, path, NULL,
                      "is in SHA256SUMS and not here, or out of order");
     }
 }
 
-static err_t check_sums(struct verify *v)
+static err_t check_lines(struct waiting *w)
 {
+    struct verify *v = w->v;
     char full[BUNDLE_PATH_MAX];
     uint8_t *data = NULL;
     size_t len = 0, next = 0, number = 0;
@@ -212,15 +245,27 @@ static err_t check_sums(struct verify *v)
         char *stop = strchr(at, '\n');
         if (stop != NULL)
             *stop = '\0';
-        check_line(v, at, ++number, &next);
+        check_line(w, at, ++number, &next);
         at = stop != NULL ? stop + 1 : end;
         if (number % 256 == 0)
             e = verify_tick(v, "hashes", next, v->name_count);
     }
+    hash_waiting(w);
     for (; next < v->name_count; next++)
         if (!is_unlisted_kind(&v->name[next]))
             verify_failf(v, CHECK_FILES, ERR_UNKNOWN, v->name[next].path, NULL, "is not in SHA256SUMS");
     free(data);
+    return e;
+}
+
+static err_t check_sums(struct verify *v)
+{
+    struct waiting *w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return ERR_MEMORY;
+    w->v = v;
+    err_t e = check_lines(w);
+    free(w);
     return e;
 }
 
