@@ -139,7 +139,7 @@ void run_envelope(struct fuzz_world *w, const uint8_t *data, size_t len)
     struct chain_context ctx = home(w);
     struct chain_envelope v;
     struct chain_opener *o;
-    uint8_t dh[32], *pt;
+    uint8_t dh[32], *pt = NULL;
     if (chain_envelope_parse(&v, &ctx, data, len, NULL) != OK)
         return;
     need(len <= chain_envelope_len_max(&w->ballots->ctx));
