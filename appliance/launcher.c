@@ -2,6 +2,7 @@
 #include "appliance/launcher.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@ _Static_assert(KEEPER_FD == LAUNCHER_CHILD_FD && HSM_SERVER_FD == LAUNCHER_CHILD
 struct launcher {
     int fd;
     pid_t pid;
+    pthread_mutex_t lock; /* of a question and its answer: screens and work with a token are two threads */
     struct sandbox_state state;
 };
 
@@ -90,6 +92,7 @@ err_t launcher_start(struct launcher **out, const char *token, const char *scrat
         free(l);
         return fault_set(f, ERR_IO, "a socket: %s", strerror(errno));
     }
+    pthread_mutex_init(&l->lock, NULL);
     l->fd = pair[0];
     p.fd = pair[1];
     l->pid = fork();
@@ -115,6 +118,7 @@ void launcher_stop(struct launcher *l)
         close(l->fd);
     while (l->pid > 0 && waitpid(l->pid, NULL, 0) < 0 && errno == EINTR)
         continue;
+    pthread_mutex_destroy(&l->lock);
     free(l);
 }
 
@@ -145,8 +149,11 @@ static err_t ask(struct launcher *l, struct launcher_reply *reply, uint32_t erra
     if (strlen(name) >= sizeof r.name)
         return fault_set(f, ERR_LIMIT, "name of a device");
     memcpy(r.name, name, strlen(name));
-    if (l->fd < 0 || !launcher_send(l->fd, &r, sizeof r, give) ||
-        !launcher_recv(l->fd, reply, sizeof *reply, take))
+    pthread_mutex_lock(&l->lock);
+    int heard = l->fd >= 0 && launcher_send(l->fd, &r, sizeof r, give) &&
+                launcher_recv(l->fd, reply, sizeof *reply, take);
+    pthread_mutex_unlock(&l->lock);
+    if (!heard)
         return fault_set(f, ERR_IO, "the process that starts others and mounts media has ended; start again");
     reply->detail[sizeof reply->detail - 1] = '\0';
     return reply->err == OK ? OK : fault_set(f, (err_t)reply->err, "%s", reply->detail);

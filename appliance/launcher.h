@@ -8,8 +8,8 @@
  * stranger. What it starts is the caller's own child: the caller waits for it and may end it.
  *
  * It ends when the caller's end of the socket closes. A child that reads foreign files calls launcher_forget
- * first: who has the socket may ask. Every function takes NULL for "there is none" and then does the work in
- * this process, as verbs and tests do. */
+ * first: who has the socket may ask. Questions may come from several threads. Every function takes NULL for
+ * "there is none" and then does the work in this process, as verbs and tests do. */
 #ifndef APPLIANCE_LAUNCHER_H
 #define APPLIANCE_LAUNCHER_H
 
