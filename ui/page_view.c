@@ -1,5 +1,6 @@
 /* The page on the full screen: title, body, actions, message, hints. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ui/screen.h"
@@ -131,7 +132,23 @@ static void draw_small(struct screen *s, const struct page *p)
     screen_show(s, 0, 0, 0);
 }
 
-static void draw_foot(struct screen *s, const struct view *v, const struct page *p, size_t height)
+/* A message in as many rows as it takes, but some of the page stays. */
+static err_t wrap_message(struct rows *r, const struct view *v, const struct page *p, size_t height)
+{
+    rows_init(r, v->width, p->ui->config.ascii, 0);
+    if (v->message[0] != '\0')
+        rows_wrap(r, -1, v->message_is_bad ? STYLE_WARN : STYLE_BOLD, "", v->message);
+    size_t most = height >= ROOMY ? 1 + height - ROOMY : height / 3;
+    while (r->count > 1 && r->count > most) {
+        struct row *last = &r->row[--r->count];
+        free(last->text);
+        free(last->style);
+    }
+    return r->err;
+}
+
+static void draw_foot(struct screen *s, const struct view *v, const struct page *p, size_t height,
+                      const struct rows *message)
 {
     size_t y = height - 1;
     int own_row = height >= ROOMY;
@@ -139,8 +156,10 @@ static void draw_foot(struct screen *s, const struct view *v, const struct page 
         draw_hints(s, v, p, y);
     if (own_row)
         y--;
-    if (v->message[0] != '\0')
-        screen_put(s, y, 0, v->message_is_bad ? STYLE_WARN : STYLE_BOLD, v->message);
+    for (size_t i = message->count; i-- > 0;) {
+        screen_put_row(s, y, 0, &message->row[i]);
+        y -= i > 0;
+    }
     if (v->message[0] == '\0' && !own_row)
         y = height - 1;
     for (size_t i = 0; i < v->foot.count; i++)
@@ -160,12 +179,20 @@ err_t view_draw(struct view *v, struct page *p)
         draw_small(s, p);
         return OK;
     }
-    TRY(layout(v, p, height));
+    struct rows message;
+    err_t e = wrap_message(&message, v, p, height);
+    if (e == OK)
+        e = layout(v, p, height - (message.count > 1 ? message.count - 1 : 0));
+    if (e != OK) {
+        rows_free(&message);
+        return e;
+    }
     view_clamp(v, p);
     draw_title(s, p);
     for (size_t i = 0; i < v->room && p->scroll + i < v->body.count; i++)
         screen_put_row(s, 1 + i, 0, &v->body.row[p->scroll + i]);
-    draw_foot(s, v, p, height);
+    draw_foot(s, v, p, height, &message);
+    rows_free(&message);
     size_t cursor = v->body.cursor >= 0 ? (size_t)v->body.cursor : 0;
     int shown = v->body.cursor >= 0 && cursor >= p->scroll && cursor < p->scroll + v->room;
     size_t column = v->body.cursor_column < v->width ? v->body.cursor_column : v->width - 1;

@@ -191,6 +191,25 @@ play() {
     done <"$script"
 }
 
+# All of them: in two processes, each with a terminal of its own.
+if [ $whole = 1 ] && [ "${SCREENS_JOBS:-2}" -gt 1 ]; then
+    jobs=${SCREENS_JOBS:-2} scripts=("$@")
+    for ((j = 0; j < jobs; j++)); do
+        mine=()
+        for ((i = j; i < ${#scripts[@]}; i += jobs)); do mine+=("${scripts[i]}"); done
+        SCREENS_SEEN=$seen bash tests/screens/run.sh "${mine[@]}" >"$work/log-$j" 2>&1 &
+    done
+    wait
+    for ((j = 0; j < jobs; j++)); do
+        sed '$d' "$work/log-$j"
+        line=$(tail -1 "$work/log-$j")
+        case $line in
+            *' passed, '*' failed') passed=$((passed + ${line%% *})) line=${line#*, } failed=$((failed + ${line%% *})) ;;
+            *) echo "$line"; failed=$((failed + 1)) ;;
+        esac
+    done
+    set --
+fi
 for script in "$@"; do
     play
     t kill-server
