@@ -9,10 +9,11 @@
 
 #define CHAINS 8 /* running products that do not wait for each other */
 #define BLOCK 32
+#define AHEAD 16 /* summands fetched ahead */
 
 struct scratch {
     uint8_t kind[ADDITIONS];
-    fe_t denominator[ADDITIONS], before[ADDITIONS];
+    fe_t denominator[ADDITIONS], before[ADDITIONS + CHAINS];
 };
 
 err_t additions_new(struct additions **out, enum p256_path path)
@@ -121,38 +122,46 @@ static void add_rare(const struct additions *q, size_t i, uint8_t kind)
         memset(sum, 0, sizeof *sum);
 }
 
-/* A block of additions takes each step together: no step waits for the result of the one before. */
+/* A block of additions takes each step together: no step waits for the result of the one before. Nothing is
+ * copied that was just written, since processors wait when they read in one piece what was written in two. */
 struct block {
-    struct p256_affine a[BLOCK], b[BLOCK];
-    fe_t slope[BLOCK], x[BLOCK];
+    const struct p256_affine *a[BLOCK], *b[BLOCK];
+    fe_t ya[BLOCK], inverse[BLOCK], slope[BLOCK], x[BLOCK], y[BLOCK];
 };
 
-static void block_slopes(struct block *o, const struct additions *q, size_t first, size_t n)
+/* The numerator of a slope; a's y goes to ya. */
+static void numerator_of(fe_t numerator, struct block *o, const struct additions *q, size_t first, size_t i)
 {
     const struct scratch *s = q->scratch;
-    for (size_t i = 0; i < n; i++) {
-        fe_t numerator, unused;
-        addition_summand(&o->a[i], q->from, q->a[first + i]);
-        addition_summand(&o->b[i], q->from, q->b[first + i]);
-        if (s->kind[first + i] == ADDITION_DOUBLE)
-            addition_tangent(numerator, unused, &o->a[i]);
-        else
-            fe_sub(numerator, o->b[i].y, o->a[i].y);
-        fe_mul(o->slope[i], numerator, o->slope[i]);
+    uint32_t ia = q->a[first + i], ib = q->b[first + i];
+    fe_t yb, unused;
+    o->a[i] = &q->from[ia & ADDITION_INDEX];
+    o->b[i] = &q->from[ib & ADDITION_INDEX];
+    fe_negate_if(o->ya[i], o->a[i]->y, (uint64_t)((int64_t)(int32_t)ia >> 63));
+    fe_negate_if(yb, o->b[i]->y, (uint64_t)((int64_t)(int32_t)ib >> 63));
+    fe_sub(numerator, yb, o->ya[i]);
+    if (s->kind[first + i] == ADDITION_DOUBLE) {
+        struct p256_affine a;
+        addition_summand(&a, q->from, ia);
+        addition_tangent(numerator, unused, &a);
     }
 }
 
 static void block_sums(struct block *o, const struct additions *q, size_t first, size_t n)
 {
     const struct scratch *s = q->scratch;
+    fe_t t;
+    for (size_t i = 0; i < n; i++) {
+        numerator_of(t, o, q, first, i);
+        fe_mul(o->slope[i], t, o->inverse[i]);
+    }
     for (size_t i = 0; i < n; i++)
         fe_sqr(o->x[i], o->slope[i]);
     for (size_t i = 0; i < n; i++) {
-        fe_t t;
-        fe_sub(o->x[i], o->x[i], o->a[i].x);
-        fe_sub(o->x[i], o->x[i], o->b[i].x);
-        fe_sub(t, o->a[i].x, o->x[i]);
-        fe_mul(o->slope[i], t, o->slope[i]);
+        fe_sub(t, o->x[i], o->a[i]->x);
+        fe_sub(o->x[i], t, o->b[i]->x);
+        fe_sub(t, o->a[i]->x, o->x[i]);
+        fe_mul(o->y[i], t, o->slope[i]);
     }
     for (size_t i = 0; i < n; i++) {
         struct p256_affine *sum = &q->to[q->sum[first + i]];
@@ -162,31 +171,37 @@ static void block_sums(struct block *o, const struct additions *q, size_t first,
             continue;
         }
         fe_copy(sum->x, o->x[i]);
-        fe_sub(sum->y, o->slope[i], o->a[i].y);
+        fe_sub(sum->y, o->y[i], o->ya[i]);
     }
 }
 
+/* before[i]: the product of the denominators before i in its chain; the last of them are the chains'
+ * products. */
 static void flush_portable(struct additions *q)
 {
     struct scratch *s = q->scratch;
     struct block block;
     fe_t all[CHAINS];
     for (size_t i = 0; i < CHAINS; i++)
-        fe_copy(all[i], fe_one);
+        fe_copy(s->before[i], fe_one);
     for (size_t i = 0; i < q->count; i++) {
+        if (i + AHEAD < q->count) {
+            __builtin_prefetch(&q->from[q->a[i + AHEAD] & ADDITION_INDEX]);
+            __builtin_prefetch(&q->from[q->b[i + AHEAD] & ADDITION_INDEX]);
+        }
         s->kind[i] = denominator_of(s->denominator[i], q, i);
-        fe_copy(s->before[i], all[i % CHAINS]);
-        fe_mul(all[i % CHAINS], all[i % CHAINS], s->denominator[i]);
+        fe_mul(s->before[i + CHAINS], s->before[i], s->denominator[i]);
     }
+    for (size_t i = 0; i < CHAINS; i++)
+        fe_copy(all[(q->count + i) % CHAINS], s->before[q->count + i]);
     addition_invert(all, CHAINS);
     for (size_t end = q->count; end > 0;) {
         size_t n = (end - 1) % BLOCK + 1;
         end -= n;
         for (size_t i = end + n; i-- > end;) {
-            fe_mul(block.slope[i - end], all[i % CHAINS], s->before[i]);
+            fe_mul(block.inverse[i - end], all[i % CHAINS], s->before[i]);
             fe_mul(all[i % CHAINS], all[i % CHAINS], s->denominator[i]);
         }
-        block_slopes(&block, q, end, n);
         block_sums(&block, q, end, n);
     }
 }

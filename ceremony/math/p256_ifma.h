@@ -21,7 +21,7 @@ static inline int p256_ifma_available(void)
 
 /* p256_decompress_many_var, p256_lift_many_var for count <= P256_IFMA_POINTS points: bit i of the result says
  * that point i is bad; it is the identity then. */
-#define P256_IFMA_POINTS 16
+#define P256_IFMA_POINTS 32
 uint32_t p256_ifma_decompress_var(struct p256_affine *out, const point_t *in, size_t count);
 uint32_t p256_ifma_lift_var(struct p256_affine *out, const point_t *in, const uint8_t (*y)[32], size_t count);
 

@@ -105,42 +105,36 @@ IFMA_INLINE fv_t curve_y2(fv_t x)
     return fv_canonical(fv_add_wide(t, fv_p(6)));
 }
 
-/* Two of them, each its own chain. */
+/* Vectors of eight, side by side. */
 typedef struct {
     fv_t v[VECTORS];
-} pair_t;
+} many_t;
 
 /* a^(2^n) b */
-static IFMA_TARGET __attribute__((noinline)) void sqr_n_mul(pair_t *r, const pair_t *a, unsigned n,
-                                                            const pair_t *b)
+static IFMA_TARGET void sqr_n_mul(many_t *r, const many_t *a, unsigned n, const many_t *b, size_t vectors)
 {
-    fv_t s = a->v[0], t = a->v[1];
-    for (unsigned i = 0; i < n; i++) {
-        s = fv_sqr(s);
-        t = fv_sqr(t);
-    }
-    if (b != NULL) {
-        s = fv_mul(s, b->v[0]);
-        t = fv_mul(t, b->v[1]);
-    }
-    r->v[0] = s;
-    r->v[1] = t;
+    many_t t = *a;
+    for (unsigned i = 0; i < n; i++)
+        for (size_t j = 0; j < vectors; j++)
+            t.v[j] = fv_sqr(t.v[j]);
+    for (size_t j = 0; j < vectors; j++)
+        r->v[j] = b == NULL ? t.v[j] : fv_mul(t.v[j], b->v[j]);
 }
 
 /* a^((p + 1) / 4), and (p + 1) / 4 = ((2^32 - 1) 2^32 + 1) 2^190 + 2^94 */
-static IFMA_TARGET void square_root(pair_t *r, const pair_t *a)
+static IFMA_TARGET void square_root(many_t *r, const many_t *a, size_t vectors)
 {
-    pair_t x2, x3, x6, x12, x15, t;
-    sqr_n_mul(&x2, a, 1, a);
-    sqr_n_mul(&x3, &x2, 1, a);
-    sqr_n_mul(&x6, &x3, 3, &x3);
-    sqr_n_mul(&x12, &x6, 6, &x6);
-    sqr_n_mul(&x15, &x12, 3, &x3);
-    sqr_n_mul(&t, &x15, 15, &x15);
-    sqr_n_mul(&t, &t, 2, &x2);
-    sqr_n_mul(&t, &t, 32, a);
-    sqr_n_mul(&t, &t, 96, a);
-    sqr_n_mul(r, &t, 94, NULL);
+    many_t x2, x3, x6, x12, x15, t;
+    sqr_n_mul(&x2, a, 1, a, vectors);
+    sqr_n_mul(&x3, &x2, 1, a, vectors);
+    sqr_n_mul(&x6, &x3, 3, &x3, vectors);
+    sqr_n_mul(&x12, &x6, 6, &x6, vectors);
+    sqr_n_mul(&x15, &x12, 3, &x3, vectors);
+    sqr_n_mul(&t, &x15, 15, &x15, vectors);
+    sqr_n_mul(&t, &t, 2, &x2, vectors);
+    sqr_n_mul(&t, &t, 32, a, vectors);
+    sqr_n_mul(&t, &t, 96, a, vectors);
+    sqr_n_mul(r, &t, 94, NULL, vectors);
 }
 
 /* y of the wanted parity, to words with R = 2^256 */
@@ -157,12 +151,13 @@ IFMA_TARGET uint32_t p256_ifma_decompress_var(struct p256_affine *out, const poi
 {
     words_t x[VECTORS], y[VECTORS];
     uint8_t odd[VECTORS];
-    pair_t y2, root;
+    many_t y2 = {0}, root;
+    size_t vectors = (count + 7) / 8;
     uint32_t bad = points_read(x, odd, in, count);
-    for (int i = 0; i < VECTORS; i++)
+    for (size_t i = 0; i < vectors; i++)
         y2.v[i] = curve_y2(fv_clean(fv_mul(words_load(&x[i]), fv_const(to_260))));
-    square_root(&root, &y2);
-    for (int i = 0; i < VECTORS; i++) {
+    square_root(&root, &y2, vectors);
+    for (size_t i = 0; i < vectors; i++) {
         fv_t square = fv_canonical(fv_sqr_wide(root.v[i]));
         bad |= (uint32_t)(uint8_t)~fv_equal(square, y2.v[i]) << 8 * i;
         root_store(&y[i], root.v[i], odd[i]);
@@ -182,7 +177,7 @@ IFMA_TARGET uint32_t p256_ifma_lift_var(struct p256_affine *out, const point_t *
     for (size_t i = 0; i < count; i++)
         if (!words_read(&y[i / 8], i % 8, hint[i]) || (hint[i][31] & 1) != (in[i].b[0] & 1))
             bad |= UINT32_C(1) << i;
-    for (int i = 0; i < VECTORS; i++) {
+    for (size_t i = 0; i < (count + 7) / 8; i++) {
         fv_t u = words_load(&x[i]), v = words_load(&y[i]);
         fv_t y2 = curve_y2(fv_clean(fv_mul(u, fv_const(to_260))));
         fv_t square = fv_canonical(fv_sqr_wide(fv_mul(v, fv_const(to_260))));

@@ -22,14 +22,16 @@ struct pippenger {
     unsigned group;          /* windows filled at once */
     size_t per_window;       /* 2^(width - 1) buckets: digits are -per_window .. per_window */
     size_t segment;          /* buckets of a segment, a power of 2 */
+    unsigned segment_log;    /* of 2 */
     size_t segments;         /* of all windows */
     size_t count;
     const struct p256_affine *p;
-    uint16_t *digit;          /* windows rows of count: magnitude, and the sign in the top bit */
-    uint32_t *start, *len;    /* of a group's buckets by magnitude, 0 included; in entry, then in list */
-    uint32_t *entry;          /* points by bucket, with ADDITION_MINUS */
-    struct p256_affine *list; /* their sums in pairs, and so on; the first of each bucket in the end */
-    struct p256_affine *sum;  /* segment rows of segments buckets each; then the segments' totals */
+    uint16_t *digit;         /* windows rows of count: magnitude, and the sign in the top bit */
+    uint32_t *start, *len;   /* of a group's buckets by magnitude, 0 included; in entry, then in sum */
+    uint32_t *entry;         /* points by bucket, with ADDITION_MINUS */
+    struct p256_affine *sum; /* segment rows of segments buckets each; then the segments' totals; then, from
+                              * lists on, the sums in pairs, and so on, of a group's buckets */
+    size_t lists;
     struct additions *q;
 };
 
@@ -92,52 +94,61 @@ static void group_sort(struct pippenger *b, unsigned first, unsigned group)
         b->start[i] -= b->len[i];
 }
 
-/* The first round: pairs of points, from p by index to list. Every bucket has a place there, with the
- * identity if it is empty. Digit 0 has none. */
-static void group_pairs(struct pippenger *b, size_t total)
+/* Where the sum of a bucket goes. */
+static uint32_t bucket_place(const struct pippenger *b, size_t bucket)
 {
-    uint32_t at = 0;
-    additions_from(b->q, b->list, b->p);
-    for (size_t i = 0; i < total; i++) {
-        if (i % (b->per_window + 1) == 0) {
-            b->len[i] = 0;
-            continue;
+    return (uint32_t)((bucket & (b->segment - 1)) * b->segments + (bucket >> b->segment_log));
+}
+
+/* The first round of a bucket: pairs of points, from p by index, to its place or to a list that begins at at.
+ * Returns the length of the list; len is what is left to add up. */
+static uint32_t bucket_pairs(struct pippenger *b, size_t i, size_t bucket, uint32_t at)
+{
+    const uint32_t *entry = b->entry + b->start[i];
+    uint32_t half = b->len[i] / 2, odd = b->len[i] % 2, all = half + odd;
+    uint32_t to = all > 1 ? at : bucket_place(b, bucket);
+    additions_put_pairs(b->q, to, entry, half);
+    if (odd)
+        additions_copy(b->q, to + half, entry[2 * half]);
+    if (all == 0)
+        memset(&b->sum[to], 0, sizeof b->sum[to]);
+    b->start[i] = at;
+    b->len[i] = all > 1 ? all : 0;
+    return b->len[i];
+}
+
+/* A round of all buckets: the upper half of each list onto the lower. Returns whether one is still longer
+ * than one. */
+static int group_halve(struct pippenger *b, unsigned first, unsigned group)
+{
+    int again = 0;
+    for (unsigned w = 0; w < group; w++) {
+        size_t i = w * (b->per_window + 1) + 1, bucket = (first + w) * b->per_window;
+        for (size_t end = i + b->per_window; i < end; i++, bucket++) {
+            uint32_t half = b->len[i] / 2, rest = b->len[i] - half, at = b->start[i];
+            if (half == 0)
+                continue;
+            additions_put_run(b->q, rest > 1 ? at : bucket_place(b, bucket), at, at + rest, half);
+            b->len[i] = rest;
+            again |= rest > 1;
         }
-        const uint32_t *entry = b->entry + b->start[i];
-        uint32_t half = b->len[i] / 2, odd = b->len[i] % 2;
-        additions_put_pairs(b->q, at, entry, half);
-        if (odd)
-            additions_copy(b->q, at + half, entry[2 * half]);
-        if (b->len[i] == 0)
-            memset(&b->list[at], 0, sizeof b->list[at]);
-        b->start[i] = at;
-        b->len[i] = half + odd;
-        at += b->len[i] == 0 ? 1 : b->len[i];
     }
     additions_flush(b->q);
+    return again;
 }
 
 static void group_fill(struct pippenger *b, unsigned first, unsigned group)
 {
-    size_t stride = b->per_window + 1, total = group * stride;
+    uint32_t at = (uint32_t)b->lists;
     group_sort(b, first, group);
-    group_pairs(b, total);
-    additions_from(b->q, b->list, b->list);
-    for (int again = 1; again;) {
-        again = 0;
-        for (size_t i = 0; i < total; i++) {
-            uint32_t half = b->len[i] / 2, rest = b->len[i] - half, at = b->start[i];
-            additions_put_run(b->q, at, at, at + rest, half);
-            b->len[i] = rest;
-            again |= rest > 1;
-        }
-        additions_flush(b->q);
-    }
-    for (size_t i = 0; i < group * b->per_window; i++) {
-        size_t bucket = first * b->per_window + i;
-        b->sum[bucket % b->segment * b->segments + bucket / b->segment] =
-            b->list[b->start[i / b->per_window * stride + i % b->per_window + 1]];
-    }
+    additions_from(b->q, b->sum, b->p);
+    for (unsigned w = 0; w < group; w++)
+        for (size_t d = 1; d <= b->per_window; d++)
+            at += bucket_pairs(b, w * (b->per_window + 1) + d, (first + w) * b->per_window + d - 1, at);
+    additions_flush(b->q);
+    additions_from(b->q, b->sum, b->sum);
+    while (group_halve(b, first, group))
+        continue;
 }
 
 /* --- reduce --- */
@@ -233,9 +244,8 @@ static err_t pippenger_alloc(struct pippenger *b)
     b->start = malloc(buckets * sizeof *b->start);
     b->len = malloc(buckets * sizeof *b->len);
     b->entry = calloc(entries + 6, sizeof *b->entry); /* additions_put_pairs reads ahead */
-    b->list = malloc((entries / 2 + buckets) * sizeof *b->list);
-    b->sum = malloc((b->segment + 1) * b->segments * sizeof *b->sum);
-    return !b->digit || !b->start || !b->len || !b->entry || !b->list || !b->sum ? ERR_MEMORY : OK;
+    b->sum = aligned_alloc(64, (b->lists + entries / 2 + buckets) * sizeof *b->sum);
+    return !b->digit || !b->start || !b->len || !b->entry || !b->sum ? ERR_MEMORY : OK;
 }
 
 err_t p256_pippenger_var(enum p256_path path, struct p256_jacobian *out, const scalar_t *k,
@@ -249,7 +259,9 @@ err_t p256_pippenger_var(enum p256_path path, struct p256_jacobian *out, const s
     size_t group = count < GROUP_ENTRIES ? GROUP_ENTRIES / count : 1;
     b.group = group < b.windows ? (unsigned)group : b.windows;
     b.segment = best_segment(&b);
+    b.segment_log = (unsigned)__builtin_ctzl(b.segment);
     b.segments = b.windows * b.per_window / b.segment;
+    b.lists = (b.segment + 1) * b.segments;
     GO(pippenger_alloc(&b));
     GO(additions_new(&b.q, path));
     digits_read(&b, k);
@@ -260,7 +272,6 @@ out:
     free(b.start);
     free(b.len);
     free(b.entry);
-    free(b.list);
     free(b.sum);
     return e;
 }
