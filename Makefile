@@ -3,7 +3,8 @@
 #   make              build everything into build/
 #   make check        all tests, as CI runs them
 #   make rehearsal    a whole election with nine tokens    [PRECINCTS=24 BALLOTS=25 SEED=1] [IMPORT=results.csv]
-#   make bench        table of figures, build/bench.json
+#   make bench        table of figures, build/bench.json   [RUNS=3]
+#   make bench-compare BASE=old.json [NEW=build/bench.json]      fails if a figure got worse; measures without NEW
 #   make fuzz         libFuzzer on each parser             [SECONDS_EACH=60]
 #   make SAN=1 ...    the same under AddressSanitizer and UndefinedBehaviorSanitizer, in build/san/
 #   make clean
@@ -182,10 +183,14 @@ fuzz: $(OUT)/.deps
 # --- figures ---
 
 BENCHES := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/bench/bench_*.c))
+RUNS := 3
 bench: all $(BENCHES)
-	@OUT=$(OUT) bash tests/bench/run.sh $(BENCHES)
+	@OUT=$(OUT) RUNS=$(RUNS) bash tests/bench/run.sh $(BENCHES)
 
-.PHONY: all tests check screens check-quick rehearsal bench fuzz clean
+bench-compare: $(if $(NEW),,bench)
+	@bash tests/bench/compare.sh "$(BASE)" "$(or $(NEW),$(OUT)/bench.json)"
+
+.PHONY: all tests check screens check-quick rehearsal bench bench-compare fuzz clean
 .SECONDARY:
 
 clean:
