@@ -121,7 +121,8 @@ $(OUT)/tests/hsm/test_hsm $(OUT)/tests/hsm/test_mock: | $(MOCK_P11)
 
 comma := ,
 FAULT_TESTS := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/faults/test_*.c))
-FAULT_CALLS := __gmp_set_memory_functions sodium_malloc sodium_free mlock read __read_chk write open opendir fopen \
+FAULT_CALLS := __gmp_set_memory_functions sodium_malloc sodium_free mlock read __read_chk write pread __pread_chk pwrite \
+	ftruncate fdatasync open opendir fopen \
 	fdopen fread __fread_chk fwrite fflush fclose fsync syncfs link rename renameat2 mkostemp mkdir fchmod
 ifdef SAN
 FAULT_CALLS += malloc calloc realloc

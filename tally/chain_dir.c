@@ -351,7 +351,8 @@ static err_t scan(struct chain_shard_look *out, const struct chain_dir *d, FILE 
             fault_clear(f);
             return OK;
         }
-        if (back == 1)
+        /* Want of memory says nothing about a header. */
+        if (back == 1 || err_class(e) == CLASS_SYSTEM)
             return e;
         out->end -= step[i];
         count--;
@@ -399,8 +400,9 @@ err_t chain_shard_sizes(uint64_t **out, const struct chain_dir *d, const struct 
     if (e == OK && look->headers > 0)
         e = file_open(&in, path, f);
     for (uint64_t i = 0; i < look->headers && e == OK; i++) {
-        e = header_read(in, data, &len) > 0 ? chain_header_form(&h, &d->ctx, data, len, f)
-                                            : fault_set(f, ERR_TRUNCATED, "headers are missing");
+        e = header_read(in, data, &len) > 0
+                ? chain_header_form(&h, &d->ctx, data, len, f)
+                : fault_set(f, ferror(in) ? ERR_IO : ERR_TRUNCATED, "headers are missing");
         sizes[i] = h.size;
         if (e == OK && i > 0 && h.size < sizes[i - 1])
             e = fault_set(f, ERR_MISMATCH, "the shard gets smaller");

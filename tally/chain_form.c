@@ -157,9 +157,12 @@ err_t chain_header_parse(struct chain_header *out, const struct chain_context *c
 {
     struct cose m;
     TRY(read_header(&m, out, ctx, data, len, f));
-    if (cose_verify(&m, &ctx->c->key, f) == OK)
+    err_t e = cose_verify(&m, &ctx->c->key, f);
+    if (e == OK)
         return OK;
     memset(out, 0, sizeof *out);
+    if (err_class(e) == CLASS_SYSTEM)
+        return fault_set(f, e, "checking a block header");
     return fault_set(f, ERR_SIGNATURE, "a block header is not signed by the key of the chain %s", ctx->c->id);
 }
 
@@ -216,7 +219,10 @@ err_t chain_finality_parse(struct chain_finality *out, const struct chain_contex
     hash_t snapshot;
     cbor_get_hash(&in, &snapshot);
     TRY(tally_get_end(&in, f, "finality of the chain %s", ctx->c->id));
-    if (cose_verify(&m, &ctx->c->validator[validator], f) != OK)
+    err_t e = cose_verify(&m, &ctx->c->validator[validator], f);
+    if (err_class(e) == CLASS_SYSTEM)
+        return fault_set(f, e, "checking a finality");
+    if (e != OK)
         return fault_set(f, ERR_SIGNATURE, "validator %lld of the chain %s did not sign this",
                          (long long)validator + 1, ctx->c->id);
     out->validator = (uint32_t)validator;

@@ -281,6 +281,8 @@ static err_t inflate_some(struct chain_segment *s, struct fault *f)
     ZSTD_inBuffer in = {s->in, s->in_len, s->in_pos};
     ZSTD_outBuffer out = {s->data, s->cap, s->len};
     size_t code = ZSTD_decompressStream(s->z, &out, &in);
+    if (ZSTD_isError(code) && ZSTD_getErrorCode(code) == ZSTD_error_memory_allocation)
+        return bad(s, ERR_MEMORY, f, "decompressing");
     if (ZSTD_isError(code)) {
         int window = ZSTD_getErrorCode(code) == ZSTD_error_frameParameter_windowTooLarge;
         return bad(s, window ? ERR_LIMIT : ERR_FORMAT, f,

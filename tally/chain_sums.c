@@ -208,8 +208,11 @@ static err_t row_encode(struct chain_row *r, const struct chain_context *ctx, ui
         }
         p += 2 * t->option_count;
     }
-    if (o.err != OK)
-        return o.err;
+    if (o.err != OK) {
+        err_t e = o.err;
+        cbor_out_free(&o);
+        return e;
+    }
     r->bytes = o.data;
     r->len = o.len;
     return OK;

@@ -13,6 +13,8 @@
 #include "ceremony/base/file.h"
 #include "ceremony/base/secret.h"
 #include "ceremony/math/group.h"
+#include "ceremony/math/p256_field.h"
+#include "ceremony/math/p256_var.h"
 
 #define SALT_LEN crypto_pwhash_argon2id_SALTBYTES
 #define NONCE_LEN crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
@@ -306,8 +308,21 @@ const struct signer *signkey_signer(const struct signkey *k)
     return &k->signer;
 }
 
-/* Setting the key checks that the point is on the curve; the group has no small subgroups, so there is
- * nothing more to validate. */
+/* 1 if 04|x|y is a point of the curve. */
+static int is_point(const uint8_t p[65])
+{
+    point_t packed;
+    struct p256_affine a;
+    uint8_t y[32];
+    packed.b[0] = 2 | (p[64] & 1);
+    memcpy(packed.b + 1, p + 1, 32);
+    if (p[0] != 4 || p256_decompress_var(&a, &packed) != OK)
+        return 0;
+    fe_store(y, a.y);
+    return memcmp(y, p + 33, 32) == 0;
+}
+
+/* The group has no small subgroups: a point of the curve is all there is to validate. */
 err_t signkey_dh(uint8_t secret_dh_x[32], const struct signkey *k, const uint8_t p[65])
 {
     size_t len = 32;
@@ -317,10 +332,10 @@ err_t signkey_dh(uint8_t secret_dh_x[32], const struct signkey *k, const uint8_t
     memset(secret_dh_x, 0, 32);
     if (!peer || EVP_PKEY_copy_parameters(peer, k->pkey) != 1)
         goto out;
-    e = ERR_POINT;
-    if (p[0] != 4 || EVP_PKEY_set1_encoded_public_key(peer, p, 65) != 1)
+    if (!is_point(p))
+        e = ERR_POINT;
+    if (e == ERR_POINT || EVP_PKEY_set1_encoded_public_key(peer, p, 65) != 1)
         goto out;
-    e = ERR_MEMORY;
     c = EVP_PKEY_CTX_new(k->pkey, NULL);
     if (c && EVP_PKEY_derive_init(c) == 1 && EVP_PKEY_derive_set_peer_ex(c, peer, 0) == 1 &&
         EVP_PKEY_derive(c, secret_dh_x, &len) == 1 && len == 32)

@@ -322,6 +322,11 @@ static int disk_fails(int number)
 DISK(ssize_t, read, (int fd, void *p, size_t n), (fd, p, n), -1, EIO)
 DISK(ssize_t, __read_chk, (int fd, void *p, size_t n, size_t m), (fd, p, n, m), -1, EIO)
 DISK(ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n), -1, ENOSPC)
+DISK(ssize_t, pread, (int fd, void *p, size_t n, off_t at), (fd, p, n, at), -1, EIO)
+DISK(ssize_t, __pread_chk, (int fd, void *p, size_t n, off_t at, size_t m), (fd, p, n, at, m), -1, EIO)
+DISK(ssize_t, pwrite, (int fd, const void *p, size_t n, off_t at), (fd, p, n, at), -1, ENOSPC)
+DISK(int, ftruncate, (int fd, off_t n), (fd, n), -1, EIO)
+DISK(int, fdatasync, (int fd), (fd), -1, EIO)
 DISK(int, fflush, (FILE * s), (s), EOF, ENOSPC)
 DISK(int, fsync, (int fd), (fd), -1, EIO)
 DISK(int, syncfs, (int fd), (fd), -1, EIO)
@@ -398,7 +403,7 @@ int __wrap_open(const char *p, int flags, ...)
 
 static ssize_t lite_pwrite(int fd, const void *p, size_t n, off_t at)
 {
-    return disk_fails(ENOSPC) ? -1 : pwrite(fd, p, n, at);
+    return disk_fails(ENOSPC) ? -1 : __real_pwrite(fd, p, n, at);
 }
 
 static ssize_t lite_write(int fd, const void *p, size_t n)
@@ -409,12 +414,12 @@ static ssize_t lite_write(int fd, const void *p, size_t n)
 static ssize_t lite_pread(int fd, void *p, size_t n, off_t at)
 {
     /* EIO would do, but SQLite takes that for a damaged database, and says so. */
-    return disk_fails(EACCES) ? -1 : pread(fd, p, n, at);
+    return disk_fails(EACCES) ? -1 : __real_pread(fd, p, n, at);
 }
 
 static int lite_truncate(int fd, off_t n)
 {
-    return disk_fails(EIO) ? -1 : ftruncate(fd, n);
+    return disk_fails(EIO) ? -1 : __real_ftruncate(fd, n);
 }
 
 static int lite_open(const char *p, int flags, int mode)
