@@ -72,8 +72,8 @@ struct chain_verify_options {
     const char
         *work;   /* directory of this export for going on and for chain_spool_each, made if absent; or NULL */
     int threads; /* 0: as OpenMP says */
-    /* Each ballot that could be read, in order; NULL. What it returns other than OK ends the verification.
-     * Nothing is settled before that ends. Not together with work: see chain_spool_each. */
+    /* Each ballot that could be read, in order; or NULL. What it returns other than OK ends the verification.
+     * Nothing is settled before that ends. With a work directory also those of earlier runs. */
     chain_spool_fn *ballot;
     void *ballot_ctx;
     /* Each failure, in an order that depends on the export only. f: file inside the export, shard in `who`.

@@ -413,9 +413,11 @@ static err_t sort_spooled(void *ctx, const struct chain_spooled *b, struct fault
     struct twice *t = ctx;
     while (t->shard + 1 < t->v->s->shard_count && b->at >= t->x->start[t->shard + 1])
         t->shard++;
-    return b->place == CHAIN_UNREAD
-               ? OK
-               : id_sort_add(t->x->sort, &b->id, (uint32_t)t->shard, b->at - t->x->start[t->shard], f);
+    if (b->place == CHAIN_UNREAD)
+        return OK;
+    if (t->v->o->ballot != NULL)
+        TRY(t->v->o->ballot(t->v->o->ballot_ctx, b, f));
+    return id_sort_add(t->x->sort, &b->id, (uint32_t)t->shard, b->at - t->x->start[t->shard], f);
 }
 
 static err_t check_ids(struct full *x, struct fault *f)

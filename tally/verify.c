@@ -9,6 +9,7 @@
 
 #include "ceremony/base/file.h"
 #include "tally/id_sort.h"
+#include "tally/verify_chain.h"
 #include "tally/verify_state.h"
 
 static const struct {
@@ -271,6 +272,7 @@ void verify_close(struct verify *v)
         plan_targets_free(v->target, v->plan->unit_count);
     plan_free(v->plan);
     node_free(v->whole);
+    verify_chains_free(v);
     id_sort_free(v->ids);
     sqlite3_finalize(v->put_seen);
     sqlite3_finalize(v->put_dropped);

@@ -71,6 +71,9 @@ struct verify_options {
     const char *resume;      /* directory that remembers which exports were good (verify_resume.h), or NULL */
     size_t batch_points;     /* of each thread (settings.h); 0: ballot_batch_points */
     struct metrics *metrics; /* numbers about the run (metrics.h), or NULL */
+    /* Roots of chains that were printed elsewhere: CHAIN:SHARD:SIZE:ROOT. */
+    const char *const *chain_anchor;
+    size_t chain_anchor_count;
     progress_fn progress;
     void *progress_ctx;
 };

@@ -59,8 +59,7 @@ size_t verify_job_failures(const struct verify_job *j, enum verify_id id)
 
 void verify_job_item(struct verify_job *j, enum verify_id id, err_t e, uint64_t index, const char *detail)
 {
-    verify_job_failf(j, id, e, j->file,
-                     j->all->m->kind == KIND_IMPORT ? "count %llu: %s" : "ballot %llu: %s",
+    verify_job_failf(j, id, e, j->file, j->all->m->kind == KIND_IMPORT ? "count %llu: %s" : "ballot %llu: %s",
                      (unsigned long long)index, detail);
 }
 

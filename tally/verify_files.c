@@ -123,7 +123,8 @@ static uint64_t size_limit(const char *path)
     if (is_below(path, BUNDLE_RECORDS))
         return NODE_MAX;
     /* else the places, or what has no place here */
-    return is_below(path, BUNDLE_EXPORTS) ? EXPORT_FILE_MAX : JURISDICTIONS_MAX;
+    return is_below(path, BUNDLE_EXPORTS) || is_below(path, BUNDLE_CHAINS) ? EXPORT_FILE_MAX
+                                                                           : JURISDICTIONS_MAX;
 }
 
 static err_t hash_file(hash_t *have, const char *full, const char *path, struct fault *f)
@@ -420,7 +421,8 @@ static int is_place_file(const struct verify *v, const char *name, const char *s
     if (i < 0)
         return 0;
     places_get(v->places, (uint32_t)i, &p);
-    return p.level == level;
+    return p.level == level &&
+           (strcmp(suffix, EXPORT_SUFFIX) != 0 || places_chain(v->places, (uint32_t)i) < 0);
 }
 
 static int is_record_path(const struct verify *v, const char *path)
@@ -433,8 +435,26 @@ static int is_record_path(const struct verify *v, const char *path)
     return 0;
 }
 
+/* Below chains/: of a chain of the manifest; what is in there is looked at by chain.form, but for hidden
+ * names. */
+static int is_chain_path(const struct verify *v, const char *path)
+{
+    char id[TEXT_ID_MAX + 1];
+    if (!is_below(path, BUNDLE_CHAINS) || strstr(path, "/.") != NULL)
+        return 0;
+    const char *name = path + strlen(BUNDLE_CHAINS "/");
+    size_t len = strcspn(name, "/");
+    if (len > TEXT_ID_MAX)
+        return 0;
+    memcpy(id, name, len);
+    id[len] = '\0';
+    return manifest_chain(v->m, id) >= 0;
+}
+
 static int is_known_dir(const struct verify *v, const char *path)
 {
+    if ((strcmp(path, BUNDLE_CHAINS) == 0 && v->m->chain_count > 0) || is_chain_path(v, path))
+        return 1;
     if (strcmp(path, BUNDLE_ENTRIES) == 0 || strcmp(path, BUNDLE_EXPORTS) == 0 ||
         strcmp(path, BUNDLE_RECORDS) == 0)
         return 1;
@@ -455,6 +475,8 @@ static int is_known_file(const struct verify *v, const char *path)
             return 1;
     if (strncmp(path, BUNDLE_ENTRIES "/", 8) == 0)
         return path[8] != '.' && ends_with(path, ".cose"); /* its name is looked at by board.entries */
+    if (is_below(path, BUNDLE_CHAINS))
+        return is_chain_path(v, path) && strchr(path + strlen(BUNDLE_CHAINS "/"), '/') != NULL;
     if (strncmp(path, BUNDLE_EXPORTS "/", 8) == 0)
         return is_place_file(v, path + 8, EXPORT_SUFFIX, v->m->level_count - 1);
     return strncmp(path, BUNDLE_RECORDS "/", 8) == 0 && is_record_path(v, path + 8);

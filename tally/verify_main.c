@@ -249,7 +249,7 @@ int main(int argc, char **argv)
     const char *anchor = NULL, *key = NULL, *threads = NULL, *resume = NULL, *settings = NULL,
                *metrics = NULL;
     int json = 0, quiet = 0, help = 0;
-    struct arg_list given = {.count = 0};
+    struct arg_list given = {.count = 0}, chain_anchor = {.count = 0};
     const struct arg spec[] = {
         {"election", ARG_TEXT, &anchor, "WORDS|HEX",
          "anchor of the real election, from a source that you trust", 0},
@@ -259,6 +259,8 @@ int main(int argc, char **argv)
          "how this machine is best used, made by conclave-tally tune", 0},
         {"metrics", ARG_TEXT, &metrics, "FILE.prom",
          "write numbers about the run, each second (docs/monitoring)", 0},
+        {"chain-anchor", ARG_LIST, &chain_anchor, "CHAIN:SHARD:SIZE:ROOT",
+         "root of a voting chain that was printed elsewhere; can be repeated", 0},
         {"resume", ARG_TEXT, &resume, "DIR", "remember there which exports were good, and go on from it", 0},
         {"json", ARG_FLAG, &json, NULL, "the report as JSON (docs/spec/verify-json.md)", 0},
         {"quiet", ARG_FLAG, &quiet, NULL, "only what did not pass, and the verdict", 0},
@@ -301,7 +303,9 @@ int main(int argc, char **argv)
                                    .threads = (int)(n ? n : tuned.threads),
                                    .resume = resume,
                                    .batch_points = tuned.batch_points,
-                                   .metrics = numbers};
+                                   .metrics = numbers,
+                                   .chain_anchor = chain_anchor.item,
+                                   .chain_anchor_count = chain_anchor.count};
         status = work(&in, &o, metrics, json, quiet);
     }
     for (size_t i = 0; i < in.text_count; i++)

@@ -6,6 +6,7 @@
 
 #include "ceremony/base/file.h"
 #include "tally/id_sort.h"
+#include "tally/verify_chain.h"
 #include "tally/verify_state.h"
 
 /* --- the index of ballot ids --- */
@@ -129,6 +130,10 @@ static err_t visit_lowest(struct verify *v, uint32_t place, const struct node *n
     int here = verify_has_file(v, file), missing = n != NULL && n->source_count == 0;
     if (n != NULL)
         TRY(put_dropped(v, n));
+    if (places_chain(v->places, place) >= 0) {
+        verify_chain_place(v, place, n);
+        return OK;
+    }
     v->missing_count += missing ? 1 : 0;
     if (missing && here)
         verify_failf(v, CHECK_R_MISSING, ERR_MISMATCH, name, p.id,
@@ -192,9 +197,10 @@ err_t verify_check_walk(struct verify *v, enum verify_id id)
         v->export_count += strncmp(v->name[i].path, BUNDLE_EXPORTS "/", 8) == 0;
     TRY(open_index(v));
     TRY(verify_exports(v));
+    TRY(verify_chains(v));
     TRY(walk(v, 0, &v->whole, &root));
     v->walked = 1;
-    if (v->export_count == 0)
+    if (v->export_count == 0 && v->chain_count == 0)
         verify_failf(v, CHECK_SIGNED, ERR_MISSING, BUNDLE_EXPORTS, NULL, "there are no exports");
     return OK;
 }
@@ -273,7 +279,7 @@ err_t verify_check_dropped(struct verify *v, enum verify_id id)
              "s.place = d.place) "
              "AND NOT EXISTS(SELECT 1 FROM seen o WHERE o.id = d.id AND o.place %s d.place)",
              other);
-    TRY(report_ids(v, kept, "is in another export too, and this copy must not count"));
+    TRY(report_ids(v, kept, "is in another export or chain too, and this copy must not count"));
     TRY(report_ids(v, extra, "is left out, and must count"));
     if (sqlite3_prepare_v2(v->index, "SELECT count(*) FROM dropped", -1, &s, NULL) != SQLITE_OK)
         return ERR_IO;

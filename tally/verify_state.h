@@ -54,6 +54,23 @@
       1, exports)                                                                                            \
     X(TALLY, "exports.tally", "the signed tally is the sum of the items", "formats.md, Precinct export", 1,  \
       exports)                                                                                               \
+    X(C_FORM, "chain.form", "snapshot, headers and ballots of every chain keep their form",                  \
+      "chain.md, Export", 1, chains)                                                                         \
+    X(C_QUORUM, "chain.quorum", "the voting had ended, and enough validators made that final",               \
+      "chain.md, Snapshot", 1, chains)                                                                       \
+    X(C_HEADERS, "chain.headers", "every block header is signed and follows the one before",                 \
+      "chain.md, Header", 1, chains)                                                                         \
+    X(C_BALLOTS, "chain.ballots", "every ballot of a chain is well formed and proved", "proofs.md", 1,       \
+      chains)                                                                                                \
+    X(C_ORDER, "chain.order", "ballots are in their shard, in an order that tells nothing",                  \
+      "chain.md, Shards", 1, chains)                                                                         \
+    X(C_TREES, "chain.trees", "the ballots are exactly those that the headers sign", "chain.md, Trees", 1,   \
+      chains)                                                                                                \
+    X(C_TALLY, "chain.tally", "running tallies and the snapshot are the sums of the ballots",                \
+      "chain.md, Header", 1, chains)                                                                         \
+    X(C_IDS, "chain.ids", "no ballot id is twice in a chain", "chain.md, In the manifest", 1, chains)        \
+    X(C_ANCHOR, "chain.anchor", "roots that were printed elsewhere are those of the chain",                  \
+      "chain.md, What is checked", 0, chains)                                                                \
     X(R_SOURCES, "records.sources", "records name exactly the records and exports here",                     \
       "formats.md, Node record", 1, records)                                                                 \
     X(R_SUMS, "records.sums", "every record is the exact sum of its parts", "plan.md, Node records", 1,      \
@@ -140,6 +157,9 @@ struct verify {
     sqlite3 *index;
     sqlite3_stmt *put_seen, *put_dropped;
     int walked;
+    struct verify_chain *chain; /* for each chain of the manifest (verify_chain.c) */
+    size_t chain_count;         /* that are here */
+    uint64_t chain_ballots;
     size_t bad_records, bad_exports, unread_exports, export_count, missing_count;
     uint64_t items;
     struct node *whole; /* root record, if good */

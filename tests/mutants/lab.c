@@ -84,7 +84,8 @@ static const char rows[] = "place,level,parent,title,styles,group,key\n"
                            "whole,nation,,Whole,,,%s\n"
                            "a,county,whole,A,,,\nb,county,whole,B,,,\n"
                            "a1,precinct,a,A1,both,,\na2,precinct,a,A2,both,,\n"
-                           "b1,precinct,b,B1,one,,\nb2,precinct,b,B2,one,,\n";
+                           "b1,precinct,b,B1,one,,\nb2,precinct,b,B2,one,,\n"
+                           "c,county,whole,C,,,\nc1,precinct,c,C1,both,,\n";
 
 static const char manifest[] =
     "{\"conclave\": 1, \"scheme\": \"p256-elgamal\", \"kind\": \"%s\", \"title\": \"%s\", \"date\": "
@@ -102,17 +103,35 @@ static const char manifest[] =
     "%u},\n"
     " \"duplicate_ballots\": \"first\"%s}\n";
 
+static void put_key(struct lab *l, size_t i, char hex[2 * POINT_LEN + 1])
+{
+    hex_put(hex, l->official->enrolment[i].identity_key.b, POINT_LEN);
+}
+
+/* Keys of the official: 0 exports, 1 headers of the chain, 2 envelopes, 3 to 5 validators. */
+static void chain_text(struct lab *l, char *out, size_t out_len)
+{
+    char k[6][2 * POINT_LEN + 1];
+    for (size_t i = 0; i < 6; i++)
+        put_key(l, i, k[i]);
+    snprintf(out, out_len,
+             ",\n \"chains\": [{\"id\": \"net\", \"title\": \"Net\", \"places\": [\"c1\"], \"key\": \"%s\", "
+             "\"envelope\": \"%s\", \"validators\": [\"%s\", \"%s\", \"%s\"], \"quorum\": 2}]",
+             k[1], k[2], k[3], k[4], k[5]);
+}
+
 static void make_election(struct lab *l)
 {
     struct fault fault_;
-    char csv[1024], json[2048], hex[2 * POINT_LEN + 1];
+    char csv[1024], json[4096], hex[2 * POINT_LEN + 1], chains[1024];
     hash_t h;
     hex_put(hex, l->official->enrolment[0].identity_key.b, POINT_LEN);
     int n = snprintf(csv, sizeof csv, rows, hex);
     hash_one(&h, csv, (size_t)n);
     hex_put(hex, h.b, HASH_LEN);
+    chain_text(l, chains, sizeof chains);
     int k = snprintf(json, sizeof json, manifest, l->import ? "import" : "ballots", l->title, hex, l->minimum,
-                     l->plan_quorum, l->import ? ", \"import\": {\"bits\": 4}" : "");
+                     l->plan_quorum, l->import ? ", \"import\": {\"bits\": 4}" : chains);
     OK_OR_FAIL(manifest_parse(&l->m, (const uint8_t *)json, (size_t)k, &fault_));
     l->lenient = *l->m;
     l->lenient.same_model_max = LAB_N;
@@ -168,7 +187,8 @@ struct lab *lab_build(const char *dir, void (*hook)(struct lab *l, enum lab_stag
     l->hook(l, LAB_START);
     make_dirs(l);
     l->official = softkeys_new("official", "0");
-    assert_int_equal(softkeys_add(l->official), 0);
+    for (size_t i = 0; i < 6; i++)
+        assert_int_equal(softkeys_add(l->official), i);
     make_election(l);
     lab_ceremony(l);
     lab_ballots(l);
@@ -195,6 +215,7 @@ void lab_free(struct lab *l)
         partial_free(l->partial[i]);
         softkeys_free(l->token[i]);
     }
+    chain_maker_free(&l->chain);
     plan_targets_free(l->target, l->plan->unit_count);
     plan_free(l->plan);
     result_free(l->result);

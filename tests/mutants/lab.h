@@ -1,9 +1,11 @@
 /* A laboratory for bundles: a small election made in one go by somebody who knows every secret of it, so
  * that any part can be made wrong and everything that depends on it right again.
  *
- * Three trustees, two decrypt. A nation of counties a (precincts a1, a2) and b (b1, b2). b2 is missing; b1
- * is a correction; one voter cast a ballot in a1 and one with the same id in b1, which is left out; seat 2
- * complained about seat 1, which answered. So the good bundle has something of everything.
+ * Three trustees, two decrypt. A nation of counties a (precincts a1, a2), b (b1, b2) and c, whose one place
+ * c1 votes by the chain "net". b2 is missing; b1 is a correction; one voter cast a ballot in a1 and ones with
+ * the same id in b1 and c1, which are left out; seat 2 complained about seat 1, which answered. The chain's
+ * first shard was split. So the good bundle has something of everything. An import has no chain, and c1 is
+ * missing.
  *
  * lab_build calls the hook of a mutant at each stage with the state that is about to be used. Fails the
  * test on error. */
@@ -14,26 +16,29 @@
 #include "tally/export_form.h"
 #include "tally/plan.h"
 #include "tally/result.h"
+#include "tests/support/chain_maker.h"
 #include "tests/support/softkeys.h"
 
 #define LAB_N 3
 #define LAB_T 2
-#define LAB_PLACES 7
+#define LAB_PLACES 9
 #define LAB_BALLOTS_MAX 8
-#define LAB_FILES_MAX 128
+#define LAB_FILES_MAX 160
 
 enum lab_stage {
-    LAB_START,    /* knobs */
-    LAB_RECORD,   /* l->rec is about to be written */
-    LAB_EXPORT,   /* l->box of l->place is about to be signed: items, tallies, root */
-    LAB_NODE,     /* l->node[l->place] is about to be written; children are */
-    LAB_PLAN,     /* l->plan is about to be written */
-    LAB_PARTIAL,  /* l->statement, l->evidence of l->seat are about to be signed */
-    LAB_PARTIALS, /* all are; more entries can be added */
-    LAB_RESULT,   /* l->result is about to be written */
-    LAB_FILES,    /* every file but page and sums is there */
-    LAB_PAGE,     /* the page too */
-    LAB_SUMS,     /* everything is */
+    LAB_START,       /* knobs */
+    LAB_CHAIN,       /* l->chain is about to be written: its ballots are in their shards */
+    LAB_CHAIN_FILES, /* it is written */
+    LAB_RECORD,      /* l->rec is about to be written */
+    LAB_EXPORT,      /* l->box of l->place is about to be signed: items, tallies, root */
+    LAB_NODE,        /* l->node[l->place] is about to be written; children are */
+    LAB_PLAN,        /* l->plan is about to be written */
+    LAB_PARTIAL,     /* l->statement, l->evidence of l->seat are about to be signed */
+    LAB_PARTIALS,    /* all are; more entries can be added */
+    LAB_RESULT,      /* l->result is about to be written */
+    LAB_FILES,       /* every file but page and sums is there */
+    LAB_PAGE,        /* the page too */
+    LAB_SUMS,        /* everything is */
 };
 
 struct lab_box {
@@ -73,6 +78,10 @@ struct lab {
     scalar_t ephemeral; /* of the share that is revealed */
     struct cbor_out sealed;
 
+    struct chain_context chain_ctx;
+    struct chain_maker chain;
+    struct signer chain_signer[4]; /* headers, three validators */
+
     uint32_t place, seat; /* at hand */
     struct ballot_maker *maker;
     struct lab_box box[LAB_PLACES];
@@ -105,6 +114,9 @@ const struct entry *lab_post(struct lab *l, uint32_t seat, enum entry_kind kind,
                              const hash_t *subject, struct cbor_out *statement, struct cbor_out *evidence);
 /* Name of the file of the k-th entry of this kind (by id). */
 void lab_entry_name(const struct lab *l, enum entry_kind kind, uint32_t seat, char out[256]);
+/* Writes the chain again, and the names of its files. */
+void lab_chain(struct lab *l);
+#define LAB_CHAIN_DIR "chains/net"
 /* Changes one ballot of the box: the ciphertext of option o of its first contest gets v G more. Its proofs
  * break. */
 void lab_add_votes(struct lab *l, size_t ballot, size_t option, int v);

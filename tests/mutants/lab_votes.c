@@ -1,5 +1,8 @@
 #include "tests/mutants/lab_parts.h"
 
+#include <dirent.h>
+#include <sys/stat.h>
+
 #include "tally/ballot_form.h"
 #include "tally/count.h"
 #include "tests/support/unit.h"
@@ -152,10 +155,126 @@ static void write_export(struct lab *l, hash_t *id)
     cbor_out_free(&o);
 }
 
+/* --- the chain --- */
+
+static void chain_files(struct lab *l, const char *inside)
+{
+    char path[600], name[300];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/%s", l->dir, inside);
+    DIR *d = opendir(path);
+    assert_non_null(d);
+    for (struct dirent *x; (x = readdir(d)) != NULL;) {
+        if (x->d_name[0] == '.')
+            continue;
+        assert_true(snprintf(name, sizeof name, "%s/%s", inside, x->d_name) < (int)sizeof name);
+        assert_true(snprintf(path, sizeof path, "%s/%s", l->dir, name) < (int)sizeof path);
+        assert_int_equal(stat(path, &st), 0);
+        if (S_ISDIR(st.st_mode)) {
+            chain_files(l, name);
+            continue;
+        }
+        size_t len;
+        uint8_t *data = lab_read(l, name, &len);
+        lab_write(l, name, data, len);
+        free(data);
+    }
+    closedir(d);
+}
+
+void lab_chain(struct lab *l)
+{
+    char path[600];
+    snprintf(path, sizeof path, "%s/chains", l->dir);
+    mkdir(path, 0755);
+    for (size_t i = l->file_count; i-- > 0;)
+        if (strncmp(l->file[i], LAB_CHAIN_DIR "/", strlen(LAB_CHAIN_DIR) + 1) == 0)
+            lab_forget(l, l->file[i]);
+    snprintf(path, sizeof path, "%s/" LAB_CHAIN_DIR, l->dir);
+    chain_maker_write(&l->chain, path);
+    chain_files(l, LAB_CHAIN_DIR);
+}
+
+static void swap_ballots(struct lab_box *b, size_t i, size_t k)
+{
+    struct cbor_out o = b->ballot[i];
+    struct ballot_info info = b->info[i];
+    b->ballot[i] = b->ballot[k];
+    b->info[i] = b->info[k];
+    b->ballot[k] = o;
+    b->info[k] = info;
+}
+
+/* The last two ballots are of different halves. */
+static void order_ballots(struct lab *l, struct lab_box *b)
+{
+    size_t last = b->count - 1;
+    int want = !(b->info[last].id.b[0] >> 7);
+    for (;;) {
+        for (size_t i = 0; i < last; i++)
+            if (b->info[i].id.b[0] >> 7 == want) {
+                swap_ballots(b, i, last - 1);
+                return;
+            }
+        swap_ballots(b, 0, last); /* all of one half: another one for the first */
+        cbor_out_free(&b->ballot[last]);
+        b->count--;
+        vote(l, "c1", "both", "x", "yes");
+        swap_ballots(b, 0, last);
+    }
+}
+
+/* Shard "", in two blocks of two ballots, then split; its halves have the rest. */
+static void make_chain(struct lab *l)
+{
+    struct lab_box *b = &l->box[lab_place(l, "c1")];
+    struct chain_maker *mk = &l->chain;
+    chain_context_init(&l->chain_ctx, &l->ctx, 0);
+    order_ballots(l, b);
+    for (size_t i = 0; i < 4; i++)
+        l->chain_signer[i] = softkeys_signer(l->official, i ? i + 2 : 1);
+    chain_maker_init(mk, &l->chain_ctx, &l->chain_signer[0]);
+    mk->validator[0] = &l->chain_signer[1];
+    mk->validator[1] = &l->chain_signer[2];
+    size_t first = chain_maker_shard(mk, "", CHAIN_SPLIT);
+    chain_maker_shard(mk, "0", CHAIN_CLOSED);
+    chain_maker_shard(mk, "1", CHAIN_CLOSED);
+    for (size_t i = 0; i < b->count; i++) {
+        if (i < 4)
+            chain_maker_put_to(mk, first, b->ballot[i].data, b->ballot[i].len);
+        else
+            chain_maker_put(mk, b->ballot[i].data, b->ballot[i].len);
+        if (i == 1 || i == 3)
+            chain_maker_block(mk, first);
+    }
+    for (size_t i = 1; i < 3; i++)
+        chain_maker_block(mk, i);
+    l->hook(l, LAB_CHAIN);
+    lab_chain(l);
+    l->hook(l, LAB_CHAIN_FILES);
+}
+
+static void chain_place(struct lab *l, struct node *n)
+{
+    struct fault fault_;
+    const struct chain_row *row = &l->chain.made->sums->row[0];
+    OK_OR_FAIL(tallies_add_var(n->tallies, row->t));
+    n->source = calloc(1, sizeof *n->source);
+    assert_non_null(n->source);
+    n->source[0] = (struct node_source){n->place, l->chain.made->id};
+    n->source_count = n->source_cap = 1;
+    n->ballots = row->ballots;
+    (void)fault_;
+}
+
 static void lowest(struct lab *l, struct node *n)
 {
     struct fault fault_;
     struct lab_box *b = &l->box[n->place];
+    if (places_chain(l->places, n->place) >= 0) {
+        chain_place(l, n);
+        return;
+    }
     if (b->count == 0) {
         n->missing = calloc(1, sizeof *n->missing);
         assert_non_null(n->missing);
@@ -193,7 +312,7 @@ static void lowest(struct lab *l, struct node *n)
     (void)fault_;
 }
 
-/* b1 has a copy of an id of a1: it does not count. */
+/* b1 and c1 have a copy of an id of a1: they do not count. */
 static void drop(struct lab *l, struct node *n)
 {
     struct fault fault_;
@@ -244,7 +363,7 @@ static void build(struct lab *l, uint32_t place)
     l->place = place;
     if (p.level == 2)
         lowest(l, n);
-    if (strcmp(p.id, "b1") == 0)
+    if (strcmp(p.id, "b1") == 0 || strcmp(p.id, "c1") == 0)
         drop(l, n);
     write_node(l, n);
     (void)fault_;
@@ -278,9 +397,13 @@ void lab_ballots(struct lab *l)
         vote(l, "a1", "both", i < 3 ? "x" : "y", i < 4 ? "yes" : "no");
         vote(l, "a2", "both", i < 1 ? "x" : i < 4 ? "y" : NULL, "no");
         vote(l, "b1", "one", i < 2 ? "x" : "y", NULL);
+        vote(l, "c1", "both", i < 4 ? "x" : "y", i < 3 ? "yes" : "no");
     }
+    vote(l, "c1", "both", "y", "no");
     vote_with_key(l, "a1", "both", &twice);
     vote_with_key(l, "b1", "one", &twice);
+    vote_with_key(l, "c1", "both", &twice);
+    make_chain(l);
     build(l, 0);
     (void)fault_;
 }

@@ -12,9 +12,15 @@ struct mutant {
         *expected; /* ids of all checks that must fail, separated by spaces, in the order of the table */
     void (*hook)(struct lab *l, enum lab_stage s);
     int other_anchor; /* verified against the anchor of another election */
+    int chain_anchor; /* verified against a root of the chain that is none */
 };
 
-extern const struct mutant mutants[];
-extern const size_t mutant_count;
+/* All of them; i < mutants_count(). */
+size_t mutants_count(void);
+const struct mutant *mutant_at(size_t i);
+
+/* mutants_chain.c: those of voting chains. */
+extern const struct mutant chain_mutants[];
+extern const size_t chain_mutant_count;
 
 #endif

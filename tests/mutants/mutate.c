@@ -87,8 +87,9 @@ int main(int argc, char **argv)
     if (!list)
         return 1;
     make(list, argv[1], "good", NULL, &good);
-    for (size_t i = 0; i < mutant_count; i++)
-        if (is_asked(mutants[i].name, argc, argv))
-            make(list, argv[1], mutants[i].name, &mutants[i], &good);
+    for (size_t i = 0; i < mutants_count(); i++)
+        if (is_asked(mutant_at(i)->name, argc, argv) &&
+            !mutant_at(i)->chain_anchor) /* that needs no bundle */
+            make(list, argv[1], mutant_at(i)->name, mutant_at(i), &good);
     return fclose(list) == 0 ? 0 : 1;
 }

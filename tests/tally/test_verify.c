@@ -43,9 +43,13 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct verify_report *run(const char *dir, const char *anchor, int stop_early)
+static struct verify_report *run_chain(const char *dir, const char *anchor, int stop_early, const char *root)
 {
-    struct verify_options o = {.anchor = anchor, .stop_early = stop_early};
+    const char *const roots[] = {root};
+    struct verify_options o = {.anchor = anchor,
+                               .stop_early = stop_early,
+                               .chain_anchor = roots,
+                               .chain_anchor_count = root != NULL};
     struct verify_report *r;
     struct fault f;
     fault_clear(&f);
@@ -53,6 +57,23 @@ static struct verify_report *run(const char *dir, const char *anchor, int stop_e
     if (e != OK)
         fail_msg("%s: %s %s", dir, err_name(e), f.detail);
     return r;
+}
+
+static struct verify_report *run(const char *dir, const char *anchor, int stop_early)
+{
+    return run_chain(dir, anchor, stop_early, NULL);
+}
+
+/* The root of the first shard of the lab's chain, as it was printed somewhere; or another one. */
+static void chain_anchor(const struct lab *l, char out[128], int wrong)
+{
+    char hex[2 * HASH_LEN + 1];
+    if (l->import)
+        return;
+    hash_t root = l->chain.shard[0].last.root;
+    root.b[0] ^= (uint8_t)wrong;
+    hex_put(hex, root.b, HASH_LEN);
+    snprintf(out, 128, "net::%llu:%s", (unsigned long long)l->chain.shard[0].last.size, hex);
 }
 
 static void failed_ids(const struct verify_report *r, char *out, size_t size)
@@ -79,7 +100,10 @@ static void show_failures(const struct verify_report *r)
 static void test_good(void **state)
 {
     struct fixture *x = *state;
-    struct verify_report *r = run(x->good, x->anchor, 0);
+    char root[128];
+    chain_anchor(x->l, root, 0);
+    struct verify_report *r = run_chain(x->good, x->anchor, 0, root);
+    assert_int_equal(r->outcome[CHECK_C_ANCHOR].verdict, VERIFY_PASS);
     if (verify_verdict(r) != VERIFY_PASS)
         show_failures(r);
     for (size_t i = 0; i < r->count; i++)
@@ -109,7 +133,8 @@ static void test_no_anchor(void **state)
     assert_int_equal(verify_verdict(r), VERIFY_NOT_CHECKED);
     assert_int_equal(verify_exit_status(r), 3);
     for (size_t i = 0; i < r->count; i++)
-        assert_int_equal(r->outcome[i].verdict, i == CHECK_ANCHOR ? VERIFY_NOT_CHECKED : VERIFY_PASS);
+        assert_int_equal(r->outcome[i].verdict,
+                         i == CHECK_ANCHOR || i == CHECK_C_ANCHOR ? VERIFY_NOT_CHECKED : VERIFY_PASS);
     verify_report_free(r);
 }
 
@@ -148,6 +173,35 @@ static void test_good_import(void **state)
     struct verify_report *r = run(path, anchor, 0);
     show_failures(r);
     assert_int_equal(verify_exit_status(r), 0);
+    verify_report_free(r);
+    lab_free(l);
+}
+
+/* Headers, snapshot, ids and leaves of the chain are here, some ballots are not: nothing fails, and it is not
+ * good. */
+static void pruned(struct lab *l, enum lab_stage s)
+{
+    if (s == LAB_CHAIN)
+        l->chain.lists = 1;
+    if (s == LAB_CHAIN_FILES)
+        lab_forget(l, LAB_CHAIN_DIR "/segments/s/00000000.zst");
+}
+
+static void test_pruned_chain(void **state)
+{
+    struct fixture *x = *state;
+    static const char *const open[] = {"chain.ballots", "chain.tally"};
+    char path[200], anchor[2 * HASH_LEN + 1];
+    snprintf(path, sizeof path, "%s/pruned", x->dir);
+    struct lab *l = lab_build(path, pruned);
+    hex_put(anchor, l->anchor.b, HASH_LEN);
+    struct verify_report *r = run(path, anchor, 0);
+    show_failures(r);
+    assert_int_equal(verify_exit_status(r), 3);
+    for (size_t i = 0; i < r->count; i++)
+        for (size_t k = 0; k < 2; k++)
+            if (strcmp(r->outcome[i].id, open[k]) == 0)
+                assert_int_equal(r->outcome[i].verdict, VERIFY_NOT_CHECKED);
     verify_report_free(r);
     lab_free(l);
 }
@@ -289,14 +343,15 @@ static void test_other_plan_opened(void **state)
 static void test_mutants(void **state)
 {
     struct fixture *x = *state;
-    char path[200], anchor[2 * HASH_LEN + 1], ids[1024];
+    char path[200], anchor[2 * HASH_LEN + 1], ids[1024], root[128];
     size_t wrong = 0;
-    for (size_t i = 0; i < mutant_count; i++) {
-        const struct mutant *m = &mutants[i];
+    for (size_t i = 0; i < mutants_count(); i++) {
+        const struct mutant *m = mutant_at(i);
         snprintf(path, sizeof path, "%s/mutant", x->dir);
         struct lab *l = lab_build(path, m->hook);
         hex_put(anchor, m->other_anchor ? x->l->anchor.b : l->anchor.b, HASH_LEN);
-        struct verify_report *r = run(path, anchor, 0);
+        chain_anchor(l, root, m->chain_anchor);
+        struct verify_report *r = run_chain(path, anchor, 0, m->chain_anchor ? root : NULL);
         failed_ids(r, ids, sizeof ids);
         if (strcmp(ids, m->expected) != 0 || verify_exit_status(r) != 1) {
             print_message("%s: expected %s, got %s\n", m->name, m->expected, ids);
@@ -315,9 +370,9 @@ static void test_every_check_has_a_mutant(void **state)
     size_t without = 0;
     for (size_t i = 0; i < verify_check_count(); i++) {
         size_t found = 0;
-        for (size_t k = 0; k < mutant_count; k++)
-            found += strcmp(mutants[k].target, verify_check_id(i)) == 0 &&
-                     strstr(mutants[k].expected, verify_check_id(i)) != NULL;
+        for (size_t k = 0; k < mutants_count(); k++)
+            found += strcmp(mutant_at(k)->target, verify_check_id(i)) == 0 &&
+                     strstr(mutant_at(k)->expected, verify_check_id(i)) != NULL;
         if (found == 0)
             print_message("%s has no mutant\n", verify_check_id(i));
         without += found == 0;
@@ -591,15 +646,25 @@ static void test_receipt_message(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),           cmocka_unit_test(test_words),
-        cmocka_unit_test(test_no_anchor),      cmocka_unit_test(test_print),
-        cmocka_unit_test(test_good_import),    cmocka_unit_test(test_added_entries),
-        cmocka_unit_test(test_third_plan),     cmocka_unit_test(test_other_plan_opened),
-        cmocka_unit_test(test_mutants),        cmocka_unit_test(test_every_check_has_a_mutant),
-        cmocka_unit_test(test_any_byte),       cmocka_unit_test(test_any_byte_with_sums),
-        cmocka_unit_test(test_cut_off),        cmocka_unit_test(test_holes),
-        cmocka_unit_test(test_not_a_bundle),   cmocka_unit_test(test_result_message),
-        cmocka_unit_test(test_anchor_message), cmocka_unit_test(test_receipt_message),
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_no_anchor),
+        cmocka_unit_test(test_print),
+        cmocka_unit_test(test_good_import),
+        cmocka_unit_test(test_pruned_chain),
+        cmocka_unit_test(test_added_entries),
+        cmocka_unit_test(test_third_plan),
+        cmocka_unit_test(test_other_plan_opened),
+        cmocka_unit_test(test_mutants),
+        cmocka_unit_test(test_every_check_has_a_mutant),
+        cmocka_unit_test(test_any_byte),
+        cmocka_unit_test(test_any_byte_with_sums),
+        cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_holes),
+        cmocka_unit_test(test_not_a_bundle),
+        cmocka_unit_test(test_result_message),
+        cmocka_unit_test(test_anchor_message),
+        cmocka_unit_test(test_receipt_message),
     };
     return cmocka_run_group_tests_name("tally/verify", tests, setup, teardown);
 }

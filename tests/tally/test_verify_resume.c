@@ -133,14 +133,14 @@ static void test_mutants(void **state)
 {
     struct fixture *x = *state;
     size_t seen = 0;
-    for (size_t i = 0; i < mutant_count; i++) {
+    for (size_t i = 0; i < mutants_count(); i++) {
         char path[256], anchor[2 * HASH_LEN + 1], *want, *got;
-        if (!concerns_exports(&mutants[i]))
+        if (!concerns_exports(mutant_at(i)))
             continue;
         snprintf(path, sizeof path, "%s/mutant", x->dir);
         tree_rm(path);
         tree_rm(x->state);
-        struct lab *l = lab_build(path, mutants[i].hook);
+        struct lab *l = lab_build(path, mutant_at(i)->hook);
         hex_put(anchor, l->anchor.b, HASH_LEN);
         lab_free(l);
         struct verify_options o = {.anchor = anchor, .threads = 1};
@@ -151,7 +151,7 @@ static void test_mutants(void **state)
             o.resume = round == 0 ? NULL : x->state;
             assert_int_equal(report(&got, path, &o), OK);
             if (strcmp(got, want) != 0)
-                fail_msg("%s: another report in round %d", mutants[i].name, round);
+                fail_msg("%s: another report in round %d", mutant_at(i)->name, round);
             free(got);
         }
         free(want);

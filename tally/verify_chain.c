@@ -1,0 +1,359 @@
+/* The voting chains of a bundle: chains/CHAIN/ is verified ballot by ballot (tally/chain_verify.h), its
+ * ballot ids are compared with those of the precincts, and the records of its places with its snapshot. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ceremony/base/file.h"
+#include "tally/chain_verify.h"
+#include "tally/id_sort.h"
+#include "tally/verify_chain.h"
+
+struct verify_chain {
+    int is_here;
+    struct chain_report *r; /* if it is here */
+    struct chain_sums
+        *gone; /* of the ballots that records leave out; NULL if there are none or they cannot be read */
+    size_t left_count, left_cap, found_count; /* left out; of these in the chain */
+    struct chain_spooled *left;               /* by id and place; leaf and number once found */
+    uint8_t *found, *competes;                /* of each left; of each place: its record counts the chain */
+};
+
+struct running {
+    struct verify *v;
+    struct verify_chain *c;
+    struct chain_context ctx;
+    const char *dir; /* inside the bundle */
+};
+
+static enum verify_id check_of(enum chain_check c)
+{
+    static const enum verify_id id[] = {
+#define X(name, id, title) [CHAIN_CHECK_##name] = CHECK_C_##name,
+        CHAIN_CHECKS(X)
+#undef X
+    };
+    return id[c];
+}
+
+static void on_found(void *ctx, enum chain_check check, const struct fault *f)
+{
+    struct running *r = ctx;
+    char file[300], who[200];
+    snprintf(file, sizeof file, "%s%s%s", r->dir, f->file[0] ? "/" : "", f->file);
+    snprintf(who, sizeof who, "chain %s%s%s", r->ctx.c->id, f->who[0] ? ", " : "", f->who);
+    verify_failf(r->v, check_of(check), f->err, file, who, "%s", f->detail);
+}
+
+static err_t on_progress(void *ctx, const char *what, uint64_t done, uint64_t total)
+{
+    struct running *r = ctx;
+    return verify_tick(r->v, what, done, total);
+}
+
+/* --- which of its ballots the records leave out --- */
+
+static int by_id(const void *a, const void *b)
+{
+    const struct chain_spooled *x = a, *y = b;
+    int c = hash_cmp(&x->id, &y->id);
+    return c ? c : (x->place > y->place) - (x->place < y->place);
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const struct chain_spooled *x = a, *y = b;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+static err_t leave_out(struct verify_chain *c, const struct node *n)
+{
+    size_t want = c->left_count + n->dropped_count;
+    if (want > c->left_cap) {
+        struct chain_spooled *more = realloc(c->left, 2 * want * sizeof *more);
+        if (more == NULL)
+            return ERR_MEMORY;
+        c->left = more;
+        c->left_cap = 2 * want;
+    }
+    for (size_t i = 0; i < n->dropped_count; i++)
+        c->left[c->left_count++] = (struct chain_spooled){.id = n->dropped[i], .place = n->place};
+    return OK;
+}
+
+/* The records of its places; the walk says what is wrong with them. */
+static err_t read_records(struct running *r)
+{
+    struct verify_chain *c = r->c;
+    struct node_provider nodes;
+    char dir[BUNDLE_PATH_MAX];
+    TRY(verify_path(r->v, dir, BUNDLE_RECORDS));
+    node_provider_dir(&nodes, dir);
+    c->competes = calloc(r->ctx.c->place_count, 1);
+    if (c->competes == NULL)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < r->ctx.c->place_count; i++) {
+        uint8_t *data = NULL;
+        size_t len;
+        struct node *n = NULL;
+        err_t e = nodes.get(nodes.ctx, &r->v->ctx, r->ctx.place[i], &data, &len, NULL);
+        if (e == OK)
+            e = node_parse_var(&n, &r->v->ctx, r->ctx.place[i], data, len, NULL);
+        free(data);
+        c->competes[i] = e == OK && n->source_count > 0;
+        if (c->competes[i])
+            e = leave_out(c, n);
+        node_free(n);
+        if (e == ERR_MEMORY)
+            return e;
+    }
+    if (c->left_count)
+        qsort(c->left, c->left_count, sizeof *c->left, by_id);
+    c->found = calloc(c->left_count + 1, 1);
+    return c->found != NULL ? OK : ERR_MEMORY;
+}
+
+static err_t on_ballot(void *ctx, const struct chain_spooled *b, struct fault *f)
+{
+    struct running *r = ctx;
+    struct verify_chain *c = r->c;
+    int64_t row = chain_row_of(&r->ctx, b->place);
+    if (row < 0 || !c->competes[row])
+        return OK;
+    struct chain_spooled *x = c->left_count ? bsearch(b, c->left, c->left_count, sizeof *b, by_id) : NULL;
+    if (x != NULL && !c->found[x - c->left]) {
+        c->found[x - c->left] = 1;
+        c->found_count++;
+        *x = *b;
+        TRY(verify_seen(r->v, &b->id, b->place));
+    }
+    return id_sort_add(r->v->ids, &b->id, b->place, 0, f);
+}
+
+/* What they contribute is taken out of the sums. */
+static err_t sum_left_out(struct running *r)
+{
+    struct verify_chain *c = r->c;
+    struct chain_spooled *list;
+    char path[BUNDLE_PATH_MAX];
+    size_t n = 0;
+    if (c->found_count == 0 || c->r->snapshot == NULL)
+        return OK;
+    list = malloc(c->found_count * sizeof *list);
+    err_t e = list != NULL ? chain_sums_new(&c->gone, &r->ctx) : ERR_MEMORY;
+    for (size_t i = 0; e == OK && i < c->left_count; i++)
+        if (c->found[i])
+            list[n++] = c->left[i];
+    if (e == OK)
+        qsort(list, n, sizeof *list, by_number);
+    if (e == OK)
+        e = verify_path(r->v, path, r->dir);
+    if (e == OK)
+        e = chain_find_ballots(c->gone, &r->ctx, path, c->r->snapshot, list, n, NULL);
+    free(list);
+    if (e != OK && e != ERR_MEMORY) { /* said by the check of the ballots */
+        chain_sums_free(c->gone);
+        c->gone = NULL;
+        e = OK;
+    }
+    return e;
+}
+
+/* --- one chain --- */
+
+static err_t anchors(struct running *r, struct chain_anchor **out, size_t *count)
+{
+    const struct verify_options *o = r->v->opt;
+    size_t len = strlen(r->ctx.c->id);
+    *count = 0;
+    *out = calloc(o->chain_anchor_count + 1, sizeof **out);
+    if (*out == NULL)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < o->chain_anchor_count; i++) {
+        const char *text = o->chain_anchor[i];
+        if (strncmp(text, r->ctx.c->id, len) != 0 || text[len] != ':')
+            continue;
+        if (chain_anchor_parse(&(*out)[*count], text + len + 1) == OK)
+            ++*count;
+        else
+            verify_failf(r->v, CHECK_C_ANCHOR, ERR_USAGE, NULL, r->ctx.c->id,
+                         "%.100s is not CHAIN:SHARD:SIZE:ROOT", text);
+    }
+    return OK;
+}
+
+/* Where a run that is stopped goes on: only if every file is the one that SHA256SUMS lists, and this list is
+ * the same. */
+static err_t resume_path(const struct running *r, char out[BUNDLE_PATH_MAX], const char **work)
+{
+    struct verify *v = r->v;
+    char sums[BUNDLE_PATH_MAX], name[2 * HASH_LEN + TEXT_ID_MAX + 16] = "";
+    hash_t h;
+    *work = NULL;
+    if (v->opt->resume == NULL || verify_failures(v, CHECK_FILES) > 0 ||
+        verify_path(v, sums, BUNDLE_SUMS) != OK || file_hash(&h, sums, NULL) != OK)
+        return OK;
+    snprintf(name, sizeof name, "chain-%s-", r->ctx.c->id);
+    hex_put(name + strlen(name), h.b, HASH_LEN);
+    TRY(file_path(out, BUNDLE_PATH_MAX, v->opt->resume, name));
+    *work = out;
+    return OK;
+}
+
+static err_t one_chain(struct running *r)
+{
+    struct verify *v = r->v;
+    struct chain_anchor *anchor = NULL;
+    char path[BUNDLE_PATH_MAX], resume[BUNDLE_PATH_MAX];
+    const char *work;
+    size_t count;
+    err_t e;
+    GO(resume_path(r, resume, &work));
+    GO(anchors(r, &anchor, &count));
+    GO(read_records(r));
+    GO(verify_path(v, path, r->dir));
+    struct chain_verify_options o = {.anchor = anchor,
+                                     .anchor_count = count,
+                                     .work = work,
+                                     .threads = v->opt->threads,
+                                     .ballot = on_ballot,
+                                     .ballot_ctx = r,
+                                     .ctx = r,
+                                     .found = on_found,
+                                     .progress = on_progress,
+                                     .progress_ctx = r};
+    GO(chain_verify(&r->c->r, &r->ctx, path, &o, &v->fault));
+    if (r->c->r->snapshot != NULL && !chain_snapshot_complete(r->c->r->snapshot))
+        verify_failf(v, CHECK_C_QUORUM, ERR_EARLY, r->dir, r->ctx.c->id,
+                     "the voting goes on: it is not closed in every shard");
+    for (size_t i = 0; i < CHAIN_CHECK_COUNT; i++)
+        if (r->c->r->check[i].verdict == VERIFY_NOT_CHECKED)
+            verify_skip(v, check_of(i), "chain %s: %s", r->ctx.c->id, r->c->r->check[i].reason);
+    v->chain_ballots += r->c->r->proved + r->c->r->known;
+    e = sum_left_out(r);
+out:
+    free(anchor);
+    return e;
+}
+
+static int has_dir(const struct verify *v, const char *name)
+{
+    for (size_t i = 0; i < v->name_count; i++)
+        if (v->name[i].kind == 'd' && strcmp(v->name[i].path, name) == 0)
+            return 1;
+    return 0;
+}
+
+err_t verify_chains(struct verify *v)
+{
+    v->chain = calloc(v->m->chain_count + 1, sizeof *v->chain);
+    if (v->chain == NULL)
+        return ERR_MEMORY;
+    for (uint32_t i = 0; i < v->m->chain_count; i++) {
+        char dir[TEXT_ID_MAX + 16];
+        struct running r = {.v = v, .c = &v->chain[i], .dir = dir};
+        chain_context_init(&r.ctx, &v->ctx, i);
+        snprintf(dir, sizeof dir, BUNDLE_CHAINS "/%s", r.ctx.c->id);
+        v->chain[i].is_here = has_dir(v, dir);
+        v->chain_count += (size_t)v->chain[i].is_here;
+        if (v->chain[i].is_here)
+            TRY(one_chain(&r));
+    }
+    return OK;
+}
+
+void verify_chains_free(struct verify *v)
+{
+    for (size_t i = 0; v->chain != NULL && i < v->m->chain_count; i++) {
+        struct verify_chain *c = &v->chain[i];
+        chain_report_free(c->r);
+        chain_sums_free(c->gone);
+        free(c->left);
+        free(c->found);
+        free(c->competes);
+    }
+    free(v->chain);
+    v->chain = NULL;
+}
+
+err_t verify_check_chains(struct verify *v, enum verify_id id)
+{
+    if (!v->walked) {
+        verify_skip(v, id, "the chains cannot be read without manifest, places and ceremony record");
+        return OK;
+    }
+    if (id == CHECK_C_ANCHOR && v->chain_count == 0)
+        verify_skip(v, id, "no voting chain is in this bundle");
+    if (id == CHECK_C_BALLOTS && v->chain_count)
+        verify_note(v, id, "%llu ballots of %zu voting chains", (unsigned long long)v->chain_ballots,
+                    v->chain_count);
+    return OK;
+}
+
+/* --- the records of its places --- */
+
+/* Sums and ballots of the snapshot, without those that are left out. */
+static void check_sums(struct verify *v, const struct verify_chain *c, const struct chain_context *ctx,
+                       const struct node *n, const char *name, const char *place)
+{
+    size_t row = (size_t)chain_row_of(ctx, n->place), found = 0;
+    const struct chain_row *have = &c->r->snapshot->sums->row[row];
+    struct tallies *t = NULL;
+    uint32_t contest = 0;
+    for (size_t i = 0; i < c->left_count; i++)
+        found += c->found[i] && c->left[i].place == n->place;
+    if (found < n->dropped_count)
+        verify_failf(v, CHECK_R_DROPPED, ERR_MISSING, name, place,
+                     "%zu of %zu ballots that are left out are in the chain", found, n->dropped_count);
+    if (have->ballots < found || n->ballots != have->ballots - found)
+        verify_failf(v, CHECK_R_SUMS, ERR_SUM, name, place,
+                     "%llu ballots, but the snapshot has %llu, of which %zu do not count",
+                     (unsigned long long)n->ballots, (unsigned long long)have->ballots, found);
+    if (found && c->gone == NULL) {
+        verify_skip(v, CHECK_R_SUMS, "ballots of chain %s that are left out cannot be read", ctx->c->id);
+        return;
+    }
+    if (tallies_copy(&t, have->t) != OK) {
+        verify_skip(v, CHECK_R_SUMS, "no memory");
+        return;
+    }
+    if ((c->gone != NULL && tallies_sub_var(t, c->gone->row[row].t) != OK) ||
+        !tallies_equal_var(t, n->tallies, &contest))
+        verify_failf(v, CHECK_R_SUMS, ERR_SUM, name, place,
+                     "the sums are not those of the ballots that count");
+    tallies_free(t);
+}
+
+void verify_chain_place(struct verify *v, uint32_t place, const struct node *n)
+{
+    char name[512], dir[TEXT_ID_MAX + 16];
+    struct chain_context ctx;
+    struct place p;
+    int chain = places_chain(v->places, place);
+    const struct verify_chain *c = &v->chain[chain];
+    if (n == NULL)
+        return;
+    places_get(v->places, place, &p);
+    chain_context_init(&ctx, &v->ctx, (uint32_t)chain);
+    snprintf(dir, sizeof dir, BUNDLE_CHAINS "/%s", ctx.c->id);
+    if (node_path(name, sizeof name, &v->ctx, BUNDLE_RECORDS, place) != OK)
+        name[0] = '\0';
+    int missing = n->source_count == 0;
+    v->missing_count += missing ? 1 : 0;
+    if (missing && c->is_here)
+        verify_failf(v, CHECK_R_MISSING, ERR_MISMATCH, name, p.id,
+                     "is stated as missing, and its chain is here");
+    if (!missing && !c->is_here)
+        verify_failf(v, CHECK_R_MISSING, ERR_MISSING, dir, p.id,
+                     "the chain that the record counts is not here");
+    if (!missing && (!c->is_here || c->r->snapshot == NULL))
+        v->unread_exports++;
+    if (missing || !c->is_here || c->r->snapshot == NULL)
+        return;
+    if (hash_cmp(&n->source[0].hash, &c->r->snapshot->id) != 0)
+        verify_failf(v, CHECK_R_SOURCES, ERR_HASH, name, p.id,
+                     "names another snapshot than that of its chain here");
+    if (n->replaced_count)
+        verify_failf(v, CHECK_R_CORRECTIONS, ERR_MISMATCH, name, p.id,
+                     "states corrections of an export, and its ballots come from a chain");
+    check_sums(v, c, &ctx, n, name, p.id);
+}
