@@ -337,9 +337,9 @@ err_t verb_publish(struct verb_run *v, int argc, char **argv)
     progress_end(&progress);
     if (e != OK)
         return e;
-    fprintf(v->out, "%s %s: %llu files, %llu bytes, %llu exports, %llu entries\n",
+    fprintf(v->out, "%s %s: %llu files, %llu bytes, %llu exports, %llu chains, %llu entries\n",
             report.already ? "unchanged" : "published", p.out, (unsigned long long)report.files,
             (unsigned long long)report.bytes, (unsigned long long)report.exports,
-            (unsigned long long)report.entries);
+            (unsigned long long)report.chains, (unsigned long long)report.entries);
     return OK;
 }

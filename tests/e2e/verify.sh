@@ -33,7 +33,7 @@ exits 0 'usage' "help" "$VERIFY" --help
 
 exits 0 '"verdict": "PASS"' "JSON" "$VERIFY" "$D/good" --election "$anchor" --json
 if command -v python3 >/dev/null; then
-    if python3 -c 'import json,sys; j=json.load(sys.stdin); assert j["exit"] == 0 and j["reports"][0]["anchor"] == sys.argv[1] and all(c["result"] == "PASS" for c in j["reports"][0]["checks"])' "$anchor" <<<"$output"; then
+    if python3 -c 'import json,sys; j=json.load(sys.stdin); assert j["exit"] == 0 and j["reports"][0]["anchor"] == sys.argv[1] and all(c["result"] == "PASS" or c["id"] == "chain.anchor" for c in j["reports"][0]["checks"])' "$anchor" <<<"$output"; then
         ok "JSON is JSON"
     else
         bad "JSON is JSON" "$output"
