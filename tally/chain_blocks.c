@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -185,6 +186,14 @@ err_t segments_complete(const struct chain_dir *d, const char *shard, const uint
             TRY(join_whole(d, shard, k, ballots, f));
     }
     return OK;
+}
+
+uint64_t segment_size(const struct chain_dir *d, const char *shard, uint64_t k)
+{
+    char path[CHAIN_PATH_MAX];
+    struct stat st;
+    return number_path(path, d, shard, "segments", k) == OK && stat(path, &st) == 0 ? (uint64_t)st.st_size
+                                                                                    : 0;
 }
 
 /* --- in a thread --- */

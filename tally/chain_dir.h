@@ -5,6 +5,7 @@
  *   export.lock             one export or pruning at a time
  *   metrics/                numbers (metrics.h)
  *   snapshots/NNNNNNNN.cbor those that were exported
+ *   final                   number of the snapshot that ballots were pruned to
  *   shards/sNAME/           headers       CBOR sequence of byte strings: the last one is the checkpoint
  *                           ballots.mmr, ids.mmr, ids, ids.table
  *                           tally.0, tally.1   running tally at the headers of even and odd height

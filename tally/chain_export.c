@@ -269,17 +269,24 @@ static err_t settle_on(struct export *x, struct chain_snapshot *s, struct fault 
     return e;
 }
 
+/* How many snapshots were made. */
+static err_t count_snapshots(uint64_t *out, const struct chain_dir *d)
+{
+    char path[CHAIN_PATH_MAX];
+    for (*out = 0;; ++*out) {
+        TRY(snapshot_path(path, d->path, *out));
+        if (access(path, F_OK) != 0)
+            return OK;
+    }
+}
+
 /* The last snapshot that was made, or none. */
 static err_t last_snapshot(struct chain_snapshot **out, const struct export *x, uint64_t *number,
                            struct fault *f)
 {
     char path[CHAIN_PATH_MAX];
     *out = NULL;
-    for (*number = 0;; ++*number) {
-        TRY(snapshot_path(path, x->d->path, *number));
-        if (access(path, F_OK) != 0)
-            break;
-    }
+    TRY(count_snapshots(number, x->d));
     if (*number == 0)
         return OK;
     TRY(snapshot_path(path, x->d->path, *number - 1));
@@ -486,6 +493,50 @@ static err_t is_own(const struct chain_dir *d, const struct chain_snapshot *s, s
                             (unsigned long long)s->number);
 }
 
+#define FINAL_LEN 24
+
+/* DIR/final: a number and a line feed. */
+static err_t write_final(const struct chain_dir *d, uint64_t number, struct fault *f)
+{
+    char path[CHAIN_PATH_MAX], text[FINAL_LEN];
+    int n = snprintf(text, sizeof text, "%llu\n", (unsigned long long)number);
+    TRY(chain_dir_path(path, d, "final"));
+    return file_write(path, text, (size_t)n, FILE_REPLACE, f);
+}
+
+static double read_final(const struct chain_dir *d)
+{
+    char path[CHAIN_PATH_MAX];
+    uint8_t *text;
+    size_t len;
+    if (chain_dir_path(path, d, "final") != OK || file_read(&text, &len, path, FINAL_LEN, NULL) != OK)
+        return -1;
+    double number = strtod((const char *)text, NULL);
+    free(text);
+    return number;
+}
+
+err_t chain_export_publish(const struct chain_dir *d, struct fault *f)
+{
+    char dir[CHAIN_PATH_MAX];
+    uint64_t count;
+    struct metrics *m = calloc(1, sizeof *m);
+    err_t e = m ? OK : fault_set(f, ERR_MEMORY, "numbers");
+    if (e == OK)
+        e = metrics_init(m, "chain", "chain-export", d->ctx.c->id, NULL);
+    if (e == OK)
+        e = count_snapshots(&count, d);
+    if (e == OK)
+        e = chain_dir_path(dir, d, "metrics");
+    if (e == OK) {
+        metrics_set(m, METRIC_CHAIN_SNAPSHOT, (double)count - 1);
+        metrics_set(m, METRIC_CHAIN_FINAL, read_final(d));
+        e = metrics_publish(m, dir, 1, f);
+    }
+    free(m);
+    return e;
+}
+
 err_t chain_prune(struct chain_pruned *out, const struct chain_dir *d, const char *export_dir,
                   struct fault *f)
 {
@@ -505,6 +556,7 @@ err_t chain_prune(struct chain_pruned *out, const struct chain_dir *d, const cha
                      d->ctx.c->validator_count, d->ctx.c->quorum));
     for (size_t i = 0; i < s->shard_count; i++)
         GO(prune_shard(out, d, &s->shard[i], f));
+    GO(write_final(d, s->number, f));
 out:
     if (lock >= 0)
         close(lock);

@@ -30,6 +30,9 @@ struct chain_pruned {
 MUST err_t chain_prune(struct chain_pruned *out, const struct chain_dir *d, const char *export_dir,
                        struct fault *f);
 
+/* Writes numbers (metrics.h) about the snapshots: how many were made, and which was pruned to; -1: none. */
+MUST err_t chain_export_publish(const struct chain_dir *d, struct fault *f);
+
 /* EXPORT/snapshot.cbor. bytes, len: may be NULL; freed with free(). */
 MUST err_t chain_snapshot_read(struct chain_snapshot **out, uint8_t **bytes, size_t *len,
                                const struct chain_context *ctx, const char *path, struct fault *f);

@@ -93,6 +93,8 @@ static err_t open_blocks(struct chain_node *n, struct fault *f)
     TRY(chain_shard_sizes(&sizes, n->d, &n->look, f));
     segment_counts(n->in_block, sizes, n->look.headers, n->look.headers / CHAIN_SEGMENT_BLOCKS);
     err_t e = segments_complete(n->d, shard, sizes, n->look.headers, f);
+    for (uint64_t k = 0; k < n->look.headers / CHAIN_SEGMENT_BLOCKS; k++)
+        n->segment_bytes += segment_size(n->d, shard, k);
     free(sizes);
     return e;
 }
@@ -144,6 +146,7 @@ static void show(struct chain_node *n)
     metrics_set(n->metrics, METRIC_CHAIN_SIZE, (double)n->look.last.size);
     metrics_set(n->metrics, METRIC_CHAIN_STATE, (double)n->look.last.state);
     metrics_set(n->metrics, METRIC_CHAIN_LAG, (double)n->count);
+    metrics_set(n->metrics, METRIC_CHAIN_SEGMENTS, (double)n->segment_bytes);
     if (n->look.headers > 0)
         metrics_set(n->metrics, METRIC_CHAIN_HEIGHT, (double)n->look.last.height);
     if (statvfs(n->d->path, &fs) == 0)
@@ -306,10 +309,14 @@ static err_t join(struct chain_node *n, uint64_t height, struct fault *f)
 {
     if ((height + 1) % CHAIN_SEGMENT_BLOCKS != 0)
         return OK;
+    uint64_t k = height / CHAIN_SEGMENT_BLOCKS;
+    int joined = n->merge != NULL;
     err_t e = merge_end(n->merge, f);
     n->merge = NULL;
     TRY(e);
-    return merge_start(&n->merge, n->d, n->look.name.s, height / CHAIN_SEGMENT_BLOCKS, n->in_block, f);
+    if (joined)
+        n->segment_bytes += segment_size(n->d, n->look.name.s, k - 1);
+    return merge_start(&n->merge, n->d, n->look.name.s, k, n->in_block, f);
 }
 
 static err_t finish(struct chain_node *n, enum chain_state state, struct fault *f)

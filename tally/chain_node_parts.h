@@ -50,6 +50,7 @@ struct chain_node {
     struct ballot_batch *batch;
     struct chain_merge *merge;               /* under way, or NULL */
     uint64_t in_block[CHAIN_SEGMENT_BLOCKS]; /* ballots of the blocks of the last segment */
+    uint64_t segment_bytes;                  /* of whole segments */
 };
 
 /* --- chain_node_take.c --- */
@@ -80,6 +81,8 @@ MUST err_t merge_end(struct chain_merge *m, struct fault *f);
 /* Joins whole segments that were not joined before a crash. sizes: chain_shard_sizes. */
 MUST err_t segments_complete(const struct chain_dir *d, const char *shard, const uint64_t *sizes,
                              uint64_t headers, struct fault *f);
+/* Bytes of a segment's file; 0 if it is not there. */
+uint64_t segment_size(const struct chain_dir *d, const char *shard, uint64_t k);
 /* Ballots of the blocks of segment k, of which `headers` headers tell; returns how many blocks. */
 unsigned segment_counts(uint64_t ballots[CHAIN_SEGMENT_BLOCKS], const uint64_t *sizes, uint64_t headers,
                         uint64_t k);

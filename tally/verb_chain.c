@@ -223,6 +223,8 @@ err_t verb_chain_export(struct verb_run *v, int argc, char **argv)
         e = chain_dir_settle(&c.dir, &v->fault);
     if (e == OK)
         e = chain_export(&s, &c.dir, out, ids, &v->fault);
+    if (e == OK)
+        e = chain_export_publish(&c.dir, &v->fault);
     if (e == OK) {
         fprintf(v->out, "snapshot   %llu, %s, %zu shards, %llu ballots\n", (unsigned long long)s->number,
                 chain_snapshot_complete(s) ? "complete" : "voting goes on", s->shard_count,
@@ -252,6 +254,8 @@ err_t verb_chain_prune(struct verb_run *v, int argc, char **argv)
     err_t e = chain_opened_open(&c, v, &o, path, 0);
     if (e == OK)
         e = chain_prune(&pruned, &c.dir, from, &v->fault);
+    if (e == OK)
+        e = chain_export_publish(&c.dir, &v->fault);
     if (e == OK)
         fprintf(v->out, "pruned %llu files, %llu bytes\n", (unsigned long long)pruned.segments,
                 (unsigned long long)pruned.bytes);
