@@ -75,7 +75,8 @@ MUST int chain_sums_equal_var(const struct chain_sums *a, const struct chain_sum
 MUST uint64_t chain_sums_ballots(const struct chain_sums *s);
 /* [* [place, ballots, [* tally]]]: only rows that changed are encoded anew. */
 MUST err_t chain_sums_put(struct cbor_out *o, const struct chain_context *ctx, struct chain_sums *s);
-/* Reads all rows into s; the cursor fails with ERR_UNKNOWN when the places are not the chain's in order. */
+/* Reads all rows into s, which is of this chain, and worth nothing after an error; the cursor fails with
+ * ERR_UNKNOWN when the places are not the chain's in order. */
 void chain_sums_get_var(struct cbor_in *in, const struct chain_context *ctx, struct chain_sums *s);
 
 /* The running tally and its hash (header.tally). */

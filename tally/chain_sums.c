@@ -314,7 +314,7 @@ err_t chain_running_hash(hash_t *out, const struct chain_context *ctx, struct ch
 void chain_sums_get_var(struct cbor_in *in, const struct chain_context *ctx, struct chain_sums *s)
 {
     cbor_get_array_exact(in, s->count);
-    for (size_t i = 0; i < s->count; i++) {
+    for (size_t i = 0; i < s->count && in->err == OK; i++) {
         struct chain_row *r = &s->row[i];
         struct place place;
         char id[TEXT_ID_MAX + 1];
