@@ -4,6 +4,7 @@
 
 #include "appliance/face_entry.h"
 #include "appliance/face_media.h"
+#include "appliance/night.h"
 
 struct here {
     struct media_list list; /* what was found, and the folder typed by hand as the last one */
@@ -126,6 +127,27 @@ static err_t still_there(struct here *h, struct media *m, const struct face *fac
     return fault_set(f, ERR_MISSING, "%s", message_text(face->language, MSG_MEDIA_GONE));
 }
 
+/* A slow stick takes a while for what was written to it: not in front of a screen that stands still. */
+static err_t sync_work(struct night_child *child, void *ctx, struct fault *f)
+{
+    (void)child;
+    return media_sync(ctx, f);
+}
+
+static err_t sync_in_child(struct face *face, struct media *m, struct fault *f)
+{
+    struct night_rights may = {.temp = NULL};
+    struct tape_item *found = NULL;
+    size_t count;
+    if (m->mount[0] == '\0')
+        return OK;
+    night_allow(&may, m->mount, 0);
+    err_t e = night_job_confined(face, MSG_MEDIA_REMOVE_TITLE, MSG_MEDIA_SYNCING, sync_work, m, &may, &found,
+                                 &count, f);
+    free(found);
+    return e;
+}
+
 static err_t remove_medium(struct face *face, struct media *m, struct fault *f)
 {
     char name[1100];
@@ -135,6 +157,7 @@ static err_t remove_medium(struct face *face, struct media *m, struct fault *f)
     if (len > 0 && face->c.board != NULL && strncmp(face->board, m->mount, len) == 0 &&
         (face->board[len] == '/' || face->board[len] == '\0'))
         TRY(ui_ask(face->ui, MSG_MEDIA_REMOVE_TITLE, f, MSG_MEDIA_REMOVE_BOARD));
+    TRY(sync_in_child(face, m, f));
     TRY(launcher_remove(face->c.launcher, m, &unmounted, f));
     return ui_show(face->ui, MSG_MEDIA_REMOVE_TITLE, f,
                    unmounted || m->mount[0] == '\0' ? MSG_MEDIA_REMOVED : MSG_MEDIA_WRITTEN, name);
