@@ -5,8 +5,15 @@
 #include "tally/ballot_form.h"
 #include "tally/chain_verify_full.h"
 
-err_t chain_batch_cut(struct chain_batch *b)
+#define PIECE_LEAST 256 /* ballots: fewer are not worth an equation of their own */
+
+err_t chain_batch_cut(struct chain_batch *b, size_t threads)
 {
+    size_t most = b->slot_count / threads + 1;
+    if (most < PIECE_LEAST)
+        most = PIECE_LEAST;
+    if (most > CHAIN_PIECE_BALLOTS)
+        most = CHAIN_PIECE_BALLOTS;
     b->piece_count = 0;
     for (size_t i = 0; i < b->slot_count;) {
         size_t bytes = 0, k = i;
@@ -14,8 +21,8 @@ err_t chain_batch_cut(struct chain_batch *b)
             i++;
             continue;
         }
-        for (; k < b->slot_count && b->slot[k].kind != SLOT_KNOWN && k - i < CHAIN_PIECE_BALLOTS &&
-               bytes < CHAIN_PIECE_BYTES;
+        for (;
+             k < b->slot_count && b->slot[k].kind != SLOT_KNOWN && k - i < most && bytes < CHAIN_PIECE_BYTES;
              k++)
             bytes += b->slot[k].len + b->slot[k].hints_len;
         if (b->piece_count == b->piece_cap) {

@@ -209,7 +209,7 @@ static err_t work(struct full *x, struct chain_batch *now, struct chain_batch *n
                   size_t bytes, struct fault *f)
 {
     chain_batch_clear(next);
-    err_t e = chain_batch_cut(now);
+    err_t e = chain_batch_cut(now, (size_t)x->threads);
     if (e != OK)
         return e;
 #pragma omp parallel num_threads(x->threads)

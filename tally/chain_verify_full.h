@@ -98,8 +98,8 @@ void chain_feed_fill(struct chain_feed *d, struct chain_batch *b, size_t bytes);
 
 /* --- batch: chain_verify_batch.c --- */
 
-/* Cuts into pieces. ERR_MEMORY. */
-MUST err_t chain_batch_cut(struct chain_batch *b);
+/* Cuts into pieces, of which as many threads have one each. ERR_MEMORY. */
+MUST err_t chain_batch_cut(struct chain_batch *b, size_t threads);
 /* What one thread needs; ERR_MEMORY. */
 struct chain_worker;
 MUST err_t chain_worker_new(struct chain_worker **out, const struct chain_run *v,

@@ -41,15 +41,15 @@ static void one(uint64_t n)
     double seconds = cpu() - start;
     if (copies != (n > 1000007 ? (n - 8) / 1000000 + 1 : 0))
         exit(1);
-    snprintf(name, sizeof name, "ids_%llu", (unsigned long long)n);
-    figure(name, (double)n / seconds, "ids/s/core", 1);
+    snprintf(name, sizeof name, "nullifier/bulk-%llu", (unsigned long long)n);
+    figure(name, (double)n / seconds, "checks/s", 1);
     fprintf(stderr, "dealing %.3f s, sorting %.3f s, wall %.3f s\n", making, seconds - making,
             wall() - wall_start);
     getrusage(RUSAGE_SELF, &u);
-    snprintf(name, sizeof name, "ids_%llu_peak_memory", (unsigned long long)n);
-    figure(name, (double)u.ru_maxrss / 1024, "MiB", 1);
-    snprintf(name, sizeof name, "ids_%llu_disk", (unsigned long long)n);
-    figure(name, (double)id_sort_disk(s) / 1048576, "MiB", 1);
+    snprintf(name, sizeof name, "nullifier/bulk-%llu-memory", (unsigned long long)n);
+    figure(name, (double)u.ru_maxrss / 1024, "MB", 1);
+    snprintf(name, sizeof name, "nullifier/bulk-%llu-disk", (unsigned long long)n);
+    figure(name, (double)id_sort_disk(s) / 1048576, "MB", 1);
     id_sort_free(s);
 }
 

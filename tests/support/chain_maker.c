@@ -133,6 +133,17 @@ void chain_maker_block(struct chain_maker *mk, size_t shard)
     s->block_end[s->block_count++] = s->count;
 }
 
+void chain_maker_cut_blocks(struct chain_maker *mk, size_t shard, size_t per_block)
+{
+    struct chain_made_shard *s = &mk->shard[shard];
+    size_t all = s->count, at = s->block_count ? s->block_end[s->block_count - 1] : 0;
+    while (at < all) {
+        at = at + per_block < all ? at + per_block : all;
+        s->count = at;
+        chain_maker_block(mk, shard);
+    }
+}
+
 /* --- files --- */
 
 void chain_maker_file(const char *dir, const char *name, const void *data, size_t len)

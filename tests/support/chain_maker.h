@@ -53,6 +53,8 @@ void chain_maker_put(struct chain_maker *mk, const uint8_t *data, size_t len);
 void chain_maker_put_to(struct chain_maker *mk, size_t shard, const uint8_t *data, size_t len);
 /* Ends the block: what was put since is sorted by id. */
 void chain_maker_block(struct chain_maker *mk, size_t shard);
+/* The same for all that was put: blocks of so many. */
+void chain_maker_cut_blocks(struct chain_maker *mk, size_t shard, size_t per_block);
 /* Takes a shard away; or all behind its first blocks. */
 void chain_maker_drop(struct chain_maker *mk, size_t shard);
 void chain_maker_cut(struct chain_maker *mk, size_t shard, size_t blocks);
