@@ -1,0 +1,397 @@
+/* The front of a chain's node and its shards' processes, which are killed; exports, and what is pruned. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "ceremony/base/file.h"
+#include "tally/chain_export.h"
+#include "tally/chain_front.h"
+#include "tally/chain_node.h"
+#include "tally/chain_verify.h"
+#include "tally/chain_wire.h"
+#include "tests/support/ballots.h"
+
+#define VOTES 60
+
+static struct fixture *x;
+static struct chain_context home;
+static struct cbor_out envelope[VOTES];
+static struct ballot_info info[VOTES];
+
+struct told {
+    int count[VOTES + 1], kills, kill_every, again;
+    err_t err[VOTES + 1];
+    size_t answers;
+};
+
+/* Children of this process, by the kernel. */
+static pid_t some_child(void)
+{
+    char path[64], text[256] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    FILE *in = fopen(path, "r");
+    if (in) {
+        if (!fgets(text, sizeof text, in))
+            text[0] = '\0';
+        fclose(in);
+    }
+    return (pid_t)strtol(text, NULL, 10);
+}
+
+static void on_verdict(void *ctx, uint64_t number, const hash_t *id, err_t e, int again)
+{
+    struct told *t = ctx;
+    (void)id;
+    assert_in_range(number, 1, VOTES);
+    t->count[number]++;
+    t->err[number] = e;
+    t->again += again;
+    t->answers++;
+    if (t->kill_every > 0 && t->answers % (size_t)t->kill_every == 0 && some_child() > 0) {
+        kill(some_child(), SIGKILL);
+        t->kills++;
+    }
+}
+
+static err_t on_flush(void *ctx, struct fault *f)
+{
+    (void)ctx;
+    (void)f;
+    return OK;
+}
+
+static void open_dir(struct chain_dir *d, const char *name, unsigned bits)
+{
+    static const struct chain_settings settings = {.block = 7, .seconds = 5, .hints = 1};
+    struct fault f;
+    fault_clear(&f);
+    assert_int_equal(chain_dir_create(fixture_path(x, name), &x->ctx, "home", &settings, bits, &f), OK);
+    assert_int_equal(chain_dir_open(d, fixture_path(x, name), &x->ctx, 1, &f), OK);
+}
+
+/* All envelopes into a file; count of them. */
+static const char *envelopes_file(size_t count)
+{
+    struct cbor_out o = CBOR_OUT_INIT;
+    struct fault f;
+    const char *path = fixture_path(x, "envelopes");
+    for (size_t i = 0; i < count; i++)
+        cbor_put_bytes(&o, envelope[i].data, envelope[i].len);
+    assert_int_equal(file_write(path, o.data, o.len, FILE_REPLACE, &f), OK);
+    cbor_out_free(&o);
+    return path;
+}
+
+static err_t run_front(const struct chain_dir *d, struct told *t, const char *path, struct fault *f)
+{
+    const struct chain_front_job job = {d,       signkey_signer(x->chain), x->envelope, NULL, t, on_verdict,
+                                        on_flush};
+    struct chain_front *fr;
+    fault_clear(f);
+    err_t e = chain_front_new(&fr, &job, f);
+    if (e != OK)
+        return e;
+    FILE *in = fopen(path, "rb");
+    assert_non_null(in);
+    e = chain_front_take(fr, fileno(in), path, f);
+    if (e == OK || err_class(e) == CLASS_INPUT) {
+        struct fault end;
+        err_t finished = chain_front_finish(fr, &end);
+        if (finished != OK) {
+            *f = end;
+            e = finished;
+        }
+    }
+    fclose(in);
+    chain_front_free(fr);
+    return e;
+}
+
+static void test_killed_shards(void **state)
+{
+    (void)state;
+    struct chain_dir d;
+    struct told t = {.kill_every = 9};
+    struct fault f;
+    open_dir(&d, "killed", 1);
+    err_t e = run_front(&d, &t, envelopes_file(VOTES), &f);
+    if (e != OK)
+        fail_msg("%s %s", err_name(e), f.detail);
+    assert_true(t.kills >= 3);
+    for (size_t i = 1; i <= VOTES; i++) {
+        assert_int_equal(t.count[i], 1);
+        assert_int_equal(t.err[i], OK);
+    }
+    struct chain_shard_look *look;
+    size_t count;
+    assert_int_equal(chain_dir_shards(&look, &count, &d, &f), OK);
+    assert_int_equal(look[0].last.size + look[1].last.size, VOTES);
+    free(look);
+    chain_dir_close(&d);
+}
+
+/* What is wrong with an item stops the file, after what was before it; what is wrong with an envelope only
+ * refuses it. */
+static void test_bad_input(void **state)
+{
+    (void)state;
+    struct chain_dir d;
+    struct told t = {0};
+    struct fault f;
+    uint8_t *data;
+    size_t len;
+    const char *path = envelopes_file(3);
+    open_dir(&d, "bad", 0);
+    assert_int_equal(file_read(&data, &len, path, 1 << 24, &f), OK);
+    size_t one = len / 3; /* all of about one length */
+    assert_int_equal(file_write(path, data, len - 5, FILE_REPLACE, &f), OK);
+    assert_int_equal(run_front(&d, &t, path, &f), ERR_TRUNCATED);
+    assert_non_null(strstr(f.file, "envelopes"));
+    assert_int_equal(t.answers, 2);
+    static const struct {
+        uint8_t first;
+        err_t e;
+    } row[] = {{0x00, ERR_FORMAT}, {0x5f, ERR_FORMAT}, {0x5a, ERR_LIMIT}, {0x40, ERR_LIMIT}};
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        uint8_t first = data[0];
+        memset(&t, 0, sizeof t);
+        data[0] = row[i].first;
+        assert_int_equal(file_write(path, data, len, FILE_REPLACE, &f), OK);
+        assert_int_equal(run_front(&d, &t, path, &f), row[i].e);
+        assert_int_equal(t.answers, 0);
+        data[0] = first;
+    }
+    /* Inside of the first: form, then ciphertext. */
+    memset(&t, 0, sizeof t);
+    data[5] ^= 1;
+    data[one + one / 2] ^= 1;
+    assert_int_equal(file_write(path, data, len, FILE_REPLACE, &f), OK);
+    assert_int_equal(run_front(&d, &t, path, &f), OK);
+    assert_int_equal(t.err[1], ERR_FORMAT);
+    assert_int_equal(t.err[2], ERR_DECRYPT);
+    assert_int_equal(t.err[3], OK);
+    free(data);
+    chain_dir_close(&d);
+}
+
+/* A shard that cannot be opened is named, and ends it; nothing is answered. */
+static void test_broken_shard(void **state)
+{
+    (void)state;
+    struct chain_dir d;
+    struct told t = {0};
+    struct fault f;
+    char path[CHAIN_PATH_MAX];
+    open_dir(&d, "broken", 0);
+    assert_int_equal(run_front(&d, &t, envelopes_file(20), &f), OK);
+    assert_int_equal(chain_shard_path(path, &d, "", "ids"), OK);
+    assert_int_equal(truncate(path, 32), 0);
+    memset(&t, 0, sizeof t);
+    assert_int_equal(run_front(&d, &t, envelopes_file(20), &f), ERR_TRUNCATED);
+    assert_non_null(strstr(f.detail, "shard s"));
+    assert_int_equal(t.answers, 0);
+    chain_dir_close(&d);
+}
+
+static void test_frames(void **state)
+{
+    (void)state;
+    struct chain_buffer b = {0};
+    struct chain_frame frame;
+    int got;
+    assert_int_equal(chain_frame_put(&b, FRAME_ENVELOPE, 77, "abc", 3), OK);
+    assert_int_equal(chain_frame_put(&b, FRAME_DONE, 0, NULL, 0), OK);
+    size_t len = b.len;
+    for (b.len = 0; b.len < FRAME_HEAD + 3; b.len++) {
+        assert_int_equal(chain_frame_get(&b, &frame, 3, &got), OK);
+        assert_int_equal(got, 0);
+    }
+    b.len = len;
+    assert_int_equal(chain_frame_get(&b, &frame, 2, &got), ERR_LIMIT);
+    assert_int_equal(chain_frame_get(&b, &frame, 3, &got), OK);
+    assert_int_equal(got, 1);
+    assert_int_equal(frame.type, FRAME_ENVELOPE);
+    assert_int_equal(frame.number, 77);
+    assert_memory_equal(frame.data, "abc", 3);
+    assert_int_equal(chain_frame_get(&b, &frame, 3, &got), OK);
+    assert_int_equal(frame.type, FRAME_DONE);
+    b.pos = 0;
+    b.data[0] = 0; /* shorter than a head */
+    assert_int_equal(chain_frame_get(&b, &frame, 3, &got), ERR_LIMIT);
+    chain_buffer_free(&b);
+}
+
+/* --- exports --- */
+
+static void sign_final(const char *to, const struct chain_snapshot *s, int validator)
+{
+    struct cbor_out o = CBOR_OUT_INIT;
+    struct fault f;
+    hash_t kid;
+    char path[512], hex[65];
+    assert_int_equal(
+        chain_finality_make(&o, &kid, &home, s->number, &s->id, signkey_signer(x->validator[validator]), &f),
+        OK);
+    hex_put(hex, kid.b, HASH_LEN);
+    snprintf(path, sizeof path, "%s/finality/%s.cose", to, hex);
+    assert_int_equal(file_write(path, o.data, o.len, FILE_REPLACE, &f), OK);
+    cbor_out_free(&o);
+}
+
+static void expect_report(const char *to, enum verify_verdict ballots, enum verify_verdict trees,
+                          uint64_t proved, uint64_t pruned)
+{
+    struct chain_report *r;
+    struct fault f;
+    static const struct chain_verify_options o = {.threads = 1};
+    assert_int_equal(chain_verify(&r, &home, to, &o, &f), OK);
+    assert_int_equal(r->check[CHAIN_CHECK_HEADERS].verdict, VERIFY_PASS);
+    assert_int_equal(r->check[CHAIN_CHECK_FORM].verdict, VERIFY_PASS);
+    assert_int_equal(r->check[CHAIN_CHECK_BALLOTS].verdict, ballots);
+    assert_int_equal(r->check[CHAIN_CHECK_TREES].verdict, trees);
+    assert_int_equal(r->check[CHAIN_CHECK_IDS].verdict, VERIFY_PASS);
+    assert_int_equal(r->proved, proved);
+    assert_int_equal(r->pruned, pruned);
+    chain_report_free(r);
+}
+
+static void close_all(struct chain_dir *d)
+{
+    struct chain_shard_look *look;
+    struct chain_node *n;
+    struct fault f;
+    size_t count;
+    assert_int_equal(chain_dir_shards(&look, &count, d, &f), OK);
+    for (size_t i = 0; i < count; i++)
+        if (look[i].last.state == CHAIN_OPEN) {
+            assert_int_equal(chain_node_open(&n, d, look[i].name.s, signkey_signer(x->chain), NULL, &f), OK);
+            assert_int_equal(chain_node_end(n, CHAIN_CLOSED, &f), OK);
+            chain_node_free(n);
+        }
+    free(look);
+}
+
+static void test_export(void **state)
+{
+    (void)state;
+    struct chain_dir d, twice;
+    struct told t = {0};
+    struct fault f;
+    struct chain_snapshot *s, *again;
+    struct chain_pruned pruned;
+    uint32_t count;
+    int lock;
+    char to[256], later[256], path[CHAIN_PATH_MAX + 64];
+    snprintf(to, sizeof to, "%s", fixture_path(x, "export-1"));
+    snprintf(later, sizeof later, "%s", fixture_path(x, "export-2"));
+    open_dir(&d, "export", 1);
+    assert_int_equal(run_front(&d, &t, envelopes_file(40), &f), OK);
+    assert_int_equal(chain_export(&s, &d, to, 0, &f), OK);
+    assert_int_equal(s->number, 0);
+    assert_int_equal(chain_sums_ballots(s->sums), 40);
+    assert_int_equal(chain_snapshot_complete(s), 0);
+    expect_report(to, VERIFY_PASS, VERIFY_PASS, 40, 0);
+    assert_int_equal(chain_export(NULL, &d, to, 0, &f), ERR_EXISTS);
+    /* Nothing new: the same snapshot. */
+    assert_int_equal(chain_export(&again, &d, fixture_path(x, "export-same"), 1, &f), OK);
+    assert_memory_equal(&again->id, &s->id, HASH_LEN);
+    expect_report(fixture_path(x, "export-same"), VERIFY_PASS, VERIFY_PASS, 40, 0);
+    chain_snapshot_free(again);
+    assert_int_equal(chain_dir_lock_export(&lock, &d, &f), OK);
+    assert_int_equal(chain_export(NULL, &d, later, 0, &f), ERR_BUSY);
+    close(lock);
+    memset(&t, 0, sizeof t);
+    assert_int_equal(run_front(&d, &t, envelopes_file(VOTES), &f), OK);
+    assert_int_equal(t.again, 40);
+    close_all(&d);
+    memset(&t, 0, sizeof t);
+    assert_int_equal(run_front(&d, &t, envelopes_file(1), &f), ERR_DONE);
+    assert_int_equal(chain_export(&again, &d, later, 0, &f), OK);
+    assert_int_equal(again->number, 1);
+    assert_memory_equal(&again->previous, &s->id, HASH_LEN);
+    assert_int_equal(chain_snapshot_complete(again), 1);
+    expect_report(later, VERIFY_PASS, VERIFY_PASS, VOTES, 0);
+    /* Finality and pruning. */
+    assert_int_equal(chain_prune(&pruned, &d, later, &f), ERR_QUORUM);
+    sign_final(later, again, 0);
+    sign_final(later, again, 0);
+    assert_int_equal(chain_final_count(&count, &home, later, again, &f), OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(chain_prune(&pruned, &d, later, &f), ERR_QUORUM);
+    sign_final(later, s, 1);
+    assert_int_equal(chain_final_count(&count, &home, later, again, &f), ERR_MISMATCH);
+    sign_final(later, again, 1);
+    /* A snapshot of another node of this chain. */
+    open_dir(&twice, "export-other", 0);
+    assert_int_equal(chain_prune(&pruned, &twice, later, &f), ERR_UNKNOWN);
+    assert_int_equal(chain_export(NULL, &twice, fixture_path(x, "export-empty"), 0, &f), OK);
+    assert_int_equal(chain_prune(&pruned, &twice, later, &f), ERR_UNKNOWN);
+    chain_dir_close(&twice);
+    assert_int_equal(chain_prune(&pruned, &d, later, &f), OK);
+    assert_true(pruned.segments > 0 && pruned.bytes > 10000);
+    assert_int_equal(chain_prune(&pruned, &d, later, &f), OK);
+    assert_int_equal(pruned.segments, 0);
+    expect_report(later, VERIFY_PASS, VERIFY_PASS, VOTES, 0); /* an export keeps what it has */
+    snprintf(to, sizeof to, "%s", fixture_path(x, "export-pruned"));
+    assert_int_equal(chain_export(NULL, &d, to, 0, &f), OK);
+    expect_report(to, VERIFY_NOT_CHECKED, VERIFY_PASS, 0, VOTES);
+    snprintf(path, sizeof path, "%s/leaves/s0", to);
+    assert_int_equal(access(path, R_OK), 0);
+    assert_int_equal(chain_export_publish(&d, &f), OK);
+    snprintf(path, sizeof path, "%s/metrics/chain-export.prom", d.path);
+    uint8_t *text;
+    size_t len;
+    assert_int_equal(file_read(&text, &len, path, 1 << 20, &f), OK);
+    assert_non_null(
+        strstr((char *)text,
+               "conclave_chain_final_number{process=\"chain-export\",program=\"chain\",chain=\"home\"} 1\n"));
+    assert_non_null(strstr(
+        (char *)text,
+        "conclave_chain_snapshot_number{process=\"chain-export\",program=\"chain\",chain=\"home\"} 1\n"));
+    free(text);
+    chain_snapshot_free(s);
+    chain_snapshot_free(again);
+    chain_dir_close(&d);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    x = fixture_chain_new();
+    chain_context_init(&home, &x->ctx, 0);
+    for (size_t i = 0; i < VOTES; i++) {
+        struct cbor_out b = CBOR_OUT_INIT;
+        fixture_ballot(x, &b, &info[i], i % 2 ? x->w1 : x->e2, i % 2 ? "town" : "rural", "mayor=b");
+        assert_int_equal(chain_envelope_make(&envelope[i], &home, x->g, &info[i].id, b.data, b.len), OK);
+        cbor_out_free(&b);
+    }
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < VOTES; i++)
+        cbor_out_free(&envelope[i]);
+    fixture_free(x);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_killed_shards), cmocka_unit_test(test_bad_input),
+        cmocka_unit_test(test_broken_shard),  cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_export),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
