@@ -70,7 +70,7 @@ official() {
         "wait What to do next" "keys n" "wait What is your part tonight?" "keys o"
 }
 menu_leave() { say "keys Escape" "wait What to do next" "keys Escape" "wait End the program?" "keys y" "exit 0"; }
-pin() { say "wait asks for its PIN" "type 4711$1$1" "keys Enter"; }
+pin() { say "wait , asks for its PIN" "type 4711$1$1" "keys Enter"; }
 all_words() { say "keys Space Space Space Space Space"; }
 type_words() { say "keys -l \"\$(cat $D/words)\"" "keys Enter"; }
 
