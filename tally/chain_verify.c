@@ -105,7 +105,7 @@ err_t chain_file(struct chain_run *v, enum chain_check c, err_t e, struct fault 
         return OK;
     if (why->err == OK)
         fault_set(why, e, "cannot be read");
-    if ((class == CLASS_SYSTEM && e != ERR_IO) || class == CLASS_BUG) {
+    if (class == CLASS_SYSTEM || class == CLASS_BUG) {
         if (f != NULL)
             *f = *why;
         return e;

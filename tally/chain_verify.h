@@ -102,7 +102,7 @@ struct chain_report {
 };
 
 /* *out: what was found, freed with chain_report_free; whatever is wrong with the export is in it. ERR_MEMORY,
- * ERR_STOPPED, ERR_IO (of this machine's own files), ERR_MISSING (no such directory): *out is NULL. */
+ * ERR_STOPPED, ERR_IO (reading or writing failed), ERR_MISSING (no such directory): *out is NULL. */
 MUST err_t chain_verify(struct chain_report **out, const struct chain_context *ctx, const char *dir,
                         const struct chain_verify_options *o, struct fault *f);
 void chain_report_free(struct chain_report *r);

@@ -113,6 +113,12 @@ static err_t stopped(struct chain_headers *r, err_t e, const char *what)
     return e;
 }
 
+static err_t cut_off(struct chain_headers *r)
+{
+    return ferror(r->stream) ? stopped(r, ERR_IO, "cannot be read")
+                             : stopped(r, ERR_TRUNCATED, "the file ends inside of a header");
+}
+
 /* One byte string. *len = 0: the end of the file. */
 static err_t read_one(struct chain_headers *r, uint8_t *data, size_t *len)
 {
@@ -128,7 +134,7 @@ static err_t read_one(struct chain_headers *r, uint8_t *data, size_t *len)
     if (n >= 24) {
         head = n == 24 ? 2 : 3;
         if (fread(more, 1, head - 1, r->stream) != head - 1)
-            return stopped(r, ERR_TRUNCATED, "the file ends inside of a header");
+            return cut_off(r);
         int canonical = n == 24 ? more[0] >= 24 : more[0] > 0;
         n = n == 24 ? more[0] : (size_t)more[0] << 8 | more[1];
         if (!canonical)
@@ -137,7 +143,7 @@ static err_t read_one(struct chain_headers *r, uint8_t *data, size_t *len)
     if (n == 0 || n > CHAIN_HEADER_MAX)
         return stopped(r, ERR_LIMIT, "no byte string of a header's size");
     if (fread(data, 1, n, r->stream) != n)
-        return stopped(r, ERR_TRUNCATED, "the file ends inside of a header");
+        return cut_off(r);
     r->read_at += head + n;
     *len = n;
     return OK;

@@ -271,7 +271,9 @@ err_t chain_spool_each(const struct chain_context *ctx, const char *work, const 
     if (k == NULL)
         return fault_set(f, ERR_MEMORY, "reading ballot ids");
     err_t e = open_spool(k, work, f);
-    if (e == OK && (load_state(k->state, ctx, snapshot, NULL, &p) != OK || p.inside != 2)) {
+    if (e == OK)
+        e = load_state(k->state, ctx, snapshot, NULL, &p);
+    if (e == OK ? p.inside != 2 : err_class(e) != CLASS_SYSTEM) {
         fault_set(f, ERR_FORMAT, "is not of a chain that was verified here");
         e = fault_file(f, ERR_FORMAT, k->state);
     }

@@ -292,8 +292,8 @@ err_t verify_check_chains(struct verify *v, enum verify_id id)
 /* --- the records of its places --- */
 
 /* Sums and ballots of the snapshot, without those that are left out. */
-static void check_sums(struct verify *v, const struct verify_chain *c, const struct chain_context *ctx,
-                       const struct node *n, const char *name, const char *place)
+static err_t check_sums(struct verify *v, const struct verify_chain *c, const struct chain_context *ctx,
+                        const struct node *n, const char *name, const char *place)
 {
     size_t row = (size_t)chain_row_of(ctx, n->place), found = 0;
     const struct chain_row *have = &c->r->snapshot->sums->row[row];
@@ -310,20 +310,18 @@ static void check_sums(struct verify *v, const struct verify_chain *c, const str
                      (unsigned long long)n->ballots, (unsigned long long)have->ballots, found);
     if (found && c->gone == NULL) {
         verify_skip(v, CHECK_R_SUMS, "ballots of chain %s that are left out cannot be read", ctx->c->id);
-        return;
+        return OK;
     }
-    if (tallies_copy(&t, have->t) != OK) {
-        verify_skip(v, CHECK_R_SUMS, "no memory");
-        return;
-    }
+    TRY(tallies_copy(&t, have->t));
     if ((c->gone != NULL && tallies_sub_var(t, c->gone->row[row].t) != OK) ||
         !tallies_equal_var(t, n->tallies, &contest))
         verify_failf(v, CHECK_R_SUMS, ERR_SUM, name, place,
                      "the sums are not those of the ballots that count");
     tallies_free(t);
+    return OK;
 }
 
-void verify_chain_place(struct verify *v, uint32_t place, const struct node *n)
+err_t verify_chain_place(struct verify *v, uint32_t place, const struct node *n)
 {
     char name[512], dir[TEXT_ID_MAX + 16];
     struct chain_context ctx;
@@ -331,7 +329,7 @@ void verify_chain_place(struct verify *v, uint32_t place, const struct node *n)
     int chain = places_chain(v->places, place);
     const struct verify_chain *c = &v->chain[chain];
     if (n == NULL)
-        return;
+        return OK;
     places_get(v->places, place, &p);
     chain_context_init(&ctx, &v->ctx, (uint32_t)chain);
     snprintf(dir, sizeof dir, BUNDLE_CHAINS "/%s", ctx.c->id);
@@ -348,12 +346,12 @@ void verify_chain_place(struct verify *v, uint32_t place, const struct node *n)
     if (!missing && (!c->is_here || c->r->snapshot == NULL))
         v->unread_exports++;
     if (missing || !c->is_here || c->r->snapshot == NULL)
-        return;
+        return OK;
     if (hash_cmp(&n->source[0].hash, &c->r->snapshot->id) != 0)
         verify_failf(v, CHECK_R_SOURCES, ERR_HASH, name, p.id,
                      "names another snapshot than that of its chain here");
     if (n->replaced_count)
         verify_failf(v, CHECK_R_CORRECTIONS, ERR_MISMATCH, name, p.id,
                      "states corrections of an export, and its ballots come from a chain");
-    check_sums(v, c, &ctx, n, name, p.id);
+    return check_sums(v, c, &ctx, n, name, p.id);
 }

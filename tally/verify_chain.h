@@ -8,7 +8,8 @@
  * records. */
 MUST err_t verify_chains(struct verify *v);
 void verify_chains_free(struct verify *v);
-/* The record of a place of a chain, or NULL if it cannot be read. */
-void verify_chain_place(struct verify *v, uint32_t place, const struct node *n);
+/* The record of a place of a chain, or NULL if it cannot be read. Errors are those of the
+ * system. */
+MUST err_t verify_chain_place(struct verify *v, uint32_t place, const struct node *n);
 
 #endif

@@ -130,10 +130,8 @@ static err_t visit_lowest(struct verify *v, uint32_t place, const struct node *n
     int here = verify_has_file(v, file), missing = n != NULL && n->source_count == 0;
     if (n != NULL)
         TRY(put_dropped(v, n));
-    if (places_chain(v->places, place) >= 0) {
-        verify_chain_place(v, place, n);
-        return OK;
-    }
+    if (places_chain(v->places, place) >= 0)
+        return verify_chain_place(v, place, n);
     v->missing_count += missing ? 1 : 0;
     if (missing && here)
         verify_failf(v, CHECK_R_MISSING, ERR_MISMATCH, name, p.id,
