@@ -275,6 +275,7 @@ static void work(struct scan *s, struct export_verifier *v, int large)
         i = s->next++;
         if (i >= s->count)
             break;
+        metrics_set(s->run->options->metrics, METRIC_VERIFY_QUEUE, (double)(s->count - i - 1));
         if (is_large(&s->job[i]) == large)
             e = examine(s, &s->job[i], v);
 #pragma omp atomic read

@@ -72,6 +72,7 @@ struct chain_verify_options {
     const char
         *work;   /* directory of this export for going on and for chain_spool_each, made if absent; or NULL */
     int threads; /* 0: as OpenMP says */
+    struct metrics *metrics; /* numbers about the run, or NULL */
     /* Each ballot that could be read, in order; or NULL. What it returns other than OK ends the verification.
      * Nothing is settled before that ends. With a work directory also those of earlier runs. */
     chain_spool_fn *ballot;

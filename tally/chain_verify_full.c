@@ -221,7 +221,10 @@ static err_t work(struct full *x, struct chain_batch *now, struct chain_batch *n
         }
         for (size_t i = 0; i < now->piece_count; i++) {
 #pragma omp task firstprivate(i)
-            chain_piece_check(x->worker[omp_get_thread_num()], now, &now->piece[i]);
+            {
+                metrics_set(x->v->o->metrics, METRIC_VERIFY_QUEUE, (double)(now->piece_count - i - 1));
+                chain_piece_check(x->worker[omp_get_thread_num()], now, &now->piece[i]);
+            }
         }
     }
     for (size_t i = 0; i < now->piece_count; i++)
@@ -442,6 +445,8 @@ static err_t open_all(struct full *x, struct fault *f)
     if (e != OK)
         return fault_set(f, e, "reading ballots of a chain");
     x->threads = omp_get_max_threads();
+    ballot_layout_observe(x->layout, v->o->metrics);
+    metrics_set(v->o->metrics, METRIC_VERIFY_THREADS, x->threads);
     x->worker = calloc((size_t)x->threads, sizeof *x->worker);
     if (x->worker == NULL)
         return ERR_MEMORY;

@@ -243,6 +243,8 @@ static double resident(void)
 
 static double from_here(const struct metrics *m, enum metric id)
 {
+    if (id == METRIC_RUNNING)
+        return !m->ended;
     return id == METRIC_START ? m->start : id == METRIC_UPDATE ? seconds(CLOCK_REALTIME) : resident();
 }
 
@@ -370,6 +372,7 @@ static int is_due(struct metrics *m, int force)
     if (m == NULL || (!force && m->published > 0 && now - m->published < 1))
         return 0;
     m->published = now;
+    m->ended = force;
     return 1;
 }
 

@@ -15,10 +15,11 @@
  * temporary name that is then renamed: there is no shared memory and no connection, and a process that dies
  * leaves its last numbers. Every sample has the label process="NAME" first; so no two files can hold the same
  * series, and HELP and TYPE of a family are the same everywhere because they come from one table. Either of
- * these can read the directory: node_exporter --collector.textfile.directory=DIR/metrics conclave-tally chain
- * serve-metrics     (metrics_merge, metrics_serve.h): families in the order of the table, one HELP and TYPE
- * each, then the samples of all files Counters begin at 0 when a process starts, as Prometheus expects
- * (rate() sees the reset); conclave_process_update_time_seconds tells a dead process from a silent one.
+ * these can read the directory: node_exporter with --collector.textfile.directory=DIR/metrics; or
+ * conclave-tally chain serve-metrics (metrics_merge, metrics_serve.h), which gives families in the order of
+ * the table, one HELP and TYPE each, then the samples of all files. Counters begin at 0 when a process
+ * starts, as Prometheus expects (rate() sees the reset). conclave_process_update_time_seconds tells how old a
+ * file is, conclave_process_running (0 in the last file) a process that ended from one that was killed.
  *
  * Never: globals, secrets, ballot ids or anything else about one ballot, files outside of the directory. */
 #ifndef TALLY_METRICS_H
@@ -46,6 +47,8 @@ enum metric_kind {
     X(METRIC_START, "conclave_process_start_time_seconds", METRIC_FROM_HERE, "When the process started.")    \
     X(METRIC_UPDATE, "conclave_process_update_time_seconds", METRIC_FROM_HERE,                               \
       "When the process last wrote its numbers.")                                                            \
+    X(METRIC_RUNNING, "conclave_process_running", METRIC_FROM_HERE,                                          \
+      "1 while the process works; 0 once it ended in order.")                                                \
     X(METRIC_CPU_SECONDS, "conclave_process_cpu_seconds_total", METRIC_CPU,                                  \
       "Processor time used, user and system.")                                                               \
     X(METRIC_RESIDENT, "conclave_process_resident_memory_bytes", METRIC_FROM_HERE, "Memory in use.")         \
@@ -93,8 +96,8 @@ enum metric_kind {
       "The same after decompression.")                                                                       \
     X(METRIC_VERIFY_BATCH, "conclave_verify_batch_seconds", METRIC_LATENCY, "Verifying one batch.")          \
     X(METRIC_VERIFY_SIZE, "conclave_verify_batch_ballots", METRIC_SIZES, "Ballots in a batch.")              \
-    X(METRIC_VERIFY_QUEUE, "conclave_verify_queue_batches", METRIC_GAUGE,                                    \
-      "Batches that are read and wait for arithmetic.")                                                      \
+    X(METRIC_VERIFY_QUEUE, "conclave_verify_queue", METRIC_GAUGE,                                            \
+      "Exports, or pieces of a chain, in hand that no thread has begun with.")                               \
     X(METRIC_VERIFY_EXPECTED, "conclave_verify_expected_bytes", METRIC_GAUGE,                                \
       "Bytes to read in all, where it is known.")                                                            \
     X(METRIC_VERIFY_THREADS, "conclave_verify_threads", METRIC_GAUGE, "Threads that verify.")                \
@@ -118,6 +121,7 @@ enum metric {
 struct metrics {
     char process[TEXT_ID_MAX + 1], program[TEXT_ID_MAX + 1], chain[TEXT_ID_MAX + 1], shard[TEXT_ID_MAX + 1];
     double start, published; /* Unix time; monotonic time of the last file */
+    int ended;               /* the file that is written now is the last one */
     struct {
         _Atomic uint64_t n[METRIC_SLOTS]; /* counters: n[0]; errors by number; buckets, not cumulative */
         _Atomic uint64_t sum;             /* histograms: in billionths */
@@ -146,9 +150,9 @@ double metrics_now(void);
 /* All of it as text. ERR_IO. */
 MUST err_t metrics_write(const struct metrics *m, FILE *out);
 /* dir/PROCESS.prom (dir is made), or the file at path: replaced atomically, not synced (after a crash of the
- * machine it may be empty). publish: unless force, only if the last time is a second ago or more; a second
- * caller at the same time must be kept out by the caller. A failure to write numbers is for the caller to
- * report, never a reason to stop. ERR_IO. */
+ * machine it may be empty). publish: force says that it is the last time; otherwise only if the one before is
+ * a second ago or more; a second caller at the same time must be kept out by the caller. A failure to write
+ * numbers is for the caller to report, never a reason to stop. ERR_IO. */
 MUST err_t metrics_publish(struct metrics *m, const char *dir, int force, struct fault *f);
 MUST err_t metrics_publish_file(struct metrics *m, const char *path, int force, struct fault *f);
 MUST err_t metrics_write_file(const struct metrics *m, const char *path, struct fault *f);

@@ -125,15 +125,48 @@ err_t verb_chain_status(struct verb_run *v, int argc, char **argv)
 
 /* --- split, close --- */
 
+/* The numbers of the shard's process, which this one is for a moment; NULL without memory. */
+static struct metrics *shard_metrics(const struct chain_dir *d, const char *shard)
+{
+    char process[TEXT_ID_MAX + 1], label[TEXT_ID_MAX + 1];
+    struct metrics *m = calloc(1, sizeof *m);
+    snprintf(process, sizeof process, "chain-s%s", shard);
+    snprintf(label, sizeof label, "s%s", shard);
+    if (m != NULL && metrics_init(m, "chain", process, d->ctx.c->id, label) == OK)
+        return m;
+    free(m);
+    return NULL;
+}
+
+/* That they cannot be written is said, and no failure. */
+static void publish_numbers(struct verb_run *v, const struct chain_dir *d, struct metrics *m)
+{
+    struct fault f;
+    char dir[CHAIN_PATH_MAX];
+    fault_clear(&f);
+    err_t e = chain_dir_path(dir, d, "metrics");
+    if (e == OK)
+        e = metrics_publish(m, dir, 1, &f);
+    if (e != OK)
+        verb_print_fault(v, &f);
+}
+
 static err_t end_shard(struct verb_run *v, const struct chain_opened *c, const char *shard,
                        enum chain_state how)
 {
     struct chain_node *n;
     struct chain_node_status s;
-    TRY(chain_node_open(&n, &c->dir, shard, signkey_signer(c->key), NULL, &v->fault));
-    err_t e = chain_node_end(n, how, &v->fault);
+    struct metrics *m = shard_metrics(&c->dir, shard);
+    err_t e = chain_node_open(&n, &c->dir, shard, signkey_signer(c->key), m, &v->fault);
+    if (e != OK) {
+        free(m);
+        return e;
+    }
+    e = chain_node_end(n, how, &v->fault);
     chain_node_get_status(n, &s);
+    publish_numbers(v, &c->dir, m);
     chain_node_free(n);
+    free(m);
     if (e == OK)
         fprintf(v->out, "%s s%s with %llu ballots\n", state_name(how), shard, (unsigned long long)s.ballots);
     return e;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "tally/chain_verify.h"
+#include "tally/metrics.h"
 #include "tally/settings.h"
 #include "tally/verb.h"
 
@@ -12,6 +13,8 @@ struct watch {
     struct progress progress;
     uint64_t shown[CHAIN_CHECK_COUNT];
     struct fault first;
+    struct metrics *metrics;
+    const char *metrics_path;
 };
 
 static void on_found(void *ctx, enum chain_check check, const struct fault *f)
@@ -30,6 +33,8 @@ static void on_found(void *ctx, enum chain_check check, const struct fault *f)
 static err_t on_progress(void *ctx, const char *what, uint64_t done, uint64_t total)
 {
     struct watch *w = ctx;
+    struct fault ignored; /* numbers that cannot be written stop nothing; the end says so */
+    (void)!metrics_publish_file(w->metrics, w->metrics_path, 0, &ignored);
     if (verb_stopped(w->v))
         return ERR_STOPPED;
     return progress_step(&w->progress, what, done, total);
@@ -70,7 +75,7 @@ static err_t verdict(struct verb_run *v, const struct watch *w, const struct cha
 }
 
 struct wanted {
-    const char *board, *chain, *work, *threads, *settings;
+    const char *board, *chain, *work, *threads, *settings, *metrics;
     struct arg_list trust, anchor, rest;
     int quick;
 };
@@ -114,6 +119,7 @@ err_t verb_chain_verify(struct verb_run *v, int argc, char **argv)
         {"work", ARG_TEXT, &want.work, "DIR", "where to go on is kept here", 0},
         {"threads", ARG_TEXT, &want.threads, "N", "default: as the settings say, or one for each processor",
          0},
+        {"metrics", ARG_TEXT, &want.metrics, "FILE.prom", "write numbers about the run, each second", 0},
         {"settings", ARG_TEXT, &want.settings, "FILE", "made by tune (default WORK/settings.json, if there)",
          0},
         {0},
@@ -134,7 +140,8 @@ err_t verb_chain_verify(struct verb_run *v, int argc, char **argv)
     TRY(args_number(&threads, want.threads, "threads", 0, 1024, &v->fault));
     struct settings tuned;
     TRY(settings_load(&tuned, want.settings, want.work, &v->fault));
-    struct watch w = {.v = v};
+    struct watch w = {.v = v, .metrics_path = want.metrics};
+    TRY(metrics_new_for(&w.metrics, "verify", want.metrics, &v->fault));
     progress_init(&w.progress, v->err, v->program->stop);
     GO(read_lists(v, &want, &trust, &anchor));
     GO(bundle_election_load(&be, want.board, 1, &v->fault));
@@ -147,17 +154,23 @@ err_t verb_chain_verify(struct verb_run *v, int argc, char **argv)
                                      .anchor_count = want.anchor.count,
                                      .work = want.work,
                                      .threads = (int)(threads ? threads : tuned.threads),
+                                     .metrics = w.metrics,
                                      .ctx = &w,
                                      .found = on_found,
                                      .progress = on_progress,
                                      .progress_ctx = &w};
     e = chain_verify(&r, &ctx, want.rest.item[0], &o, &v->fault);
     progress_end(&w.progress);
+    struct fault unwritten;
+    fault_clear(&unwritten);
+    if (metrics_publish_file(w.metrics, want.metrics, 1, &unwritten) != OK) /* no reason to fail */
+        verb_print_fault(v, &unwritten);
     if (e == OK) {
         print_report(v, &ctx, r);
         e = verdict(v, &w, r, want.quick || want.trust.count);
     }
 out:
+    free(w.metrics);
     chain_report_free(r);
     bundle_election_free(be);
     free(trust);

@@ -95,6 +95,7 @@ static void work(struct verify_exports *x, struct export_flow *flow, int large)
         i = x->next++;
         if (i >= x->count)
             break;
+        metrics_set(x->v->opt->metrics, METRIC_VERIFY_QUEUE, (double)(x->count - i - 1));
         if (is_large(&x->job[i]) == large)
             e = verify_job_start(&x->job[i], flow);
 #pragma omp atomic read

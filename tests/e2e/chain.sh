@@ -128,6 +128,8 @@ make_votes "$D/last" p3 7 7
 append "$D/last" >"$D/out" 2>&1 && ok "the last ballots" || bad "the last ballots" "$(tail -3 "$D/out")"
 check "close" "$TALLY" chain close "${B[@]}" "${K[@]}" "$C"
 says "closed" "^state    closed"
+states=$(cat "$C"/metrics/*.prom | sed -n 's/^conclave_chain_state{.*shard="\(s[01]*\)"} \([0-9]\)$/\1:\2/p' | sort | tr '\n' ' ')
+if [ "$states" = "s00:2 s01:2 s0:1 s10:2 s11:2 s1:1 " ]; then ok "its numbers say so"; else bad "its numbers say so" "$states"; fi
 fails "no more ballots" 1 ERR_DONE "$TALLY" chain append "${B[@]}" "${K[@]}" "${EK[@]}" "$C" "$D/a"
 check "export" "$TALLY" chain export "${B[@]}" --out "$D/export" "$C"
 says "complete, with all ballots" "^snapshot +2, complete, 6 shards, 837 ballots"

@@ -49,6 +49,11 @@ else
     bad "every metric of the table is written" "$(diff <(echo "$declared") <(sort "$D/families.txt"))"
 fi
 
+# ... by a program, that is: each of them somewhere, but those of every process, which metrics.c fills.
+unused=$(grep -oE 'X\(METRIC_[A-Z_]+' tally/metrics.h | cut -c3- | grep -vE 'METRIC_(START|UPDATE|RUNNING|CPU_SECONDS|RESIDENT)$' |
+    while read -r m; do grep -qw "$m" $(ls tally/*.c | grep -v '/metrics') tally/metrics_serve.c tally/metrics_merge.c || echo "$m"; done)
+if [ -z "$unused" ]; then ok "a program counts every metric"; else bad "a program counts every metric" "$unused"; fi
+
 # names FILE: what it names, without the endings of histograms
 names() {
     grep -oE '\bconclave_[a-z0-9_]+' "$1" | sort -u | while read -r n; do

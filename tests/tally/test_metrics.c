@@ -154,6 +154,20 @@ static void threads_lose_nothing(void **state)
     free(m);
 }
 
+static void assert_running(const char *path, const char *value)
+{
+    uint8_t *text;
+    size_t len;
+    char line[160];
+    struct fault f;
+    assert_err(file_read(&text, &len, path, 1 << 20, &f), OK);
+    snprintf(line, sizeof line,
+             "\nconclave_process_running{process=\"one\",program=\"chain\",chain=\"web\",shard=\"s0\"} %s\n",
+             value);
+    assert_has((char *)text, line);
+    free(text);
+}
+
 static void a_file_is_replaced_whole(void **state)
 {
     (void)state;
@@ -167,11 +181,12 @@ static void a_file_is_replaced_whole(void **state)
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0644);
+    assert_running(path, "1");
     unlink(path);
     assert_err(metrics_publish(m, sub, 0, &f), OK); /* too soon */
     assert_int_not_equal(stat(path, &st), 0);
     assert_err(metrics_publish(m, sub, 1, &f), OK);
-    assert_int_equal(stat(path, &st), 0);
+    assert_running(path, "0"); /* the last one */
     assert_err(metrics_write_file(m, "/nowhere/at/all.prom", &f), ERR_IO);
     assert_err(metrics_publish(m, path, 1, &f), ERR_IO); /* a file where the directory should be */
     free(m);
