@@ -151,8 +151,7 @@ static int host_is_local(const char *head, int needed)
     return found <= 1 && found >= needed && local;
 }
 
-/* The status line's number and words, by the request alone. */
-static const char *judge(const char *head, int *only_head)
+const char *metrics_serve_judge(const char *head, int *only_head)
 {
     char method[8], target[256], version[9], line[sizeof method + sizeof target + sizeof version];
     *only_head = 0;
@@ -202,7 +201,7 @@ static err_t answer(struct metrics_server *s, struct client *c)
     size_t len;
     int only_head;
     struct fault f;
-    const char *status = judge(c->request, &only_head);
+    const char *status = metrics_serve_judge(c->request, &only_head);
     if (status[0] != '2')
         return refuse(s, c, status);
     metrics_add(s->own, METRIC_SERVED_REQUESTS, 1);

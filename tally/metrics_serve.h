@@ -32,4 +32,8 @@ uint16_t metrics_server_port(const struct metrics_server *s);
 MUST err_t metrics_server_run(struct metrics_server *s, const volatile sig_atomic_t *stop, struct fault *f);
 void metrics_server_free(struct metrics_server *s);
 
+/* The status line's number and words for a request (its head, NUL-terminated), by the request alone.
+ * *only_head: HEAD. */
+const char *metrics_serve_judge(const char *head, int *only_head);
+
 #endif

@@ -13,6 +13,7 @@
 #include "tally/result.h"
 #include "tally/resultqr.h"
 #include "tests/fuzz/targets_chain.h"
+#include "tests/fuzz/targets_run.h"
 #include "ui/base45.h"
 #include "ui/image.h"
 #include "ui/qrtext.h"
@@ -565,6 +566,9 @@ const struct fuzz_target fuzz_targets[] = {
     {"segment", run_segment, seed_segment},
     {"journal", run_journal, seed_journal},
     {"chains", run_chains, seed_chains},
+    {"metrics", run_metrics, seed_metrics},
+    {"request", run_request, seed_request},
+    {"settings", run_settings, seed_settings},
 };
 const size_t fuzz_target_count = sizeof fuzz_targets / sizeof fuzz_targets[0];
 
