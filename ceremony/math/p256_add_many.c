@@ -83,7 +83,7 @@ void addition_invert(uint64_t (*a)[4], size_t count)
         fe_copy(before[i], all);
         fe_mul(all, all, a[i]);
     }
-    fe_invert(all, all);
+    fe_invert_var(all, all);
     for (size_t i = count; i-- > 0;) {
         fe_mul(t, all, before[i]);
         fe_mul(all, all, a[i]);

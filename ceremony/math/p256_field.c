@@ -1,5 +1,7 @@
 #include "ceremony/math/p256_field.h"
 
+#include <gmp.h>
+
 const fe_t fe_one = {UINT64_C(0x0000000000000001), UINT64_C(0xffffffff00000000), UINT64_C(0xffffffffffffffff),
                      UINT64_C(0x00000000fffffffe)};
 const fe_t fe_curve_b = {UINT64_C(0xd89cdf6229c4bddf), UINT64_C(0xacf005cd78843090),
@@ -273,6 +275,31 @@ void fe_invert(fe_t r, const fe_t a)
     sqr_n_mul(t, (const fe_t *)t, 30, (const fe_t *)x30, 1);
     sqr_n_mul(t, (const fe_t *)t, 2, (const fe_t *)x, 1);
     fe_copy(r, t[0]);
+}
+
+_Static_assert(sizeof(mp_limb_t) == sizeof(uint64_t), "limbs of GMP are limbs of the field");
+
+void fe_invert_var(fe_t r, const fe_t a)
+{
+    static const uint64_t p[4] = {FE_P0, FE_P1, 0, FE_P3};
+    mp_limb_t u[4], v[5], g[5], s[6] = {0}; /* g = u s + v t; u and v are used up */
+    mp_size_t len;
+    fe_t t;
+    if (fe_is_zero(a)) {
+        fe_zero(r);
+        return;
+    }
+    for (int i = 0; i < 4; i++) {
+        u[i] = a[i];
+        v[i] = p[i];
+    }
+    mpn_gcdext(g, s, &len, u, 4, v, 4);
+    for (int i = 0; i < 4; i++)
+        t[i] = i < (len < 0 ? -len : len) ? s[i] : 0;
+    if (len < 0)
+        fe_neg(t, t);
+    fe_mul(t, t, fe_rr); /* the inverse of a 2^256, so twice 2^256 is missing */
+    fe_mul(r, t, fe_rr);
 }
 
 void fe_sqrt_many(fe_t *r, const fe_t *a, size_t count)

@@ -1,7 +1,7 @@
 /* The field of P-256, p = 2^256 - 2^224 + 2^192 + 2^96 - 1, for p256_var, p256_msm and p256_ct.
  *
  * Elements are four 64-bit limbs, least significant first, in Montgomery form (R = 2^256), always fully
- * reduced, so that equality is equality of limbs. Every function here but fe_is_zero, fe_equal and
+ * reduced, so that equality is equality of limbs. Every function here but fe_invert_var, fe_is_zero, fe_equal and
  * fe_load runs the same instructions whatever the values; outputs may be inputs. */
 #ifndef CEREMONY_MATH_P256_FIELD_H
 #define CEREMONY_MATH_P256_FIELD_H
@@ -24,6 +24,8 @@ void fe_mul(fe_t r, const fe_t a, const fe_t b);
 void fe_sqr(fe_t r, const fe_t a);
 /* 1/a by Fermat; 0 gives 0. */
 void fe_invert(fe_t r, const fe_t a);
+/* The same for public data, in a third of the time (GMP). */
+void fe_invert_var(fe_t r, const fe_t a);
 /* r[i] = a[i]^((p+1)/4): a square root of a[i] if there is one. count <= FE_MANY; four together take little
  * more time than two. */
 #define FE_MANY 4

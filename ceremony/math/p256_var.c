@@ -126,7 +126,7 @@ static void to_affine(struct p256_affine *out, const struct p256_jacobian *p, co
 void p256_to_affine_var(struct p256_affine *out, const struct p256_jacobian *p)
 {
     fe_t z_inv;
-    fe_invert(z_inv, p->z);
+    fe_invert_var(z_inv, p->z);
     to_affine(out, p, z_inv);
 }
 
@@ -146,7 +146,7 @@ err_t p256_to_affine_many_var(struct p256_affine *out, const struct p256_jacobia
         if (!fe_is_zero(in[i].z))
             fe_mul(all, all, in[i].z);
     }
-    fe_invert(all, all);
+    fe_invert_var(all, all);
     for (size_t i = count; i-- > 0;) {
         if (fe_is_zero(in[i].z)) {
             memset(&out[i], 0, sizeof out[i]);

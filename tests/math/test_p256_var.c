@@ -87,8 +87,18 @@ static void test_field(void **state)
     assert_true(fe_equal(y, fe_one));
     fe_add(y, x, fe_one);
     assert_true(fe_is_zero(y));
-    fe_invert(y, y);
-    assert_true(fe_is_zero(y));
+    fe_invert(z, y);
+    assert_true(fe_is_zero(z));
+    fe_invert_var(z, y);
+    assert_true(fe_is_zero(z));
+    for (int i = 0; i < 300; i++) { /* few bits set, so that limbs are zero and quotients long */
+        fe_zero(x);
+        x[i % 4] = UINT64_C(1) << i % 64;
+        x[i / 75] |= (uint64_t)(i % 3);
+        fe_invert(y, x);
+        fe_invert_var(z, x);
+        assert_true(fe_equal(y, z));
+    }
     for (int i = 0; i < 200; i++) {
         random_bytes(b, sizeof b);
         if (i % 4 == 0) /* long runs of ones and zeros carry further */
@@ -102,6 +112,8 @@ static void test_field(void **state)
         fe_sqr(z, z);
         assert_true(fe_equal(y, z));
         fe_invert(y, x);
+        fe_invert_var(z, x);
+        assert_true(fe_equal(y, z));
         fe_mul(y, y, x);
         assert_true(fe_equal(y, fe_one));
         fe_neg(y, x);
