@@ -15,6 +15,7 @@
 #define READ_MAX ((size_t)256 << 10)
 #define OUT_MAX ((size_t)1 << 20) /* bytes handed to a shard's process that it has not read */
 #define DEATHS_MAX 10             /* without an answer between */
+#define REFUSALS_MAX 3            /* envelopes in a row that seem to kill it */
 #define STEP_MS 500
 
 /* --- processes --- */
@@ -41,6 +42,7 @@ err_t front_start(struct chain_front *fr, struct shard_process *s, struct fault 
     int fd[2];
     s->in.pos = s->in.len = s->out.pos = s->out.len = 0;
     s->unsent = s->first;
+    s->ready = 0;
     s->fd = -1;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) != 0)
         return fault_set(f, ERR_IO, "a socket for a shard: %s", strerror(errno));
@@ -165,7 +167,7 @@ static err_t split_done(struct chain_front *fr, struct shard_process *s, struct 
     s->first = s->last = s->unsent = NULL;
     s->count = 0;
     s->asked = 0;
-    s->done = s->deaths = s->careful = 0;
+    s->done = s->deaths = s->refusals = s->careful = 0;
     while (w) {
         struct waiting *next = w->next;
         wait_in(chain_shard_has(&half[1], &w->id) ? other : s, w);
@@ -189,7 +191,7 @@ static err_t take_verdict(struct chain_front *fr, struct shard_process *s, const
     if (frame->len != VERDICT_LEN || !s->first || s->first == s->unsent || s->first->number != frame->number)
         return fault_set(f, ERR_BUG, "shard s%s answers what it was not asked", s->name.s);
     memcpy(id.b, frame->data + 3, HASH_LEN);
-    s->deaths = s->careful = 0;
+    s->deaths = s->refusals = s->careful = 0;
     answered(fr, s, &id, (err_t)(frame->data[0] | frame->data[1] << 8), frame->data[2]);
     return OK;
 }
@@ -205,6 +207,8 @@ static err_t take_frames(struct chain_front *fr, struct shard_process *s, struct
             return OK;
         if (frame.type == FRAME_VERDICT)
             TRY(take_verdict(fr, s, &frame, f));
+        else if (frame.type == FRAME_READY)
+            s->ready = 1;
         else if (frame.type == FRAME_DONE)
             s->done = 1;
         else if (frame.type == FRAME_FAILED && frame.len >= 2)
@@ -222,12 +226,15 @@ static err_t died(struct chain_front *fr, struct shard_process *s, struct fault 
     TRY(chain_shard_look(&look, fr->job->d, s->name.s, f));
     if (look.last.state == CHAIN_SPLIT)
         return split_done(fr, s, f);
-    if (++s->deaths > DEATHS_MAX)
+    if (++s->deaths > DEATHS_MAX || s->refusals > REFUSALS_MAX)
         return fault_set(f, ERR_BUG, "the process of shard s%s dies again and again", s->name.s);
-    if (s->careful && s->deaths > 2 && s->first) {
+    /* Only what it had alone in its hands can be what kills it. */
+    if (s->careful && s->ready && s->deaths > 2 && s->first && s->first != s->unsent) {
+        hash_t id = s->first->id;
         metrics_refused(fr->metrics, METRIC_CHAIN_REFUSED, ERR_BUG, 1);
-        answered(fr, s, &s->first->id, ERR_BUG, 0);
-        s->deaths = 1;
+        answered(fr, s, &id, ERR_BUG, 0);
+        s->deaths = 0;
+        s->refusals++;
     }
     s->careful = 1;
     return front_start(fr, s, f);

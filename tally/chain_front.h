@@ -5,11 +5,11 @@
  *                   -> chain_front_free
  *
  * A shard's process that dies is started again, and the envelopes that it has not answered are given to it
- * again: what it had taken already it knows. An envelope that kills it twice in a row, alone, is refused
- * (ERR_BUG). While the front runs it listens on DIR/control for the splitting of shards: the shard's last
- * block is made, its halves begin, and the envelopes that wait go to them. Answers about different shards may
- * come in another order than the envelopes.
- * Memory: what waits, at most CHAIN_FRONT_BYTES. One thread. */
+ * again: what it had taken already it knows. An envelope that kills it several times in a row, alone, is
+ * refused (ERR_BUG). While the front runs it listens on DIR/control for the splitting of shards: the shard's
+ * last block is made, its halves begin, and the envelopes that wait go to them. Answers about different
+ * shards may come in another order than the envelopes. Memory: what waits, at most CHAIN_FRONT_BYTES. One
+ * thread. */
 #ifndef TALLY_CHAIN_FRONT_H
 #define TALLY_CHAIN_FRONT_H
 

@@ -24,7 +24,8 @@ struct shard_process {
     struct chain_buffer in, out;
     struct waiting *first, *last, *unsent; /* unsent: the first that is not in out yet */
     size_t count;
-    int deaths;                  /* since its last answer */
+    int ready;                   /* its shard is open */
+    int deaths, refusals;        /* since its last answer: died; envelopes refused for it */
     int careful;                 /* one envelope at a time */
     enum chain_frame_type asked; /* FRAME_SPLIT or FRAME_FINISH, or 0 */
     int done;

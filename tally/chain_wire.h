@@ -17,6 +17,7 @@ enum chain_frame_type {
     FRAME_ENVELOPE = 1, /* content: the envelope */
     FRAME_SPLIT,        /* make the last block, state split; then done */
     FRAME_FINISH,       /* make a block of what is pending; then done */
+    FRAME_READY,        /* the shard is open */
     FRAME_VERDICT,      /* error (2 bytes), again (1), ballot id (32) */
     FRAME_DONE,
     FRAME_FAILED /* error (2 bytes) and a sentence */

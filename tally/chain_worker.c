@@ -163,7 +163,10 @@ static err_t worker_start(struct worker *w)
     snprintf(process, sizeof process, "chain-s%s", job->shard.s);
     snprintf(shard, sizeof shard, "s%s", job->shard.s);
     TRY(metrics_init(w->metrics, "chain", process, job->d->ctx.c->id, shard));
-    return chain_node_open(&w->node, job->d, job->shard.s, job->signer, w->metrics, &w->fault);
+    TRY(chain_node_open(&w->node, job->d, job->shard.s, job->signer, w->metrics, &w->fault));
+    if (chain_frame_put(&w->out, FRAME_READY, 0, NULL, 0) != OK)
+        return fault_set(&w->fault, ERR_MEMORY, "the process of a shard");
+    return send_all(w);
 }
 
 static void report(struct worker *w, err_t e)

@@ -139,6 +139,55 @@ static void test_killed_shards(void **state)
     chain_dir_close(&d);
 }
 
+/* Kills every other child of the process that started it, for a while. */
+static void kill_all(pid_t parent)
+{
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
+    for (int i = 0; i < 150; i++) {
+        FILE *in = fopen(path, "r");
+        if (in && fgets(text, sizeof text, in))
+            for (char *at = text, *end; strtol(at, &end, 10) > 0; at = end)
+                if (strtol(at, NULL, 10) != getpid())
+                    kill((pid_t)strtol(at, NULL, 10), SIGKILL);
+        if (in)
+            fclose(in);
+        usleep(3000 + (useconds_t)(i % 7) * 4000);
+    }
+    _exit(0);
+}
+
+/* Whatever dies whenever: each envelope has at most one answer, and what was taken is there. */
+static void test_killed_always(void **state)
+{
+    (void)state;
+    struct chain_dir d;
+    struct told t = {0}, later = {0};
+    struct fault f;
+    open_dir(&d, "always", 0);
+    pid_t parent = getpid(), killer = fork();
+    assert_true(killer >= 0);
+    if (killer == 0)
+        kill_all(parent);
+    err_t e = run_front(&d, &t, envelopes_file(VOTES), &f);
+    kill(killer, SIGKILL);
+    waitpid(killer, NULL, 0);
+    if (e != OK)
+        assert_int_equal(e, ERR_BUG);
+    for (size_t i = 1; i <= VOTES; i++) {
+        assert_true(t.count[i] <= 1 && (e == ERR_BUG || t.count[i] == 1));
+        assert_true(t.count[i] == 0 || t.err[i] == OK || t.err[i] == ERR_BUG);
+    }
+    assert_int_equal(run_front(&d, &later, envelopes_file(VOTES), &f), OK);
+    for (size_t i = 1; i <= VOTES; i++)
+        assert_int_equal(later.err[i], OK);
+    size_t taken = 0;
+    for (size_t i = 1; i <= VOTES; i++)
+        taken += t.count[i] == 1 && t.err[i] == OK;
+    assert_true((size_t)later.again >= taken);
+    chain_dir_close(&d);
+}
+
 /* What is wrong with an item stops the file, after what was before it; what is wrong with an envelope only
  * refuses it. */
 static void test_bad_input(void **state)
@@ -389,9 +438,9 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_killed_shards), cmocka_unit_test(test_bad_input),
-        cmocka_unit_test(test_broken_shard),  cmocka_unit_test(test_frames),
-        cmocka_unit_test(test_export),
+        cmocka_unit_test(test_killed_shards), cmocka_unit_test(test_killed_always),
+        cmocka_unit_test(test_bad_input),     cmocka_unit_test(test_broken_shard),
+        cmocka_unit_test(test_frames),        cmocka_unit_test(test_export),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
