@@ -21,6 +21,17 @@ exits 0 'VERDICT: PASS' "the good bundle against its anchor" "$VERIFY" "$D/good"
 words=$(grep -oE 'Its anchor: .*' <<<"$output" | cut -d' ' -f3-)
 exits 0 'VERDICT: PASS' "the anchor as words" "$VERIFY" "$D/good" --election "$words"
 exits 0 'VERDICT: PASS' "with one thread" "$VERIFY" "$D/good" --election "$words" --threads 1
+printf '{"settings":1,"threads":2,"batch_points":1024}' > "$D/settings.json"
+exits 0 'VERDICT: PASS' "with settings, and numbers of the run" "$VERIFY" "$D/good" --election "$words" --settings "$D/settings.json" --metrics "$D/run.prom"
+if grep -q '^conclave_verify_threads{process="run",program="verify"} 2$' "$D/run.prom" && grep -q '^conclave_process_running{.*} 0$' "$D/run.prom" &&
+    [ "$(sed -n 's/^conclave_verify_read_bytes_total{.*} //p' "$D/run.prom")" = "$(sed -n 's/^conclave_verify_expected_bytes{.*} //p' "$D/run.prom")" ]; then
+    ok "the numbers say what was read"
+else
+    bad "the numbers say what was read" "$(cat "$D/run.prom")"
+fi
+exits 0 'VERDICT: PASS' "numbers that cannot be written are no verdict" "$VERIFY" "$D/good" --election "$words" --metrics "$D/nowhere/run.prom"
+printf '{"settings":1,"threads":2,"batch_points":1}' > "$D/settings.json"
+exits 1 'ERR_LIMIT' "settings out of bounds" "$VERIFY" "$D/good" --settings "$D/settings.json"
 exits 3 'anchor.match +NOT CHECKED' "without an anchor" "$VERIFY" "$D/good"
 exits 1 'FAIL anchor.match' "against another anchor" "$VERIFY" "$D/good" --election "$other"
 exits 1 'FAIL anchor.match' "all of another election" "$VERIFY" "$D/other-election" --election "$anchor"
