@@ -189,22 +189,59 @@ static err_t refuse_one(struct agg_run *run, struct agg_chain *c, err_t e, const
     return refuse(run, c->name, chain_id(run, c->chain), &c->r->snapshot->id, &f);
 }
 
+/* Where two exports of a chain differ is kept as evidence: WORK/evidence/CHAIN-SHARD-HEIGHT-ID.cose, twice.
+ */
+static err_t keep_fork(struct agg_run *run, const struct agg_chain *a, const struct agg_chain *b, char *out,
+                       size_t size, struct fault *f)
+{
+    struct chain_context ctx;
+    char dir[2][4096], evidence[4096], path[4096], name[TEXT_ID_MAX + 80], hex[17];
+    const char *const dirs[2] = {dir[0], dir[1]};
+    struct chain_snapshot *const s[2] = {a->r->snapshot, b->r->snapshot};
+    struct chain_fork fork;
+    chain_context_init(&ctx, run->ctx, a->chain);
+    snprintf(out, size, "different snapshots of this chain, all of them final and complete");
+    if (file_path(dir[0], sizeof dir[0], run->exports_dir, a->name) != OK ||
+        file_path(dir[1], sizeof dir[1], run->exports_dir, b->name) != OK ||
+        file_path(evidence, sizeof evidence, run->work_dir, "evidence") != OK)
+        return fault_set(f, ERR_LIMIT, "the path is too long");
+    err_t e = chain_fork_find(&fork, &ctx, dirs, s, f);
+    if (e == ERR_MISSING)
+        return OK;
+    TRY(e);
+    TRY(file_mkdir(evidence, f));
+    for (size_t i = 0; i < 2; i++) {
+        hex_put(hex, fork.header[i].id.b, 8);
+        snprintf(name, sizeof name, "%s-s%s-%llu-%s.cose", ctx.c->id, fork.shard.s,
+                 (unsigned long long)fork.height, hex);
+        if (file_path(path, sizeof path, evidence, name) != OK)
+            return fault_set(f, ERR_LIMIT, "the path is too long");
+        TRY(file_write(path, fork.header[i].data, fork.header[i].len, FILE_REPLACE, f));
+    }
+    snprintf(out, size,
+             "different snapshots of this chain, final and complete; its key signed two headers %llu of "
+             "shard s%s, which are "
+             "kept in the folder evidence of the work directory",
+             (unsigned long long)fork.height, fork.shard.s);
+    return OK;
+}
+
 err_t agg_chain_settle(struct agg_run *run, struct fault *f)
 {
-    (void)f;
     if (run->chain_count)
         qsort(run->chain, run->chain_count, sizeof *run->chain, by_chain);
     for (size_t i = 0, k; i < run->chain_count; i = k) {
-        int conflict = 0;
+        char why[400] = "";
         for (k = i + 1; k < run->chain_count && run->chain[k].chain == run->chain[i].chain; k++)
-            conflict |= hash_cmp(&run->chain[k].r->snapshot->id, &run->chain[i].r->snapshot->id) != 0;
+            if (why[0] == '\0' &&
+                hash_cmp(&run->chain[k].r->snapshot->id, &run->chain[i].r->snapshot->id) != 0)
+                TRY(keep_fork(run, &run->chain[i], &run->chain[k], why, sizeof why, f));
         for (size_t j = i; j < k; j++) {
             struct agg_chain *c = &run->chain[j];
             if (j > i && hash_cmp(&c->r->snapshot->id, &c[-1].r->snapshot->id) == 0)
                 TRY(refuse_one(run, c, ERR_DUPLICATE, "a copy of an export that is here under another name"));
-            else if (conflict)
-                TRY(refuse_one(run, c, ERR_CONFLICT,
-                               "different snapshots of this chain, all of them final and complete"));
+            else if (why[0] != '\0')
+                TRY(refuse_one(run, c, ERR_CONFLICT, why));
             else
                 c->is_taken = 1;
         }

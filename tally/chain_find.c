@@ -86,15 +86,10 @@ err_t chain_find_ballots(struct chain_sums *sums, const struct chain_context *ct
                          struct chain_snapshot *s, const struct chain_spooled *b, size_t count,
                          struct fault *f)
 {
-    static const struct chain_verify_options none = {0};
-    struct finding x = {
-        .run = {.ctx = ctx, .dir = dir, .o = &none, .s = s}, .sums = sums, .b = b, .count = count};
-    err_t e = OK;
+    struct finding x = {.sums = sums, .b = b, .count = count};
     if (f != NULL)
         fault_clear(f);
-    x.run.end = calloc(s->shard_count, sizeof *x.run.end);
-    if (x.run.end == NULL)
-        return fault_set(f, ERR_MEMORY, "looking for ballots of a chain");
+    err_t e = chain_run_again(&x.run, ctx, dir, s);
     for (; x.shard < s->shard_count && e == OK; x.base += s->shard[x.shard++].size)
         if (x.next < count && b[x.next].at < x.base + s->shard[x.shard].size)
             e = read_shard(&x, f);

@@ -215,6 +215,25 @@ static void check_anchors(struct chain_run *v)
 
 /* --- the whole --- */
 
+err_t chain_run_zero(struct chain_run *v)
+{
+    struct chain_sums *zero = NULL;
+    err_t e = chain_sums_new(&zero, v->ctx);
+    if (e == OK)
+        e = chain_running_hash(&v->zero_tally, v->ctx, zero);
+    chain_sums_free(zero);
+    return e;
+}
+
+err_t chain_run_again(struct chain_run *v, const struct chain_context *ctx, const char *dir,
+                      struct chain_snapshot *s)
+{
+    static const struct chain_verify_options none = {0};
+    *v = (struct chain_run){.ctx = ctx, .dir = dir, .o = &none, .s = s};
+    v->end = calloc(s->shard_count, sizeof *v->end);
+    return v->end != NULL ? chain_run_zero(v) : ERR_MEMORY;
+}
+
 static void skip_ballots(struct chain_run *v, const char *why)
 {
     static const enum chain_check c[] = {CHAIN_CHECK_BALLOTS, CHAIN_CHECK_ORDER, CHAIN_CHECK_TREES,

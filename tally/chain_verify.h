@@ -124,4 +124,19 @@ MUST err_t chain_find_ballots(struct chain_sums *sums, const struct chain_contex
                               struct chain_snapshot *s, const struct chain_spooled *b, size_t count,
                               struct fault *f);
 
+/* Two headers of one height that the chain signed: proof that its key made two chains. */
+struct chain_fork {
+    struct chain_shard_name shard;
+    uint64_t height;
+    struct {
+        hash_t id;
+        size_t len;
+        uint8_t data[CHAIN_HEADER_MAX]; /* the signed message */
+    } header[2];
+};
+/* The first ones in which two exports of a chain, both verified, differ. ERR_MISSING (f untouched): none;
+ * what differs is what validators signed, or which header is the last. */
+MUST err_t chain_fork_find(struct chain_fork *out, const struct chain_context *ctx, const char *const dir[2],
+                           struct chain_snapshot *const s[2], struct fault *f);
+
 #endif

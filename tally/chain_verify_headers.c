@@ -94,6 +94,13 @@ void chain_headers_close(struct chain_headers *r)
     free(r);
 }
 
+const uint8_t *chain_headers_bytes(const struct chain_headers *r, size_t *len)
+{
+    const struct one *x = &r->one[r->next - 1];
+    *len = x->len;
+    return x->data;
+}
+
 uint64_t chain_headers_offset(const struct chain_headers *r)
 {
     return r->offset;

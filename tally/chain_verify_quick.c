@@ -29,7 +29,6 @@ static err_t read_snapshot(struct chain_run *v, struct chain_snapshot **out, con
 
 static err_t load_snapshot(struct chain_run *v, struct fault *f)
 {
-    struct chain_sums *zero = NULL;
     struct fault why;
     err_t e = read_snapshot(v, &v->r->snapshot, SNAPSHOT, &why);
     if (e != OK)
@@ -37,11 +36,7 @@ static err_t load_snapshot(struct chain_run *v, struct fault *f)
     v->s = v->r->snapshot;
     for (size_t i = 0; i < v->s->shard_count; i++)
         v->total += v->s->shard[i].size;
-    e = chain_sums_new(&zero, v->ctx);
-    if (e == OK)
-        e = chain_running_hash(&v->zero_tally, v->ctx, zero);
-    chain_sums_free(zero);
-    return e;
+    return chain_run_zero(v);
 }
 
 /* --- which files there are --- */

@@ -64,6 +64,12 @@ void chain_shard_file(char out[CHAIN_FILE_MAX], const char *kind, const struct c
 /* 1 if it is there, whatever it is. */
 MUST int chain_has(const struct chain_run *v, const char *name);
 
+/* A run over an export that was verified, for reading headers again; ended by free(v->end). ERR_MEMORY. */
+MUST err_t chain_run_again(struct chain_run *v, const struct chain_context *ctx, const char *dir,
+                           struct chain_snapshot *s);
+/* v->zero_tally */
+MUST err_t chain_run_zero(struct chain_run *v);
+
 /* --- headers: chain_verify_headers.c --- */
 
 struct chain_headers;
@@ -74,6 +80,8 @@ MUST err_t chain_headers_open(struct chain_headers **out, const struct chain_run
 /* *h: NULL at the end, where everything was as the snapshot says. *check: of what failed. */
 MUST err_t chain_headers_next(struct chain_headers *r, const struct chain_header **h, enum chain_check *check,
                               struct fault *f);
+/* The bytes of the header last given, until the next call. */
+const uint8_t *chain_headers_bytes(const struct chain_headers *r, size_t *len);
 /* Where the header behind the last one given starts, and what it must follow. */
 uint64_t chain_headers_offset(const struct chain_headers *r);
 const struct chain_link *chain_headers_link(const struct chain_headers *r);

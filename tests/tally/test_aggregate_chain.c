@@ -359,6 +359,19 @@ static void test_refused(void **state)
     chain_maker_write(&other, in_exports("again"));
     expect_refused(&l, ERR_CONFLICT, "again", "home", 3);
     assert_int_equal(l.refused, 2);
+    /* its key signed two headers of one height: named, and kept */
+    assert_non_null(strstr(l.fault[0].detail, "two headers 0 of shard s0"));
+    for (int i = 0; i < 2; i++) {
+        char name[120], hex[17];
+        struct chain_header header;
+        size_t len;
+        hex_put(hex, (i ? &other : &h)->shard[0].last.id.b, 8);
+        snprintf(name, sizeof name, "home-s0-0-%s.cose", hex);
+        uint8_t *data = chain_maker_read(fixture_path(x, "work/evidence"), name, &len);
+        assert_err(chain_header_parse(&header, &home, data, len, NULL), OK);
+        assert_int_equal(hash_cmp(&header.id, &(i ? &other : &h)->shard[0].last.id), 0);
+        free(data);
+    }
     chain_maker_free(&other);
     /* twice the same */
     chain_maker_write(&h, in_exports("again"));

@@ -1370,6 +1370,60 @@ static void test_find(void **state)
     chain_maker_free(&mk);
 }
 
+/* --- two exports --- */
+
+static void later(void *ctx, struct chain_maker *mk, size_t shard, struct chain_header *h)
+{
+    (void)ctx;
+    (void)mk;
+    h->time += shard == 1 && h->height >= 2;
+}
+
+/* Shard 0 was never used. */
+static void plan_half(struct chain_maker *mk)
+{
+    chain_maker_init(mk, &bench.home, signkey_signer(bench.x->chain));
+    mk->validator[0] = signkey_signer(bench.x->validator[0]);
+    mk->validator[1] = signkey_signer(bench.x->validator[1]);
+    chain_maker_shard(mk, "0", CHAIN_CLOSED);
+    chain_maker_shard(mk, "1", CHAIN_CLOSED);
+    for (size_t i = 0; i < 5; i++) {
+        chain_maker_put(mk, bench.pool[i].data, bench.pool[i].len);
+        chain_maker_block(mk, 1);
+    }
+}
+
+static void test_fork(void **state)
+{
+    (void)state;
+    struct chain_maker a, b;
+    struct chain_fork fork;
+    struct fault f;
+    plan_half(&a);
+    plan_half(&b);
+    b.header = later;
+    chain_maker_write(&a, dir());
+    struct found x = look("", "");
+    done(&x);
+    const char *const dirs[2] = {dir(), fixture_path(bench.x, "other")};
+    chain_maker_write(&b, dirs[1]);
+    struct chain_snapshot *const s[2] = {a.made, b.made};
+    assert_err(chain_fork_find(&fork, &bench.home, dirs, s, &f), OK);
+    assert_string_equal(fork.shard.s, "1");
+    assert_int_equal(fork.height, 2);
+    for (size_t i = 0; i < 2; i++) {
+        struct chain_header h;
+        assert_err(chain_header_parse(&h, &bench.home, fork.header[i].data, fork.header[i].len, &f), OK);
+        assert_int_equal(hash_cmp(&h.id, &fork.header[i].id), 0);
+        assert_int_equal(h.time, a.time + i);
+    }
+    struct chain_snapshot *const same[2] = {a.made, a.made};
+    const char *const once[2] = {dirs[0], dirs[0]};
+    assert_err(chain_fork_find(&fork, &bench.home, once, same, &f), ERR_MISSING);
+    chain_maker_free(&a);
+    chain_maker_free(&b);
+}
+
 /* --- a bomb --- */
 
 static void test_bomb(void **state)
@@ -1425,6 +1479,7 @@ int main(void)
         cmocka_unit_test(test_trusted),
         cmocka_unit_test(test_resume),
         cmocka_unit_test(test_find),
+        cmocka_unit_test(test_fork),
         cmocka_unit_test(test_bomb),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
