@@ -49,7 +49,7 @@ err_t id_set_new(struct id_set **out, uint64_t expected)
     if (expected > IN_MEMORY_MAX) {
         e = open_file(s);
     } else {
-        size_t slots = 16;
+        size_t slots = 4;
         while (slots < 2 * expected)
             slots *= 2;
         s->mask = slots - 1;

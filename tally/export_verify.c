@@ -92,6 +92,17 @@ static err_t take_ballot(struct export_check *c, const struct ballot_item *it)
     return OK;
 }
 
+/* What is only needed once ballots of it were judged: thousands may wait for that. */
+static err_t begin(struct export_check *c)
+{
+    if (c->sums)
+        return OK;
+    err_t e = tallies_new(&c->sums, c->ctx, c->header->place);
+    if (e == OK)
+        e = id_set_new(&c->ids, c->header->items);
+    return e == OK ? OK : fault_set(c->fault, e, "verifying an export");
+}
+
 static void end_with(struct export_check *c, err_t e)
 {
     c->err = e;
@@ -102,6 +113,7 @@ static err_t take_span(void *ctx, const struct ballot_batch *b, size_t from, siz
 {
     struct running *r = ctx;
     struct export_check *c = &r->c;
+    TRY(begin(c));
     for (size_t i = from; i < to; i++, c->done++) {
         const struct ballot_item *it = ballot_batch_item(b, i);
         if (c->err != OK) {
@@ -171,6 +183,8 @@ static err_t end_export(void *ctx, err_t why, const struct fault *f)
             *c->fault = *f;
         c->err = why;
     }
+    if (c->err == OK)
+        c->err = begin(c);
     return finish(r, c->err == OK ? export_settle(c, c->fault) : c->err);
 }
 
@@ -203,7 +217,7 @@ void export_verifier_free(struct export_verifier *v)
     free(v);
 }
 
-static err_t check_start(struct running *r, const struct election_context *ctx, struct export_reader *reader)
+static void check_start(struct running *r, const struct election_context *ctx, struct export_reader *reader)
 {
     struct export_check *c = &r->c;
     c->ctx = ctx;
@@ -212,10 +226,6 @@ static err_t check_start(struct running *r, const struct election_context *ctx, 
     c->fault = r->task->fault;
     c->header = reader->header;
     merkle_init(&c->tree);
-    err_t e = tallies_new(&c->sums, ctx, c->header->place);
-    if (e == OK)
-        e = id_set_new(&c->ids, c->header->items);
-    return e == OK ? OK : fault_set(c->fault, e, "verifying an export");
 }
 
 /* All of it was read? Then its hash is known. */
@@ -236,9 +246,11 @@ err_t export_verifier_add(struct export_verifier *v, struct export_task *t)
     t->header = NULL;
     err_t e = export_open(&reader, v->ctx, t->path, t->fault);
     if (e == OK) {
-        e = check_start(r, v->ctx, reader);
+        check_start(r, v->ctx, reader);
         reader->header = NULL; /* the task's now */
     }
+    if (e == OK && !v->flow)
+        e = begin(&r->c);
     if (e == OK && !v->flow)
         e = export_check_counts(&r->c, reader, t->fault);
     if (e == OK && v->flow) {

@@ -179,10 +179,21 @@ static err_t give_ids(struct verify_job *j, const struct ballot_batch *b, size_t
     return n ? verify_exports_ids(j->x, j->place, id, n) : OK;
 }
 
+/* What is only needed once items were judged: thousands of exports may wait for that. */
+static err_t begin(struct verify_job *j)
+{
+    if (j->sums)
+        return OK;
+    TRY(tallies_new(&j->sums, &j->all->ctx, j->place));
+    TRY(tallies_new(&j->dropped, &j->all->ctx, j->place));
+    return id_set_new(&j->ids, j->h->items);
+}
+
 static err_t on_span(void *ctx, const struct ballot_batch *b, size_t from, size_t to)
 {
     struct verify_job *j = ctx;
     uint64_t bytes = 0;
+    TRY(begin(j));
     for (size_t i = from; i < to; i++, j->done++) {
         TRY(take_ballot(j, b, i));
         bytes += ballot_batch_item(b, i)->len;
@@ -203,6 +214,7 @@ static err_t on_end(void *ctx, err_t why, const struct fault *f)
     struct verify_job *j = ctx;
     if (why != OK)
         verify_job_read_error(j, why, f);
+    TRY(begin(j));
     verify_job_settle(j);
     return OK;
 }
@@ -414,11 +426,10 @@ static void confirm_hash(struct verify_job *j, const struct export_reader *r)
 
 static err_t look(struct verify_job *j, struct export_reader *r, struct export_flow *flow)
 {
-    TRY(tallies_new(&j->sums, &j->all->ctx, j->place));
-    TRY(tallies_new(&j->dropped, &j->all->ctx, j->place));
-    TRY(id_set_new(&j->ids, j->h->items));
     check_correction(j);
     j->is_new = !j->has_hash || !verify_resume_has(verify_exports_resume(j->x), &j->hash);
+    if (!j->is_new || !flow)
+        TRY(begin(j));
     if (!j->is_new)
         return known_export(j, r);
     err_t e = flow ? export_flow_add(flow, r, &ops, j) : verify_job_counts(j, r);
