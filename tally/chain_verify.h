@@ -9,9 +9,9 @@
  * header and ballot, all of it and not only the first. A check that was not done, or not of everything, is
  * NOT CHECKED and says why.
  *
- * Memory: a few batches of ballots for each thread, the sums of two shards, and the sorting of ids
- * (tally/id_sort.h); it does not grow with the number of ballots. With a work directory a run that was
- * stopped goes on where it was, after the last whole segment. Public data, variable time. */
+ * Memory, whatever the number of ballots and threads: 64 MB for the equations, twice 64 MB for ballots on the
+ * way, 48 MB for their ids, and the sums of two shards. With a work directory a run that was stopped goes on
+ * where it was, after the last whole segment. Public data, variable time. */
 #ifndef TALLY_CHAIN_VERIFY_H
 #define TALLY_CHAIN_VERIFY_H
 

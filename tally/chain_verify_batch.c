@@ -84,7 +84,7 @@ struct chain_worker {
 };
 
 err_t chain_worker_new(struct chain_worker **out, const struct chain_run *v,
-                       const struct ballot_layout *layout)
+                       const struct ballot_layout *layout, size_t threads)
 {
     *out = NULL;
     struct chain_worker *w = calloc(1, sizeof *w);
@@ -92,7 +92,7 @@ err_t chain_worker_new(struct chain_worker **out, const struct chain_run *v,
         return ERR_MEMORY;
     err_t e;
     w->v = v;
-    GO(ballot_batch_new(&w->proofs, layout, v->ctx->e, BALLOT_BATCH_POINTS, 1));
+    GO(ballot_batch_new(&w->proofs, layout, v->ctx->e, ballot_batch_points(threads), 1));
     w->order = malloc(CHAIN_PIECE_BALLOTS * sizeof *w->order);
     e = w->order != NULL ? OK : ERR_MEMORY;
 out:

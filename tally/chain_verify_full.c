@@ -8,7 +8,8 @@
 #include "tally/chain_verify_full.h"
 
 #define SAVE_SECONDS 10
-#define BATCH_BYTES_MAX ((size_t)128 << 20)
+#define ID_MEMORY ((size_t)48 << 20)
+#define BATCH_BYTES_MAX ((size_t)64 << 20) /* two of them */
 
 struct full {
     struct chain_run *v;
@@ -427,7 +428,7 @@ static err_t check_ids(struct full *x, struct fault *f)
 {
     struct twice t = {.x = x, .v = x->v};
     if (x->sort == NULL) {
-        err_t e = id_sort_new(&x->sort, 0);
+        err_t e = id_sort_new(&x->sort, ID_MEMORY);
         if (e == OK)
             e = chain_keep_each(x->keep, x->at.spooled, sort_spooled, &t, f);
         if (e != OK)
@@ -451,12 +452,12 @@ static err_t open_all(struct full *x, struct fault *f)
     if (x->worker == NULL)
         return ERR_MEMORY;
     for (int i = 0; i < x->threads; i++)
-        TRY(chain_worker_new(&x->worker[i], v, x->layout));
+        TRY(chain_worker_new(&x->worker[i], v, x->layout, (size_t)x->threads));
     x->start = calloc(v->s->shard_count + 1, sizeof *x->start);
     if (x->start == NULL)
         return ERR_MEMORY;
     if (v->o->work == NULL)
-        return id_sort_new(&x->sort, 0);
+        return id_sort_new(&x->sort, ID_MEMORY);
     TRY(chain_keep_open(&x->keep, v, &x->at, f));
     for (size_t i = 0; i < v->s->shard_count; i++) /* those behind x->at.shard are set when they begin */
         x->start[i + 1] = x->start[i] + v->s->shard[i].size;

@@ -100,10 +100,10 @@ void chain_feed_fill(struct chain_feed *d, struct chain_batch *b, size_t bytes);
 
 /* Cuts into pieces, of which as many threads have one each. ERR_MEMORY. */
 MUST err_t chain_batch_cut(struct chain_batch *b, size_t threads);
-/* What one thread needs; ERR_MEMORY. */
+/* What one of so many threads needs; ERR_MEMORY. */
 struct chain_worker;
 MUST err_t chain_worker_new(struct chain_worker **out, const struct chain_run *v,
-                            const struct ballot_layout *layout);
+                            const struct ballot_layout *layout, size_t threads);
 void chain_worker_free(struct chain_worker *w);
 /* Everything about a piece that does not depend on others. */
 void chain_piece_check(struct chain_worker *w, struct chain_batch *b, struct chain_piece *p);
