@@ -566,6 +566,7 @@ const struct fuzz_target fuzz_targets[] = {
     {"segment", run_segment, seed_segment},
     {"journal", run_journal, seed_journal},
     {"chains", run_chains, seed_chains},
+    {"chainexport", run_chainexport, seed_chainexport},
     {"metrics", run_metrics, seed_metrics},
     {"request", run_request, seed_request},
     {"settings", run_settings, seed_settings},
@@ -592,6 +593,7 @@ void fuzz_world_init(struct fuzz_world *w)
 
 void fuzz_world_free(struct fuzz_world *w)
 {
+    fuzz_export_free();
     fixture_free(w->ballots);
     fixture_free(w->import);
 }
