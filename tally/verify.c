@@ -289,12 +289,47 @@ void verify_close(struct verify *v)
     free(v);
 }
 
+static void outcome_free(struct verify_outcome *o)
+{
+    for (size_t k = 0; k < o->note_count; k++)
+        free(o->note[k]);
+    free(o->note);
+    free(o->failure);
+}
+
+/* What an election without voting chains cannot be right or wrong about is in no list of what passed. */
+static err_t leave_out_chains(struct verify *v)
+{
+    struct verify_report *r = v->rep;
+    size_t kept = 0;
+    if (v->m == NULL || v->m->chain_count)
+        return OK;
+    verify_note(v, CHECK_MANIFEST, "no voting chain in this election: the checks chain.* do not apply");
+    TRY(r->outcome[CHECK_MANIFEST].broken);
+    for (size_t i = 0; i < r->count; i++) {
+        struct verify_outcome x = r->outcome[i];
+        int drop = strncmp(x.id, "chain.", 6) == 0 && x.verdict != VERIFY_FAIL;
+        if (drop)
+            outcome_free(&x);
+        else
+            r->outcome[kept++] = x;
+    }
+    memset(r->outcome + kept, 0, (r->count - kept) * sizeof *r->outcome);
+    r->count = kept;
+    return OK;
+}
+
 err_t verify_bundle(struct verify_report **out, const char *dir, const struct verify_options *o,
                     struct fault *f)
 {
     struct verify *v;
     *out = NULL;
     TRY(verify_run(&v, dir, o, f));
+    err_t e = leave_out_chains(v);
+    if (e != OK) {
+        verify_close(v);
+        return fault_set(f, e, "verifying %.400s", dir);
+    }
     *out = v->rep;
     v->rep = NULL;
     verify_close(v);
@@ -319,13 +354,8 @@ void verify_report_free(struct verify_report *r)
 {
     if (r == NULL)
         return;
-    for (size_t i = 0; i < r->count; i++) {
-        struct verify_outcome *o = &r->outcome[i];
-        for (size_t k = 0; k < o->note_count; k++)
-            free(o->note[k]);
-        free(o->note);
-        free(o->failure);
-    }
+    for (size_t i = 0; i < r->count; i++)
+        outcome_free(&r->outcome[i]);
     free(r->outcome);
     free(r->content);
     free(r);

@@ -152,7 +152,7 @@ combine() {
         "wait Checked and good: 5; needed: 5." "keys r" "wait This result counts only once" "wait 18 ballots" \
         "keys Escape" "wait Partial decryptions on the board" "keys p" "wait Anyone can verify it" "keys v" \
         "wait Trust anchor" "keys Tab" "keys -l \"\$(cat $D/anchor)\"" "keys Enter" "keys Enter" \
-        "wait PASS, 0 FAIL, " "keys Escape" "wait Trust anchor" "keys Escape" \
+        "wait PASS, 0 FAIL, 0 NOT CHECKED" "keys Escape" "wait Trust anchor" "keys Escape" \
         "wait Partial decryptions on the board" "keys Escape" "wait What is your part"
     menu_leave
 }

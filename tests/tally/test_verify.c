@@ -173,6 +173,13 @@ static void test_good_import(void **state)
     struct verify_report *r = run(path, anchor, 0);
     show_failures(r);
     assert_int_equal(verify_exit_status(r), 0);
+    for (size_t i = 0; i < r->count; i++) /* nothing is said to be right that is not there */
+        assert_int_not_equal(strncmp(r->outcome[i].id, "chain.", 6), 0);
+    verify_report_free(r);
+    r = run_chain(path, anchor, 0, "net::1:00"); /* a root of no chain of this election */
+    char failed[256];
+    failed_ids(r, failed, sizeof failed);
+    assert_string_equal(failed, "chain.anchor");
     verify_report_free(r);
     lab_free(l);
 }
