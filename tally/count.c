@@ -194,6 +194,25 @@ err_t count_make(struct ballot_maker *mk, struct cbor_out *out, uint32_t place, 
 
 /* --- reading --- */
 
+#define BIT_POINTS 6
+
+/* The form of a bit; its points are looked at together with all others. */
+static void get_bit_form(struct cbor_in *in, struct count_bit *b)
+{
+    point_t *const point[BIT_POINTS] = {&b->ct.A,     &b->ct.B,     &b->proof.a0,
+                                        &b->proof.b0, &b->proof.a1, &b->proof.b1};
+    cbor_get_array_exact(in, 3);
+    for (size_t i = 0; i < BIT_POINTS; i++) {
+        if (i == 2)
+            cbor_get_array_exact(in, 7);
+        cbor_get_fixed(in, point[i]->b, POINT_LEN);
+    }
+    cbor_get_scalar(in, &b->proof.c0);
+    cbor_get_scalar(in, &b->proof.z0);
+    cbor_get_scalar(in, &b->proof.z1);
+}
+
+/* The same, each point where it is. */
 static void get_bit(struct cbor_in *in, struct count_bit *b)
 {
     cbor_get_array_exact(in, 3);
@@ -203,6 +222,41 @@ static void get_bit(struct cbor_in *in, struct count_bit *b)
         (p256_decompress_var(&b->ct_a.A, &b->ct.A) != OK || p256_decompress_var(&b->ct_a.B, &b->ct.B) != OK))
         cbor_fail(in, ERR_POINT);
     cbor_get_zero_one_var(in, &b->proof, &b->proof_a);
+}
+
+static void get_bits(struct cbor_in *in, struct count *c, void (*get)(struct cbor_in *, struct count_bit *))
+{
+    cbor_get_array_exact(in, c->option_count);
+    for (size_t i = 0; i < c->option_count && in->err == OK; i++) {
+        cbor_get_array_exact(in, c->bits);
+        for (uint32_t j = 0; j < c->bits && in->err == OK; j++)
+            get(in, &c->bit[i * c->bits + j]);
+    }
+}
+
+/* ERR_POINT if one of them is none. */
+static err_t lift_bits(struct count *c)
+{
+    size_t count = c->option_count * c->bits, bad;
+    point_t *point = calloc(count * BIT_POINTS, sizeof *point);
+    struct p256_affine *a = calloc(count * BIT_POINTS, sizeof *a);
+    err_t e = point && a ? OK : ERR_MEMORY;
+    for (size_t i = 0; i < count && e == OK; i++) {
+        const struct count_bit *b = &c->bit[i];
+        const point_t all[BIT_POINTS] = {b->ct.A,     b->ct.B,     b->proof.a0,
+                                         b->proof.b0, b->proof.a1, b->proof.b1};
+        memcpy(point + i * BIT_POINTS, all, sizeof all);
+    }
+    if (e == OK)
+        e = p256_decompress_many_var(a, point, count * BIT_POINTS, &bad);
+    for (size_t i = 0; i < count && e == OK; i++) {
+        const struct p256_affine *p = a + i * BIT_POINTS;
+        c->bit[i].ct_a = (struct elgamal_affine){p[0], p[1]};
+        c->bit[i].proof_a = (struct zero_one_affine){p[2], p[3], p[4], p[5]};
+    }
+    free(point);
+    free(a);
+    return e;
 }
 
 static uint32_t get_contest(struct cbor_in *in, const struct election_context *ctx, const struct place *place)
@@ -243,11 +297,16 @@ err_t count_parse_var(struct count **out, const struct election_context *ctx, co
         return fault_set(f, e, "reading a count");
     /* No count is more than its bits can say. */
     c->ballots = cbor_get_uint(&in, c->option_count * (((uint64_t)1 << c->bits) - 1));
-    cbor_get_array_exact(&in, c->option_count);
-    for (size_t i = 0; i < c->option_count && in.err == OK; i++) {
-        cbor_get_array_exact(&in, c->bits);
-        for (uint32_t j = 0; j < c->bits && in.err == OK; j++)
-            get_bit(&in, &c->bit[i * c->bits + j]);
+    struct cbor_in bits = in;
+    get_bits(&in, c, get_bit_form);
+    e = in.err == OK ? lift_bits(c) : ERR_POINT;
+    if (e == ERR_MEMORY) {
+        fault_set(f, e, "reading a count");
+        goto out;
+    }
+    if (e != OK) { /* once more, for what is wrong first, and where */
+        in = bits;
+        get_bits(&in, c, get_bit);
     }
     GO(tally_get_end(&in, f, "count of place %s, contest %s", place.id, ctx->m->contest[contest].id));
     e = count_challenge(ctx, c);

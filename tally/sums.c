@@ -223,6 +223,42 @@ err_t cbor_put_tallies(struct cbor_out *o, const struct election_context *ctx, c
     return e != OK ? e : o->err;
 }
 
+/* One by one: says at which byte a point is bad. */
+static void get_sums(struct cbor_in *in, struct tally *p)
+{
+    for (size_t k = 0; k < p->option_count && in->err == OK; k++) {
+        struct elgamal ct;
+        struct elgamal_affine a;
+        cbor_get_elgamal_sum_var(in, &ct, &a);
+        if (in->err != OK)
+            return;
+        p256_from_affine(&p->A[k], &a.A);
+        p256_from_affine(&p->B[k], &a.B);
+    }
+}
+
+/* All points of a contest at once. 1 if that is all; 0: nothing was read that counts. */
+static int get_sums_together(struct cbor_in *in, struct tally *p)
+{
+    point_t point[2 * OPTIONS_MAX];
+    struct p256_affine a[2 * OPTIONS_MAX];
+    size_t bad;
+    if (p->option_count > OPTIONS_MAX)
+        return 0;
+    for (size_t k = 0; k < p->option_count; k++) {
+        cbor_get_array_exact(in, 2);
+        cbor_get_fixed(in, point[2 * k].b, POINT_LEN);
+        cbor_get_fixed(in, point[2 * k + 1].b, POINT_LEN);
+    }
+    if (in->err != OK || p256_decompress_sums_var(a, point, 2 * p->option_count, &bad) != OK)
+        return 0;
+    for (size_t k = 0; k < p->option_count; k++) {
+        p256_from_affine(&p->A[k], &a[2 * k]);
+        p256_from_affine(&p->B[k], &a[2 * k + 1]);
+    }
+    return 1;
+}
+
 void cbor_get_tallies_var(struct cbor_in *in, const struct election_context *ctx, struct tallies *t)
 {
     tallies_zero(t);
@@ -236,14 +272,10 @@ void cbor_get_tallies_var(struct cbor_in *in, const struct election_context *ctx
             cbor_fail(in, ERR_UNKNOWN);
         p->ballots = cbor_get_uint(in, BALLOTS_MAX);
         cbor_get_array_exact(in, p->option_count);
-        for (size_t k = 0; k < p->option_count && in->err == OK; k++) {
-            struct elgamal ct;
-            struct elgamal_affine a;
-            cbor_get_elgamal_sum_var(in, &ct, &a);
-            if (in->err != OK)
-                break;
-            p256_from_affine(&p->A[k], &a.A);
-            p256_from_affine(&p->B[k], &a.B);
+        struct cbor_in start = *in;
+        if (in->err == OK && !get_sums_together(in, p)) {
+            *in = start;
+            get_sums(in, p);
         }
     }
     if (in->err != OK)
