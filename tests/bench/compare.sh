@@ -40,7 +40,7 @@ result=$(jq -n -r --slurpfile base "$1" --slurpfile new "$2" --slurpfile units "
                elif $units[0][$old.unit] == "less" then ($now | best) / ($old | best)
                else ($old | best) / ($now | best) end) as $worse
             | "\($old.name): \($old | best | round3) -> \($now | best | round3) \($old.unit)" as $what
-            | if ($old.name | test("openssl")) and $old.unit != "x" then
+            | if ($old.name | test("openssl")) and ($old.unit | IN("x", "ratio") | not) then
                 "machine \($what), \(if $worse < 1 then "faster by \(1 / $worse - 1 | percent)" else "slower by \($worse - 1 | percent)" end) %"
               elif $noise > 0.5 then "NOISE   \($what): runs differ by \($noise | percent) %, nothing is known"
               elif $worse > 1 + $noise then "WORSE   \($what), by \($worse - 1 | percent) %, noise \($noise | percent) %"
