@@ -42,7 +42,7 @@ void chain_number_name(char out[32], const char *in, uint64_t number)
     snprintf(out, 32, "%.10s/%08llu.zst", in, (unsigned long long)number);
 }
 
-static err_t sync_dir(const char *path, struct fault *f)
+err_t chain_sync_dir(const char *path, struct fault *f)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int bad = fd < 0 || fsync(fd) != 0;
@@ -148,9 +148,9 @@ err_t chain_shard_create(const struct chain_dir *d, const char *shard, struct fa
         TRY(file_mkdir(path, f));
     }
     TRY(chain_shard_path(path, d, shard, NULL));
-    TRY(sync_dir(path, f));
+    TRY(chain_sync_dir(path, f));
     TRY(chain_dir_path(path, d, "shards"));
-    return sync_dir(path, f);
+    return chain_sync_dir(path, f);
 }
 
 err_t chain_dir_create(const char *path, const struct election_context *e, const char *chain,

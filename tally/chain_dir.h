@@ -55,6 +55,9 @@ MUST err_t chain_dir_path(char out[CHAIN_PATH_MAX], const struct chain_dir *d, c
 MUST err_t chain_shard_path(char out[CHAIN_PATH_MAX], const struct chain_dir *d, const char *shard,
                             const char *file);
 
+/* Syncs a directory. */
+MUST err_t chain_sync_dir(const char *path, struct fault *f);
+
 /* Where a shard stands, from its last header. */
 struct chain_shard_look {
     struct chain_shard_name name;

@@ -115,8 +115,6 @@ static err_t empty(struct chain_journal *j, uint64_t to, struct fault *f)
     memcpy(head, magic, sizeof magic);
     put64(head + sizeof magic, j->height);
     TRY(write_at(j, head, HEAD_LEN, 0, f));
-    if (fdatasync(j->fd) != 0)
-        return system_fault(j, f, "writing");
     j->number = 0;
     j->end = HEAD_LEN;
     return OK;
@@ -217,8 +215,11 @@ void chain_journal_free(struct chain_journal *j)
 {
     if (!j)
         return;
-    if (j->fd >= 0)
+    if (j->fd >= 0) {
+        if (fdatasync(j->fd) != 0)
+            j->broken = 1; /* zeros that are not on the disk yet; ballots are */
         close(j->fd);
+    }
     free(j->path);
     free(j->out);
     free(j);

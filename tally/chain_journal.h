@@ -4,8 +4,8 @@
  * One file that is written over again and again: a head with the height of the block, then for each ballot
  * its length, 16 bytes of SHA-256 over height, number, length and content, and the content. What is behind
  * the last complete record was never acknowledged. When the block is finished, all of it is overwritten with
- * zeros and synced, so that the order in which its ballots came is not kept (a disk that writes elsewhere
- * than it is told keeps it; see the guide). */
+ * zeros, which are synced with the next ballots or at the end, so that the order in which its ballots came is
+ * not kept (a disk that writes elsewhere than it is told keeps it; see the guide). */
 #ifndef TALLY_CHAIN_JOURNAL_H
 #define TALLY_CHAIN_JOURNAL_H
 

@@ -171,7 +171,8 @@ static err_t open_all(struct chain_node *n, const char *shard, struct fault *f)
     TRY(chain_seen_open(&n->seen, dir, n->look.last.size, 1, f));
     TRY(chain_shard_tally(&n->sums, n->d, &n->look, f));
     TRY(open_pending(n, f));
-    return open_journal(n, f);
+    TRY(open_journal(n, f));
+    return chain_sync_dir(dir, f); /* the files may be new */
 }
 
 err_t chain_node_open(struct chain_node **out, const struct chain_dir *d, const char *shard,
@@ -245,6 +246,7 @@ static int pending_order(const void *a, const void *b)
     return hash_cmp(&((const struct pending *)a)->id, &((const struct pending *)b)->id);
 }
 
+/* Leaves and ids, handed to the system. */
 static err_t grow_trees(struct chain_node *n, struct fault *f)
 {
     double start = metrics_now();
@@ -261,9 +263,9 @@ static err_t grow_trees(struct chain_node *n, struct fault *f)
     if (e != OK)
         fault_set(f, e, "trees");
     if (e == OK)
-        e = mmr_sync(n->ballots, f);
+        e = mmr_write(n->ballots, f);
     if (e == OK)
-        e = mmr_sync(n->ids, f);
+        e = mmr_write(n->ids, f);
     if (e == OK)
         e = chain_seen_append(n->seen, id, n->count, f);
     free(id);
@@ -271,7 +273,8 @@ static err_t grow_trees(struct chain_node *n, struct fault *f)
     return e;
 }
 
-static err_t write_tally(struct chain_node *n, struct chain_header *h, struct fault *f)
+/* In place: the one of the header before is in the other file, and what is torn has not the header's hash. */
+static err_t write_tally(struct chain_node *n, struct chain_header *h, int *fd, struct fault *f)
 {
     char path[CHAIN_PATH_MAX];
     struct cbor_out o = CBOR_OUT_INIT;
@@ -279,10 +282,48 @@ static err_t write_tally(struct chain_node *n, struct chain_header *h, struct fa
     err_t e = chain_running_put(&o, &n->d->ctx, n->sums);
     if (e != OK)
         fault_set(f, e, "running tally");
-    else
-        e = file_write(path, o.data, o.len, FILE_REPLACE, f);
+    if (e == OK)
+        *fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    for (size_t at = 0; e == OK && at < o.len;) {
+        ssize_t got = *fd < 0 ? -1 : write(*fd, o.data + at, o.len - at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            e = fault_file(f, fault_set(f, ERR_IO, "writing: %s", strerror(errno)), path);
+        else
+            at += (size_t)got;
+    }
     hash_one(&h->tally, o.data, o.len);
     cbor_out_free(&o);
+    return e;
+}
+
+/* Everything that the header will cover. All of it is written before anything is synced, so that most of it
+ * goes in one go. */
+static err_t make_durable(struct chain_node *n, struct chain_header *h, struct fault *f)
+{
+    char path[CHAIN_PATH_MAX];
+    int tally = -1;
+    err_t e;
+    GO(grow_trees(n, f));
+    h->size = mmr_size(n->ballots);
+    mmr_root(n->ballots, &h->root);
+    mmr_root(n->ids, &h->ids);
+    GO(write_tally(n, h, &tally, f));
+    GO(blocks_write(n, h->height, f));
+    GO(mmr_sync(n->ballots, f));
+    GO(mmr_sync(n->ids, f));
+    GO(chain_seen_sync(n->seen, f));
+    if (fsync(tally) != 0)
+        GO(fault_set(f, ERR_IO, "writing the running tally: %s", strerror(errno)));
+    /* The first of each name: also in the directory. */
+    if (h->height < 2) {
+        GO(chain_shard_path(path, n->d, n->look.name.s, NULL));
+        GO(chain_sync_dir(path, f));
+    }
+out:
+    if (tally >= 0)
+        close(tally);
     return e;
 }
 
@@ -328,12 +369,7 @@ static err_t finish(struct chain_node *n, enum chain_state state, struct fault *
     if (h.height >= CHAIN_HEADERS_MAX)
         return fault_set(f, ERR_LIMIT, "the shard has as many blocks as there can be");
     qsort(n->pending, n->count, sizeof *n->pending, pending_order);
-    TRY(blocks_write(n, h.height, f));
-    TRY(grow_trees(n, f));
-    h.size = mmr_size(n->ballots);
-    mmr_root(n->ballots, &h.root);
-    mmr_root(n->ids, &h.ids);
-    TRY(write_tally(n, &h, f));
+    TRY(make_durable(n, &h, f));
     TRY(append_header(n, &h, f));
     n->look.last = h;
     n->look.headers++;

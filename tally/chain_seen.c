@@ -306,9 +306,14 @@ err_t chain_seen_append(struct chain_seen *s, const hash_t *id, size_t count, st
             return system_fault(f, "writing", s->ids_path);
         done += (size_t)n;
     }
-    if (count > 0 && fdatasync(s->fd) != 0)
-        return system_fault(f, "writing", s->ids_path);
     s->appended += count;
+    return OK;
+}
+
+err_t chain_seen_sync(struct chain_seen *s, struct fault *f)
+{
+    if (s->appended > 0 && fdatasync(s->fd) != 0)
+        return system_fault(f, "writing", s->ids_path);
     return OK;
 }
 

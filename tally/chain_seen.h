@@ -2,7 +2,8 @@
  * set). Internal to chain_*.c.
  *
  *   chain_seen_open (count of the last header) -> chain_seen_find ...
- *     -> chain_seen_append (before the header) -> chain_seen_commit (after it) -> ... -> chain_seen_free
+ *     -> chain_seen_append, _sync (before the header) -> chain_seen_commit (after it) -> ... ->
+ * chain_seen_free
  *
  * DIR/ids is data. DIR/ids.table is derived: slots of 8 bytes, 24 bits of a keyed hash and the number of the
  * id, open addressing, at most half full, mapped into memory, so that what is not used can leave it: 16 to 32
@@ -28,8 +29,9 @@ void chain_seen_free(struct chain_seen *s);
 uint64_t chain_seen_count(const struct chain_seen *s);
 /* *index: number of the id, or CHAIN_SEEN_NONE. */
 MUST err_t chain_seen_find(const struct chain_seen *s, const hash_t *id, uint64_t *index, struct fault *f);
-/* Writes ids behind the others, durable when it returns OK; not found before the commit. */
+/* Writes ids behind the others, not found before the commit; durable after chain_seen_sync. */
 MUST err_t chain_seen_append(struct chain_seen *s, const hash_t *id, size_t count, struct fault *f);
+MUST err_t chain_seen_sync(struct chain_seen *s, struct fault *f);
 /* What was appended counts now. */
 MUST err_t chain_seen_commit(struct chain_seen *s, struct fault *f);
 

@@ -16,10 +16,10 @@ struct mmr {
     uint64_t size;
     hash_t peak[64]; /* of the complete subtrees, the largest first: one for each bit of size */
     unsigned peak_count;
-    uint64_t synced; /* nodes in the file */
-    hash_t *fresh;   /* nodes behind them */
+    uint64_t written; /* nodes in the file */
+    hash_t *fresh;    /* nodes behind them */
     size_t fresh_count, fresh_cap;
-    int read_only, broken;
+    int read_only, broken, dirty; /* dirty: written, not synced */
 };
 
 uint64_t mmr_nodes(uint64_t size)
@@ -71,11 +71,11 @@ static err_t node_get(struct mmr *m, hash_t *out, uint64_t end, unsigned h, stru
     uint64_t at = mmr_nodes(end - 1) + h;
     if (m->fd < 0)
         return fault_set(f, ERR_BUG, "this tree keeps no nodes");
-    if (at < m->synced)
+    if (at < m->written)
         return read_at(m, out, at, 1, f);
-    if (at - m->synced >= m->fresh_count)
+    if (at - m->written >= m->fresh_count)
         return fault_set(f, ERR_BUG, "a node beyond the tree");
-    *out = m->fresh[at - m->synced];
+    *out = m->fresh[at - m->written];
     return OK;
 }
 
@@ -123,7 +123,7 @@ static err_t cut(struct mmr *m, uint64_t size, struct fault *f)
     if ((uint64_t)st.st_size > want * HASH_LEN && !m->read_only &&
         (ftruncate(m->fd, (off_t)(want * HASH_LEN)) != 0 || fsync(m->fd) != 0))
         return system_fault(m, ERR_IO, f, "cutting back to the last checkpoint");
-    m->synced = want;
+    m->written = want;
     return OK;
 }
 
@@ -251,7 +251,7 @@ static err_t write_fresh(struct mmr *m, struct fault *f)
 {
     const uint8_t *from = (const uint8_t *)m->fresh;
     size_t left = m->fresh_count * HASH_LEN;
-    off_t offset = (off_t)(m->synced * HASH_LEN);
+    off_t offset = (off_t)(m->written * HASH_LEN);
     while (left > 0) {
         ssize_t n = pwrite(m->fd, from, left, offset);
         if (n < 0 && errno == EINTR)
@@ -262,12 +262,10 @@ static err_t write_fresh(struct mmr *m, struct fault *f)
         left -= (size_t)n;
         offset += n;
     }
-    if (fdatasync(m->fd) != 0)
-        return system_fault(m, ERR_IO, f, "writing nodes of the tree");
     return OK;
 }
 
-err_t mmr_sync(struct mmr *m, struct fault *f)
+err_t mmr_write(struct mmr *m, struct fault *f)
 {
     if (m->broken)
         return fault_set(f, ERR_IO, "the tree could not be written before");
@@ -278,8 +276,22 @@ err_t mmr_sync(struct mmr *m, struct fault *f)
         m->broken = 1;
         return e;
     }
-    m->synced += m->fresh_count;
+    m->written += m->fresh_count;
     m->fresh_count = 0;
+    m->dirty = 1;
+    return OK;
+}
+
+err_t mmr_sync(struct mmr *m, struct fault *f)
+{
+    TRY(mmr_write(m, f));
+    if (!m->dirty)
+        return OK;
+    if (fdatasync(m->fd) != 0) {
+        m->broken = 1;
+        return system_fault(m, ERR_IO, f, "writing nodes of the tree");
+    }
+    m->dirty = 0;
     return OK;
 }
 

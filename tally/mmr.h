@@ -31,7 +31,9 @@ void mmr_free(struct mmr *m); /* what was not synced is lost */
 /* Appends leaves (their hashes). ERR_MEMORY: nothing was appended; ERR_LIMIT. */
 MUST err_t mmr_add(struct mmr *m, const hash_t *leaf);
 MUST err_t mmr_add_many(struct mmr *m, const hash_t *leaf, size_t count);
-/* Everything appended is durable when this returns OK. After ERR_IO: only mmr_free, and open again. */
+/* Hands everything appended to the system; and then makes it durable. Who has several files to sync writes
+ * all of them first. After ERR_IO: only mmr_free, and open again. */
+MUST err_t mmr_write(struct mmr *m, struct fault *f);
 MUST err_t mmr_sync(struct mmr *m, struct fault *f);
 
 uint64_t mmr_size(const struct mmr *m);

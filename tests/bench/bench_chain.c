@@ -76,6 +76,7 @@ static void bench_nullifiers(void)
     CHECK(chain_seen_open(&s, path_of("seen"), 0, 1, &f));
     for (size_t i = 0; i < IDS; i += 8192) {
         CHECK(chain_seen_append(s, id + i, 8192, &f));
+        CHECK(chain_seen_sync(s, &f));
         CHECK(chain_seen_commit(s, &f));
     }
     double start = cpu();

@@ -463,6 +463,7 @@ static void test_seen(void **state)
     assert_int_equal(chain_seen_open(&s, dir, 0, 1, &f), OK);
     for (size_t i = 0; i < N; i += 1000) {
         assert_int_equal(chain_seen_append(s, id + i, 1000, &f), OK);
+        assert_int_equal(chain_seen_sync(s, &f), OK);
         assert_int_equal(chain_seen_find(s, &id[i], &index, &f), OK);
         assert_true(index == CHAIN_SEEN_NONE);
         assert_int_equal(chain_seen_commit(s, &f), OK);
