@@ -485,18 +485,21 @@ static err_t run_all(struct full *x, struct fault *f)
     v->r->known = x->at.checked;
     for (; x->at.shard < v->s->shard_count; x->at.shard++, x->at.inside = 0) {
         begin_shard(x);
-        if (!x->at.inside) {
-            TRY(start_of(x));
+        if (!x->at.inside)
             x->start[x->at.shard] = x->at.spooled;
-        }
+        if (x->shard->headers == 0)
+            continue;
+        if (!x->at.inside)
+            TRY(start_of(x));
         x->at.inside = 1;
         if (v->bad_shard[x->at.shard]) {
             cannot_say(x, CHAIN_CHECK_HEADERS, "its headers cannot be followed, nothing was looked at", 0);
             continue;
         }
-        if (x->shard->headers > 0)
-            TRY(run_shard(x, f));
+        TRY(run_shard(x, f));
     }
+    if (x->at.running == NULL)
+        TRY(chain_sums_new(&x->at.running, v->ctx));
     x->at.inside = 2;
     return save(x, 1, f);
 }

@@ -304,20 +304,47 @@ static err_t compare(struct pass *p, const struct chain_header *h)
     return OK;
 }
 
+/* Older snapshots and evidence can be many, and so can shards: both lists are sorted. */
+static const struct chain_expected *expected_from(const struct chain_run *v, size_t shard)
+{
+    size_t low = 0, high = v->expected_count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (v->expected[mid].shard < shard)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return v->expected + low;
+}
+
+static const struct chain_header *evidence_from(const struct chain_run *v, const char *name)
+{
+    size_t low = 0, high = v->evidence_count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (strcmp(v->evidence[mid].shard.s, name) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return v->evidence + low;
+}
+
 static void begin_pass(struct pass *p, struct chain_run *v, size_t shard)
 {
-    *p = (struct pass){.v = v, .shard = shard, .next = v->expected, .other = v->evidence};
-    const struct chain_expected *end = v->expected + v->expected_count;
-    while (p->next < end && p->next->shard < shard)
-        p->next++;
-    for (p->stop = p->next; p->stop < end && p->stop->shard == shard;)
-        p->stop++;
-    const struct chain_header *last = v->evidence + v->evidence_count;
     const char *name = v->s->shard[shard].name.s;
-    while (p->other < last && strcmp(p->other->shard.s, name) < 0)
-        p->other++;
-    for (p->other_stop = p->other; p->other_stop < last && strcmp(p->other_stop->shard.s, name) == 0;)
-        p->other_stop++;
+    *p = (struct pass){.v = v, .shard = shard};
+    if (v->expected_count) {
+        p->next = p->stop = expected_from(v, shard);
+        while (p->stop < v->expected + v->expected_count && p->stop->shard == shard)
+            p->stop++;
+    }
+    if (v->evidence_count) {
+        p->other = p->other_stop = evidence_from(v, name);
+        while (p->other_stop < v->evidence + v->evidence_count && strcmp(p->other_stop->shard.s, name) == 0)
+            p->other_stop++;
+    }
 }
 
 static err_t one_shard(struct chain_run *v, size_t shard, struct fault *f)

@@ -243,6 +243,25 @@ static int has_dir(const struct verify *v, const char *name)
     return 0;
 }
 
+/* Roots of chains that are not here. */
+static void other_anchors(struct verify *v)
+{
+    for (size_t k = 0; k < v->opt->chain_anchor_count; k++) {
+        const char *text = v->opt->chain_anchor[k], *id = NULL;
+        for (size_t i = 0; i < v->m->chain_count && id == NULL; i++) {
+            size_t len = strlen(v->m->chain[i].id);
+            if (strncmp(text, v->m->chain[i].id, len) != 0 || text[len] != ':')
+                continue;
+            id = v->m->chain[i].id;
+            if (!v->chain[i].is_here)
+                verify_skip(v, CHECK_C_ANCHOR, "chain %s is not in this bundle", id);
+        }
+        if (id == NULL)
+            verify_failf(v, CHECK_C_ANCHOR, ERR_UNKNOWN, NULL, NULL, "%.100s: the manifest has no such chain",
+                         text);
+    }
+}
+
 err_t verify_chains(struct verify *v)
 {
     v->chain = calloc(v->m->chain_count + 1, sizeof *v->chain);
@@ -258,6 +277,7 @@ err_t verify_chains(struct verify *v)
         if (v->chain[i].is_here)
             TRY(one_chain(&r));
     }
+    other_anchors(v);
     return OK;
 }
 
