@@ -11,7 +11,7 @@
 static err_t make_info(struct cbor_out *o, const struct chain_context *ctx)
 {
     cbor_put_array(o, 4);
-    cbor_put_text(o, "conclave/envelope");
+    cbor_put_text(o, "conclave/envelope-info");
     cbor_put_hash(o, &ctx->e->m->election);
     cbor_put_hash(o, &ctx->e->r->id);
     cbor_put_text(o, ctx->c->id);
