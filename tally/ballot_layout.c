@@ -203,7 +203,7 @@ static const char *text_item(const uint8_t *data, size_t len, size_t *at, size_t
 
 static int is_text(const char *id, const char *text, size_t len)
 {
-    return strncmp(id, text, len) == 0 && id[len] == '\0';
+    return strlen(id) == len && memcmp(id, text, len) == 0; /* text may have zeros */
 }
 
 static err_t find_place(struct ballot_scan *s, const char *text, size_t len)

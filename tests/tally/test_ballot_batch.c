@@ -320,6 +320,38 @@ static void test_shapes(void **state)
     fixture_free(other);
 }
 
+/* An identifier with zeros behind it is another one, wherever memory goes on with zeros. */
+static void test_zeros(void **state)
+{
+    struct world *w = *state;
+    struct cbor_out o = CBOR_OUT_INIT;
+    struct ballot_at at;
+    struct ballot_scan *scan;
+    make(w, &o, "town", "mayor=a");
+    assert_int_equal(ballot_scan_new(&scan, w->layout), OK);
+    assert_int_equal(ballot_scan_start(scan, &at, o.data, o.len), OK);
+    ballot_scan_free(scan);
+    size_t style = at.body - 5, place = style - 4; /* 64 town, 63 e-1 */
+    assert_int_equal(o.data[style], 0x64);
+    assert_int_equal(o.data[place], 0x63);
+    for (size_t zeros = 1; zeros <= 19; zeros++) {
+        uint8_t *more = calloc(1, o.len + zeros);
+        assert_non_null(more);
+        put(w, o.data, o.len, 0); /* the place of the one before is known */
+        for (int which = 0; which < 2; which++) {
+            size_t item = which ? place : style, behind = item + 1 + (o.data[item] & 31);
+            memset(more, 0, o.len + zeros);
+            memcpy(more, o.data, behind);
+            memcpy(more + behind + zeros, o.data + behind, o.len - behind);
+            more[item] = (uint8_t)(more[item] + zeros);
+            put(w, more, o.len + zeros, zeros);
+        }
+        free(more);
+    }
+    assert_int_equal(run_and_compare(w), 38);
+    cbor_out_free(&o);
+}
+
 /* A sum of ciphertexts that is the identity, in A or in B; a point that is. */
 static void test_identity(void **state)
 {
@@ -486,9 +518,19 @@ int main(void)
         return 1;
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_good),      T(test_mismatch), T(test_sums),     T(test_hints),
-        T(test_mutations), T(test_shapes),   T(test_identity), T(test_cancelling),
-        T(test_forged),    T(test_many_bad), T(test_room),     cmocka_unit_test(test_counts_have_none),
+        T(test_good),
+        T(test_mismatch),
+        T(test_sums),
+        T(test_hints),
+        T(test_mutations),
+        T(test_shapes),
+        T(test_identity),
+        T(test_cancelling),
+        T(test_forged),
+        T(test_many_bad),
+        T(test_zeros),
+        T(test_room),
+        cmocka_unit_test(test_counts_have_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
