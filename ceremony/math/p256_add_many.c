@@ -13,10 +13,21 @@
 
 struct scratch {
     uint8_t kind[ADDITIONS];
-    fe_t denominator[ADDITIONS], before[ADDITIONS + CHAINS];
+    fe_t *denominator, *before; /* most; most + CHAINS */
+    fe_t value[];
 };
 
-err_t additions_new(struct additions **out, enum p256_path path)
+static struct scratch *scratch_new(size_t most)
+{
+    struct scratch *s = calloc(1, sizeof *s + (2 * most + CHAINS) * sizeof(fe_t));
+    if (s != NULL) {
+        s->denominator = s->value;
+        s->before = s->value + most;
+    }
+    return s;
+}
+
+err_t additions_new(struct additions **out, enum p256_path path, size_t expected)
 {
     *out = NULL;
     if (!p256_path_available(path))
@@ -25,12 +36,15 @@ err_t additions_new(struct additions **out, enum p256_path path)
     if (q == NULL)
         return ERR_MEMORY;
     q->path = path;
+    q->most = ADDITIONS_LEAST;
+    while (q->most < ADDITIONS && q->most < expected)
+        q->most *= 2;
 #if P256_HAVE_IFMA
     if (path == P256_IFMA)
-        q->scratch = p256_ifma_additions_scratch();
+        q->scratch = p256_ifma_additions_scratch(q->most);
 #endif
     if (path == P256_PORTABLE)
-        q->scratch = calloc(1, sizeof(struct scratch));
+        q->scratch = scratch_new(q->most);
     if (q->scratch == NULL) {
         free(q);
         return ERR_MEMORY;

@@ -10,7 +10,8 @@
 
 #include "ceremony/math/p256_path.h"
 
-#define ADDITIONS 4096               /* that share an inversion */
+#define ADDITIONS 4096               /* that share an inversion, at the most */
+#define ADDITIONS_LEAST 512          /* and however few there are */
 #define ADDITION_MINUS (1u << 31)    /* added to the index of a summand: its negative */
 #define ADDITION_INDEX (~(1u << 31)) /* and without it */
 
@@ -20,13 +21,14 @@ struct additions {
     enum p256_path path;
     const struct p256_affine *from;
     struct p256_affine *to;
-    size_t count;
+    size_t count, most;
     uint32_t sum[ADDITIONS + 3], a[ADDITIONS + 3], b[ADDITIONS + 3];
     void *scratch; /* of the path */
 };
 
-/* ERR_MEMORY, *out NULL */
-MUST err_t additions_new(struct additions **out, enum p256_path path);
+/* expected: so many before a flush; from ADDITIONS_LEAST to ADDITIONS of them share an inversion, 64 bytes
+ * each (128 with vectors). ERR_MEMORY, *out NULL */
+MUST err_t additions_new(struct additions **out, enum p256_path path, size_t expected);
 void additions_free(struct additions *q);
 void additions_flush(struct additions *q);
 
@@ -41,7 +43,7 @@ static inline void additions_from(struct additions *q, struct p256_affine *to, c
 /* Room for a run of n <= ADDITIONS_RUN additions. */
 static inline void additions_room(struct additions *q, size_t n)
 {
-    if (q->count + n > ADDITIONS)
+    if (q->count + n > q->most)
         additions_flush(q);
 }
 

@@ -27,7 +27,7 @@ uint32_t p256_ifma_lift_var(struct p256_affine *out, const point_t *in, const ui
 
 /* The scratch of struct additions (free gives it back; NULL without memory), and what waits there, done. */
 struct additions;
-void *p256_ifma_additions_scratch(void);
+void *p256_ifma_additions_scratch(size_t most);
 void p256_ifma_additions_flush(struct additions *q);
 
 #endif

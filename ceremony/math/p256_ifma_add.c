@@ -26,9 +26,9 @@ struct group8 {
     __mmask8 twice, rare; /* lanes that double; lanes whose sum needs no arithmetic */
 };
 
-void *p256_ifma_additions_scratch(void)
+void *p256_ifma_additions_scratch(size_t most)
 {
-    size_t size = ADDITIONS / 8 * sizeof(struct group8);
+    size_t size = most / 8 * sizeof(struct group8);
     return aligned_alloc(64, (size + 63) / 64 * 64);
 }
 

@@ -16,6 +16,8 @@
 
 #define WIDTH_MAX 15        /* so that a digit fits 16 bits */
 #define GROUP_ENTRIES 65536 /* filled at once, where one window has fewer */
+#define FEW_POINTS 1024     /* up to here memory counts more: a precinct's node has 500 KB in all */
+#define FEW_GROUP 4         /* windows filled at once then */
 
 struct pippenger {
     unsigned width, windows; /* bits of a digit; digits of a scalar */
@@ -256,14 +258,14 @@ err_t p256_pippenger_var(enum p256_path path, struct p256_jacobian *out, const s
     b.width = p256_pippenger_width(count, bits);
     b.windows = bits / b.width + 1;
     b.per_window = (size_t)1 << (b.width - 1);
-    size_t group = count < GROUP_ENTRIES ? GROUP_ENTRIES / count : 1;
+    size_t group = count <= FEW_POINTS ? FEW_GROUP : count < GROUP_ENTRIES ? GROUP_ENTRIES / count : 1;
     b.group = group < b.windows ? (unsigned)group : b.windows;
     b.segment = best_segment(&b);
     b.segment_log = (unsigned)__builtin_ctzl(b.segment);
     b.segments = b.windows * b.per_window / b.segment;
     b.lists = (b.segment + 1) * b.segments;
     GO(pippenger_alloc(&b));
-    GO(additions_new(&b.q, path));
+    GO(additions_new(&b.q, path, b.group * count / 2));
     digits_read(&b, k);
     pippenger_run(out, &b);
 out:

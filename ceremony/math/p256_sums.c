@@ -17,7 +17,7 @@ err_t p256_sums_new(struct p256_sums **out, enum p256_path path)
     struct p256_sums *s = calloc(1, sizeof *s);
     if (s == NULL)
         return ERR_MEMORY;
-    err_t e = additions_new(&s->add, path);
+    err_t e = additions_new(&s->add, path, ADDITIONS);
     if (e != OK) {
         free(s);
         return e;
