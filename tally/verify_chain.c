@@ -295,29 +295,12 @@ void verify_chains_free(struct verify *v)
     v->chain = NULL;
 }
 
-/* A root for a chain that is not there agrees with nothing. */
-static void check_anchors_known(struct verify *v)
-{
-    for (size_t i = 0; i < v->opt->chain_anchor_count; i++) {
-        const char *text = v->opt->chain_anchor[i];
-        size_t len = strcspn(text, ":"), k = 0;
-        while (k < v->m->chain_count &&
-               (strlen(v->m->chain[k].id) != len || strncmp(v->m->chain[k].id, text, len) != 0))
-            k++;
-        if (k == v->m->chain_count)
-            verify_failf(v, CHECK_C_ANCHOR, ERR_UNKNOWN, NULL, NULL,
-                         "%.100s: the manifest has no voting chain of this name", text);
-    }
-}
-
 err_t verify_check_chains(struct verify *v, enum verify_id id)
 {
     if (!v->walked) {
         verify_skip(v, id, "the chains cannot be read without manifest, places and ceremony record");
         return OK;
     }
-    if (id == CHECK_C_ANCHOR)
-        check_anchors_known(v);
     if (id == CHECK_C_ANCHOR && v->chain_count == 0 && v->m->chain_count)
         verify_skip(v, id, "no voting chain is in this bundle");
     if (id == CHECK_C_BALLOTS && v->chain_count)
