@@ -1,8 +1,8 @@
 /* The field of P-256, p = 2^256 - 2^224 + 2^192 + 2^96 - 1, for p256_var, p256_msm and p256_ct.
  *
  * Elements are four 64-bit limbs, least significant first, in Montgomery form (R = 2^256), always fully
- * reduced, so that equality is equality of limbs. Every function here but fe_invert_var, fe_is_zero, fe_equal and
- * fe_load runs the same instructions whatever the values; outputs may be inputs. */
+ * reduced, so that equality is equality of limbs. Every function here but fe_invert_var, fe_is_zero, fe_equal
+ * and fe_load runs the same instructions whatever the values; outputs may be inputs. */
 #ifndef CEREMONY_MATH_P256_FIELD_H
 #define CEREMONY_MATH_P256_FIELD_H
 
@@ -127,12 +127,30 @@ static inline uint64_t fe_limbs_sub(uint64_t r[4], const uint64_t a[4], const ui
 /* r = (carry:t) - p if that is not negative, else t. carry: 0 or 1; (carry:t) < 2p. */
 static inline void fe_reduce_once(fe_t r, const uint64_t t[4], uint64_t carry)
 {
-    static const uint64_t p[4] = {FE_P0, FE_P1, 0, FE_P3};
-    uint64_t s[4], keep = fe_limbs_sub(s, t, p) & (carry - 1);
-    r[0] = s[0] ^ ((s[0] ^ t[0]) & keep);
-    r[1] = s[1] ^ ((s[1] ^ t[1]) & keep);
-    r[2] = s[2] ^ ((s[2] ^ t[2]) & keep);
-    r[3] = s[3] ^ ((s[3] ^ t[3]) & keep);
+#if defined(__x86_64__) && !defined(__clang__)
+    static const uint64_t p1 = FE_P1, p3 = FE_P3;
+    uint64_t s0 = t[0], s1 = t[1], s2 = t[2], s3 = t[3];
+    __asm__("subq $-1, %0\n\tsbbq %9, %1\n\tsbbq $0, %2\n\tsbbq %10, %3\n\tsbbq $0, %4\n\t"
+            "cmovcq %5, %0\n\tcmovcq %6, %1\n\tcmovcq %7, %2\n\tcmovcq %8, %3"
+            : "+&r"(s0), "+&r"(s1), "+&r"(s2), "+&r"(s3), "+&r"(carry)
+            : "rm"(t[0]), "rm"(t[1]), "rm"(t[2]), "rm"(t[3]), "m"(p1), "m"(p3)
+            : "cc");
+    r[0] = s0;
+    r[1] = s1;
+    r[2] = s2;
+    r[3] = s3;
+#else
+    uint64_t s[4], unused, c;
+    c = fe_sbb(&s[0], t[0], FE_P0, 0);
+    c = fe_sbb(&s[1], t[1], FE_P1, c);
+    c = fe_sbb(&s[2], t[2], 0, c);
+    c = fe_sbb(&s[3], t[3], FE_P3, c);
+    uint64_t keep = 0 - fe_sbb(&unused, carry, 0, c);
+    r[0] = (t[0] & keep) | (s[0] & ~keep);
+    r[1] = (t[1] & keep) | (s[1] & ~keep);
+    r[2] = (t[2] & keep) | (s[2] & ~keep);
+    r[3] = (t[3] & keep) | (s[3] & ~keep);
+#endif
 }
 
 static inline void fe_add(fe_t r, const fe_t a, const fe_t b)
