@@ -1280,6 +1280,52 @@ static err_t on_spooled(void *ctx, const struct chain_spooled *b, struct fault *
     return OK;
 }
 
+/* Killed between writing ids and writing where to go on: the ids behind are cut off. Ids that are gone: from
+ * the start. */
+static void test_killed(void **state)
+{
+    (void)state;
+    struct chain_maker mk;
+    struct found x;
+    struct spooled s = {0};
+    struct fault f;
+    char work[200], ids[220];
+    size_t len;
+    write_good(&mk);
+    snprintf(work, sizeof work, "%s", fixture_path(bench.x, "work-killed"));
+    snprintf(ids, sizeof ids, "%s/ids", work);
+    x.stop_at = 40;
+    verify_as(&x, &bench.home, (struct chain_verify_options){.work = work});
+    assert_int_equal(x.err, ERR_STOPPED);
+    FILE *out = fopen(ids, "ab");
+    assert_non_null(out);
+    assert_int_equal(fwrite("torn by a power cut, or a kill", 1, 30, out), 30);
+    assert_int_equal(fclose(out), 0);
+    verify(&x, (struct chain_verify_options){.work = work});
+    expect(&x, "", "");
+    assert_int_equal(x.r->known + x.r->proved, POOL);
+    done(&x);
+    assert_err(chain_spool_each(&bench.home, work, &mk.made->id, on_spooled, &s, &f), OK);
+    assert_int_equal(s.count, POOL);
+    assert_int_equal(truncate(ids, 100), 0);
+    verify(&x, (struct chain_verify_options){.work = work});
+    expect(&x, "", "");
+    assert_int_equal(x.r->known, 0);
+    assert_int_equal(x.r->proved, POOL);
+    done(&x);
+    /* a state that cannot be read is none */
+    uint8_t *data = chain_maker_read(work, "state.cbor", &len);
+    for (size_t cut = 0; cut < len; cut += 1 + len / 9) {
+        chain_maker_file(work, "state.cbor", data, cut);
+        verify(&x, (struct chain_verify_options){.work = work});
+        expect(&x, "", "");
+        assert_int_equal(x.r->known, 0);
+        done(&x);
+    }
+    free(data);
+    chain_maker_free(&mk);
+}
+
 static void test_resume(void **state)
 {
     (void)state;
@@ -1478,6 +1524,7 @@ int main(void)
         cmocka_unit_test(test_older),
         cmocka_unit_test(test_trusted),
         cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_killed),
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_fork),
         cmocka_unit_test(test_bomb),
