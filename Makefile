@@ -110,6 +110,9 @@ $(OUT)/tests/%: $(OUT)/obj/tests/%.o $(TEST_SUPPORT) $(ALL_LIBS)
 	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(TEST_SUPPORT) $(ALL_LIBS) -Wl,--end-group -lcmocka \
 	  $(HSM_LIBS) $(UI_LIBS) $(TALLY_LIBS) $(BASE_LIBS) $(APPLIANCE_LIBS) -lm
 
+# Elections of any size, for tests/bench/scale.sh.
+$(OUT)/tests/bench/scale_tool: $(OUT)/obj/tests/bench/pool.o
+
 # --- mock PKCS#11 module, for tests/hsm and whoever wants a token that fails on cue ---
 
 MOCK_P11 := $(OUT)/tests/mock_p11.so
@@ -141,7 +144,7 @@ tests: $(TESTS)
 # that feed bad input again under the sanitizers.
 LINTS := $(wildcard tests/lint/*.sh)
 E2E := $(filter-out %/lib.sh,$(wildcard tests/e2e/[a-z]*.sh))
-E2E_TOOLS := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/e2e/*_tool.c tests/screens/*.c))
+E2E_TOOLS := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/e2e/*_tool.c tests/bench/*_tool.c tests/screens/*.c))
 check: all tests $(E2E_TOOLS) $(MOCK_P11)
 	+@$(MAKE) --no-print-directory SAN=1 all tests
 	@OUT=$(OUT) tests/run.sh $(LINTS) $(TESTS) $(patsubst $(OUT)/%,$(OUT)/san/%,$(TESTS)) $(E2E) \

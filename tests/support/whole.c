@@ -53,31 +53,45 @@ struct publish_paths whole_paths(const struct whole *w, const char *name)
         whole_path(w, "work/plan.cbor"), whole_path(w, "work/result.cbor"), whole_path(w, name)};
 }
 
-static void write_election(struct whole *w)
+void whole_open(struct whole *w, const char *dir)
 {
-    char text[4096], table[1024], hex[2 * POINT_LEN + 1];
     struct fault fault;
     pubkey_t key;
-    hash_t h;
+    memset(w, 0, sizeof *w);
+    assert_err(secret_init(), OK);
+    if (dir == NULL) {
+        snprintf(w->dir, sizeof w->dir, "/tmp/conclave-whole-XXXXXX");
+        assert_non_null(mkdtemp(w->dir));
+    } else {
+        assert_true(snprintf(w->dir, sizeof w->dir, "%s", dir) < (int)sizeof w->dir);
+    }
+    assert_err(group_new(&w->g), OK);
     MUST_BE_OK(signkey_new(&key, whole_path(w, "sign.key"), SIGNKEY_REHEARSAL, "", 0, &fault));
-    hex_put(hex, key.b, POINT_LEN);
-    int n = snprintf(table, sizeof table, rows, hex);
-    hash_one(&h, table, (size_t)n);
-    hex_put(hex, h.b, HASH_LEN);
+    hex_put(w->key, key.b, POINT_LEN);
     MUST_BE_OK(file_mkdir(whole_path(w, "board"), &fault));
     MUST_BE_OK(file_mkdir(whole_path(w, "exports"), &fault));
     MUST_BE_OK(file_mkdir(whole_path(w, "work"), &fault));
-    MUST_BE_OK(file_write(whole_path(w, "board/jurisdictions.csv"), table, (size_t)n, FILE_NEW, &fault));
-    n = snprintf(text, sizeof text, manifest, hex);
-    MUST_BE_OK(file_write(whole_path(w, "board/manifest.json"), text, (size_t)n, FILE_NEW, &fault));
 }
 
-static void hold_ceremony(struct whole *w)
+static void write_election(struct whole *w)
+{
+    char text[4096], table[1024], hex[2 * HASH_LEN + 1];
+    hash_t h;
+    int n = snprintf(table, sizeof table, rows, w->key);
+    hash_one(&h, table, (size_t)n);
+    hex_put(hex, h.b, HASH_LEN);
+    snprintf(text, sizeof text, manifest, hex);
+    whole_ceremony(w, text, table);
+}
+
+void whole_ceremony(struct whole *w, const char *text, const char *table)
 {
     struct fault fault;
     struct cbor_out bytes = CBOR_OUT_INIT;
     struct cut cut;
     struct record *r;
+    MUST_BE_OK(file_write(whole_path(w, "board/jurisdictions.csv"), table, strlen(table), FILE_NEW, &fault));
+    MUST_BE_OK(file_write(whole_path(w, "board/manifest.json"), text, strlen(text), FILE_NEW, &fault));
     MUST_BE_OK(bundle_election_load(&w->el, whole_path(w, "board"), 0, &fault));
     MUST_BE_OK(board_open(&w->b, whole_path(w, "board"), &w->el->m->election, &fault));
     for (int i = 0; i < WHOLE_N; i++) {
@@ -130,16 +144,21 @@ static void vote(struct whole *w, const char *place, uint64_t ballots)
     precinct_free(p);
 }
 
-static void make_plan(struct whole *w)
+static void add_up(struct whole *w)
 {
     struct fault fault;
     struct aggregate_result result;
     struct aggregate_options options = {.threads = 0};
+    MUST_BE_OK(aggregate(&result, &w->el->ctx, whole_path(w, "exports"), whole_path(w, "work"),
+                         whole_path(w, "work/records"), &options, NULL, &fault));
+}
+
+void whole_plan(struct whole *w)
+{
+    struct fault fault;
     struct node_provider nodes;
     struct cbor_out bytes = CBOR_OUT_INIT;
     hash_t id;
-    MUST_BE_OK(aggregate(&result, &w->el->ctx, whole_path(w, "exports"), whole_path(w, "work"),
-                         whole_path(w, "work/records"), &options, NULL, &fault));
     node_provider_dir(&nodes, whole_path(w, "work/records"));
     MUST_BE_OK(plan_make(&bytes, &id, &w->el->ctx, &nodes, NULL, &fault));
     MUST_BE_OK(file_write(whole_path(w, "work/plan.cbor"), bytes.data, bytes.len, FILE_NEW, &fault));
@@ -148,7 +167,7 @@ static void make_plan(struct whole *w)
     w->plan_file = (struct plan_file){.id = id, .bytes = {bytes.data, bytes.len}}; /* kept */
 }
 
-static void decrypt(struct whole *w)
+void whole_decrypt(struct whole *w)
 {
     struct fault fault;
     struct combination *c;
@@ -168,19 +187,15 @@ static void decrypt(struct whole *w)
 
 void whole_new(struct whole *w, uint64_t ballots)
 {
-    memset(w, 0, sizeof *w);
-    assert_err(secret_init(), OK);
-    snprintf(w->dir, sizeof w->dir, "/tmp/conclave-whole-XXXXXX");
-    assert_non_null(mkdtemp(w->dir));
-    assert_err(group_new(&w->g), OK);
+    whole_open(w, NULL);
     write_election(w);
-    hold_ceremony(w);
     assert_err(simulate_totals_new(&w->totals, w->el->m), OK);
     vote(w, "a1", ballots);
     vote(w, "a2", ballots);
     vote(w, "b1", ballots);
-    make_plan(w);
-    decrypt(w);
+    add_up(w);
+    whole_plan(w);
+    whole_decrypt(w);
 }
 
 void whole_free(struct whole *w)
