@@ -78,6 +78,8 @@ static err_t look(struct officials *o, struct fault *f)
 static err_t aggregate_event(void *child, const struct aggregate_event *ev)
 {
     night_event(child, ev);
+    if (ev->kind == AGGREGATE_CHAIN)
+        return night_progress(child, "chain", ev->items, ev->total);
     if (ev->kind != AGGREGATE_VERIFIED && ev->kind != AGGREGATE_KNOWN)
         return OK;
     return night_progress(child, "exports", ev->done, 0);

@@ -131,7 +131,8 @@ err_t night_progress(void *child, const char *what, uint64_t done, uint64_t tota
         enum message text;
     } phase[] = {{"exports", MSG_JOB_EXPORTS},   {"plan", MSG_JOB_PLAN},
                  {"partials", MSG_JOB_PARTIALS}, {"combining", MSG_JOB_COMBINING},
-                 {"publish", MSG_JOB_PUBLISH},   {"hashes", MSG_JOB_HASHES}};
+                 {"publish", MSG_JOB_PUBLISH},   {"hashes", MSG_JOB_HASHES},
+                 {"chain", MSG_JOB_CHAIN},       {"ballots of a chain", MSG_JOB_CHAIN}};
     const struct night_child *c = child;
     for (size_t i = 0; i < sizeof phase / sizeof phase[0]; i++)
         if (strcmp(phase[i].what, what) == 0)

@@ -76,6 +76,8 @@ static err_t on_event(void *ctx, const struct aggregate_event *ev)
     const struct run *r = ctx;
     if (r->watch->event != NULL)
         r->watch->event(r->watch->ctx, ev);
+    if (r->watch->progress != NULL && ev->kind == AGGREGATE_CHAIN)
+        return r->watch->progress(r->watch->ctx, "chain", ev->items, ev->total);
     if (r->watch->progress == NULL || (ev->kind != AGGREGATE_VERIFIED && ev->kind != AGGREGATE_KNOWN))
         return OK;
     return r->watch->progress(r->watch->ctx, "exports", ev->done, r->total);

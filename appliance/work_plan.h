@@ -23,7 +23,7 @@ struct plan_work {
 /* Who listens; all may be NULL. */
 struct plan_watch {
     void *ctx;
-    progress_fn progress; /* what: "exports", then "plan" */
+    progress_fn progress; /* what: "exports", "chain" (its ballots), then "plan" */
     void (*event)(void *ctx, const struct aggregate_event *ev);
     plan_report_fn *violation;
 };
