@@ -37,7 +37,7 @@ struct id_sort {
     size_t memory;
     uint64_t count, blocks; /* keys added, blocks in the file */
     size_t capacity;        /* keys that are sorted in memory at once */
-    int fd, finished;
+    int fd, finished, all;  /* all: reports ids that are there once, too */
     size_t free_count;
     uint64_t free_block[PARTS + 1]; /* read, and to be written again */
     struct part part[PARTS];
@@ -316,7 +316,7 @@ static err_t sort_keys(struct id_sort *s, size_t n, size_t same, int copies, str
     }
     for (size_t i = 0; i < n; i++) {
         const uint8_t *key = s->key + a[i].at * KEY_LEN;
-        int copy = copies;
+        int copy = copies || s->all;
         if (!copy && i > 0 && a[i - 1].window == a[i].window)
             copy = memcmp(s->key + a[i - 1].at * KEY_LEN, key, HASH_LEN) == 0;
         if (!copy && i + 1 < n && a[i + 1].window == a[i].window)
@@ -481,4 +481,10 @@ err_t id_sort_finish(struct id_sort *s, id_sort_fn *fn, void *ctx, struct fault 
 out:
     free_sorting(s);
     return e;
+}
+
+err_t id_sort_each(struct id_sort *s, id_sort_fn *fn, void *ctx, struct fault *f)
+{
+    s->all = 1;
+    return id_sort_finish(s, fn, ctx, f);
 }

@@ -2,12 +2,13 @@
  *
  *   id_sort_new -> id_sort_add (any number) -> id_sort_finish, which reports the copies -> id_sort_free
  *
- * Every id comes with a source (place, shard, part: the caller's numbers) and a position in it. Ids are dealt
- * to partitions by their leading bits; what does not fit in memory goes to one temporary file, unlinked as
- * soon as it is made, in the first of SQLITE_TMPDIR, TMPDIR, /var/tmp and /tmp that takes it. Each partition
- * is then sorted in memory; one that is too large is dealt again by the first bits in which its ids differ.
- * So the memory is that of id_sort_memory() for any input, ids made to collide included; these cost time and
- * disk, at most a pass over the partition for each byte that they share. One thread at a time. Never says
+ * or id_sort_each instead of id_sort_finish, which reports them all, sorted. Every id comes with a source
+ * (place, shard, part: the caller's numbers) and a position in it. Ids are dealt to partitions by their
+ * leading bits; what does not fit in memory goes to one temporary file, unlinked as soon as it is made, in
+ * the first of SQLITE_TMPDIR, TMPDIR, /var/tmp and /tmp that takes it. Each partition is then sorted in
+ * memory; one that is too large is dealt again by the first bits in which its ids differ. So the memory is
+ * that of id_sort_memory() for any input, ids made to collide included; these cost time and disk, at most a
+ * pass over the partition for each byte that they share. One thread at a time. id_sort_finish never says
  * anything about ids that are there once. */
 #ifndef TALLY_ID_SORT_H
 #define TALLY_ID_SORT_H
@@ -40,5 +41,8 @@ uint64_t id_sort_disk(const struct id_sort *s);
  * added afterwards (ERR_BUG). ERR_MEMORY, ERR_IO. */
 typedef err_t id_sort_fn(void *ctx, const struct id_copy *copy, int first, struct fault *f);
 MUST err_t id_sort_finish(struct id_sort *s, id_sort_fn *fn, void *ctx, struct fault *f);
+
+/* The same with every id that was added, in the same order. */
+MUST err_t id_sort_each(struct id_sort *s, id_sort_fn *fn, void *ctx, struct fault *f);
 
 #endif

@@ -64,6 +64,8 @@ static const struct verb verbs[] = {
      "GET /metrics over HTTP on this machine's loopback address only, until it is interrupted.\n"
      "docs/monitoring/ lists the numbers and has alert rules and a dashboard.",
      verb_chain_serve_metrics},
+    {"part sign", "REPORT...", "sign partial reports of conclave-verify --part",
+     "Sign only what your own machine made. Writes REPORT.signed beside it.", verb_part_sign},
     {"tune", "", "measure this machine, choose its settings, predict the time for an election",
      "Takes half a minute, alone on the machine if it is to say the truth. The settings change no result.",
      verb_tune},

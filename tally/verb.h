@@ -58,6 +58,7 @@ err_t verb_chain_status(struct verb_run *v, int argc, char **argv);
 err_t verb_chain_export(struct verb_run *v, int argc, char **argv);
 err_t verb_chain_sign(struct verb_run *v, int argc, char **argv);
 err_t verb_chain_prune(struct verb_run *v, int argc, char **argv);
+err_t verb_part_sign(struct verb_run *v, int argc, char **argv);
 err_t verb_tune(struct verb_run *v, int argc, char **argv);
 err_t verb_chain_serve_metrics(struct verb_run *v, int argc, char **argv);
 err_t verb_chain_verify(struct verb_run *v, int argc, char **argv);

@@ -221,9 +221,9 @@ static int any_failed(const struct verify *v)
     return 0;
 }
 
-static err_t run_all(struct verify *v)
+static err_t run_all(struct verify *v, size_t count)
 {
-    for (size_t i = 0; i < CHECK_COUNT; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (v->opt->stop_early && any_failed(v)) {
             verify_skip(v, (enum verify_id)i, "stopped at the first failure");
             continue;
@@ -239,12 +239,18 @@ static err_t run_all(struct verify *v)
 
 err_t verify_run(struct verify **out, const char *dir, const struct verify_options *o, struct fault *f)
 {
+    return verify_run_first(out, dir, o, CHECK_COUNT, f);
+}
+
+err_t verify_run_first(struct verify **out, const char *dir, const struct verify_options *o, size_t count,
+                       struct fault *f)
+{
     int threads = omp_get_max_threads();
     err_t e = open_state(out, dir, o);
     if (e == OK) {
         if (o->threads > 0)
             omp_set_num_threads(o->threads);
-        e = run_all(*out);
+        e = run_all(*out, count);
         omp_set_num_threads(threads);
     }
     if (e == OK)

@@ -63,6 +63,7 @@ struct verify_report {
 };
 
 struct metrics;
+struct verify_parts; /* verify_merge.h */
 struct verify_options {
     const char *anchor;      /* words or hex of the real election; NULL: not given */
     const char *key;         /* QR messages: words or hex of the joint key; NULL */
@@ -71,6 +72,9 @@ struct verify_options {
     const char *resume;      /* directory that remembers which exports were good (verify_resume.h), or NULL */
     size_t batch_points;     /* of each thread (settings.h); 0: ballot_batch_points */
     struct metrics *metrics; /* numbers about the run (metrics.h), or NULL */
+    struct verify_parts
+        *parts;    /* what others found in the exports (verify_merge.h), or NULL: all is done here */
+    int list_only; /* files are listed, not hashed: each part hashes its own (verify_part.h) */
     /* Roots of chains that were printed elsewhere: CHAIN:SHARD:SIZE:ROOT. */
     const char *const *chain_anchor;
     size_t chain_anchor_count;

@@ -163,6 +163,12 @@ static err_t add_up(struct verify_job *j, const struct ballot_batch *b, size_t f
     return OK;
 }
 
+static err_t give_some(struct verify_job *j, const hash_t *id, size_t n)
+{
+    j->id_count += n;
+    return verify_exports_ids(j->x, j->place, id, n);
+}
+
 static err_t give_ids(struct verify_job *j, const struct ballot_batch *b, size_t from, size_t to)
 {
     hash_t id[64];
@@ -172,11 +178,11 @@ static err_t give_ids(struct verify_job *j, const struct ballot_batch *b, size_t
         if (it->err == OK || it->err == ERR_PROOF)
             id[n++] = it->id;
         if (n == sizeof id / sizeof *id) {
-            TRY(verify_exports_ids(j->x, j->place, id, n));
+            TRY(give_some(j, id, n));
             n = 0;
         }
     }
-    return n ? verify_exports_ids(j->x, j->place, id, n) : OK;
+    return n ? give_some(j, id, n) : OK;
 }
 
 /* What is only needed once items were judged: thousands of exports may wait for that. */
@@ -241,7 +247,7 @@ static err_t known_ballot(struct verify_job *j, const uint8_t *data, size_t len)
         ballot_free(b);
         TRY(e);
     }
-    return j->missing ? OK : verify_exports_ids(j->x, j->place, &id, 1);
+    return j->missing ? OK : give_some(j, &id, 1);
 }
 
 /* Its items have the hash of a file in which nothing was wrong, so its sums are those of the header. */
@@ -397,6 +403,8 @@ static err_t open_export(struct verify_job *j, struct export_reader **r)
     err_t e = verify_path(j->all, path, j->file);
     if (e == OK && verify_exports_resume(j->x) && file_hash(&j->hash, path, NULL) == OK)
         j->has_hash = 1;
+    if (j->all->piece)
+        j->file_err = verify_file_hash(j->all, &j->file_hash, j->file);
     if (e == OK)
         e = export_open(r, &j->all->ctx, path, &f);
     if (e != OK)
@@ -418,10 +426,19 @@ static err_t open_export(struct verify_job *j, struct export_reader **r)
 static void confirm_hash(struct verify_job *j, const struct export_reader *r)
 {
     hash_t h;
-    if (!j->has_hash)
+    if (!r->at_end) {
+        j->has_hash = 0;
         return;
+    }
     export_reader_hash(r, &h);
-    j->has_hash = r->at_end && hash_cmp(&h, &j->hash) == 0;
+    j->has_hash = j->has_hash && hash_cmp(&h, &j->hash) == 0;
+    if (j->all->piece && j->file_err == OK && hash_cmp(&h, &j->file_hash) != 0) {
+        struct fault f;
+        fault_clear(&f);
+        fault_set(&f, ERR_IO, "the file changes while it is read");
+        fault_file(&f, ERR_IO, j->file);
+        verify_exports_error(j->x, ERR_IO, &f);
+    }
 }
 
 static err_t look(struct verify_job *j, struct export_reader *r, struct export_flow *flow)

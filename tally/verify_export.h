@@ -36,8 +36,11 @@ struct verify_job {
     int unread;           /* some items could not be read: nothing can be said about sums */
     int over;             /* all was looked at */
     uint64_t done;        /* items */
+    uint64_t id_count;    /* ids given to be compared with those of all exports */
     hash_t hash;          /* of the file, if has_hash */
     int has_hash, is_new; /* new: not among those that were verified in an earlier run */
+    err_t file_err;       /* a part's: of the hash of the file, */
+    hash_t file_hash;     /* and what it is */
     hash_t *left_out;     /* ids that the record leaves out, and are here */
     size_t left_out_count;
 };

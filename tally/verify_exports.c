@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #include "tally/id_sort.h"
-#include "tally/verify_export.h"
+#include "tally/verify_piece.h"
 
 #define CHUNK 2048                       /* exports in hand */
 #define CHUNK_BYTES ((uint64_t)64 << 20) /* and for each thread, so that a stop loses little */
@@ -190,7 +190,7 @@ static err_t remember(struct verify_exports *x, const struct verify_job *j)
     return verify_resume_add(x->resume, &j->hash, &x->v->fault);
 }
 
-static void file_outcome(struct verify_outcome *to, const struct verify_outcome *from)
+void verify_outcome_add(struct verify_outcome *to, const struct verify_outcome *from)
 {
     for (size_t i = 0; i < from->failure_kept; i++) {
         const struct verify_failure *f = &from->failure[i];
@@ -206,8 +206,10 @@ static void file_outcome(struct verify_outcome *to, const struct verify_outcome 
 static err_t file_job(struct verify_exports *x, const struct verify_job *j)
 {
     struct verify *v = x->v;
+    if (v->piece)
+        return verify_piece_keep(v, j);
     for (size_t i = 0; j->v && i < CHECK_COUNT; i++)
-        file_outcome(&v->rep->outcome[i], &j->v->rep->outcome[i]);
+        verify_outcome_add(&v->rep->outcome[i], &j->v->rep->outcome[i]);
     v->items += j->done;
     metrics_add(v->opt->metrics, METRIC_VERIFY_EXPORTS, 1);
     metrics_add(v->opt->metrics, METRIC_VERIFY_READ, j->size);
@@ -257,8 +259,8 @@ static err_t add_place(struct verify_exports *x, uint32_t place)
     if (p.level + 1 != x->v->m->level_count)
         return OK;
     memset(j, 0, sizeof *j);
-    snprintf(j->file, sizeof j->file, BUNDLE_EXPORTS "/%s" EXPORT_SUFFIX, p.id);
-    if (!verify_has_file(x->v, j->file))
+    verify_export_name(x->v, place, j->file);
+    if (!verify_has_file(x->v, j->file) || (x->v->piece && !verify_piece_has(x->v->piece, place)))
         return OK;
     j->x = x;
     j->all = x->v;
@@ -277,7 +279,9 @@ static err_t start(struct verify_exports *x)
     x->flow = calloc((size_t)x->threads, sizeof(struct export_flow *));
     if (!x->flow)
         return ERR_MEMORY;
-    for (size_t i = 0; i < v->name_count; i++)
+    if (v->piece)
+        x->total = verify_piece_bytes(v->piece);
+    for (size_t i = 0; i < v->name_count && !v->piece; i++)
         if (strncmp(v->name[i].path, BUNDLE_EXPORTS "/", sizeof BUNDLE_EXPORTS) == 0)
             x->total += size_of(v, v->name[i].path);
     metrics_set(v->opt->metrics, METRIC_VERIFY_EXPECTED, (double)x->total);
@@ -294,6 +298,8 @@ static err_t start(struct verify_exports *x)
 
 err_t verify_exports(struct verify *v)
 {
+    if (v->opt->parts)
+        return verify_merge_exports(v);
     struct verify_exports *x = calloc(1, sizeof *x);
     if (!x)
         return ERR_MEMORY;

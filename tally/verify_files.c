@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "ceremony/base/file.h"
-#include "tally/verify_state.h"
+#include "tally/verify_piece.h"
 #include "ui/words.h"
 
 #define SUMS_MAX ((size_t)1 << 30)
@@ -150,14 +150,25 @@ struct waiting {
     } file[WAITING];
 };
 
-static err_t check_hash(const struct verify *v, const char *path, const hash_t *want)
+err_t verify_file_hash(const struct verify *v, hash_t *out, const char *name)
 {
     char full[BUNDLE_PATH_MAX];
     struct fault f;
-    hash_t have;
     fault_clear(&f);
-    TRY(verify_path(v, full, path));
-    TRY(hash_file(&have, full, path, &f));
+    memset(out, 0, sizeof *out);
+    TRY(verify_path(v, full, name));
+    return hash_file(out, full, name, &f);
+}
+
+static err_t check_hash(const struct verify *v, const char *path, const hash_t *want)
+{
+    hash_t have;
+    err_t e;
+    if (v->opt->list_only)
+        return OK;
+    if (v->opt->parts == NULL || !verify_merge_hash(v, path, &e, &have))
+        e = verify_file_hash(v, &have, path);
+    TRY(e);
     return hash_cmp(&have, want) == 0 ? OK : ERR_HASH;
 }
 
@@ -273,6 +284,8 @@ static err_t check_sums(struct verify *v)
 err_t verify_check_files(struct verify *v, enum verify_id id)
 {
     (void)id;
+    if (v->opt->parts)
+        TRY(verify_merge_start(v));
     TRY(list_dir(v, "", 0));
     if (v->name_count)
         qsort(v->name, v->name_count, sizeof *v->name, by_path);

@@ -10,6 +10,8 @@
 #include "ceremony/base/secret.h"
 #include "tally/metrics.h"
 #include "tally/settings.h"
+#include "tally/verify_merge.h"
+#include "tally/verify_part.h"
 #include "tally/verify_print.h"
 #include "ui/args.h"
 #include "ui/image.h"
@@ -20,7 +22,9 @@
 #define TEXT_FILE_MAX ((size_t)8 << 20)
 
 static const char usage[] =
-    "BUNDLE | QR-TEXT... | PICTURE... [--election WORDS|HEX] [--threads N] [--resume DIR]";
+    "BUNDLE | QR-TEXT... | PICTURE... [--election WORDS|HEX] [--threads N] [--resume DIR]\n"
+    "       conclave-verify BUNDLE --part K/N --out DIR\n"
+    "       conclave-verify merge BUNDLE REPORT... --signers FILE [--signed-by FILE] [--election WORDS|HEX]";
 static const char about[] =
     "Checks everything that can be checked from a published bundle (a directory), or a message from QR "
     "codes, given\n"
@@ -36,6 +40,12 @@ static const char about[] =
     "cut)\n"
     "goes on where it was, and its report is the same; whoever can write DIR can make it pass over bad "
     "ballots.\n\n"
+    "Many machines: each makes a report of its part of the exports (--part), its owner signs it "
+    "(conclave-tally part\n"
+    "sign), and merge does all other checks and takes what the signers of FILE say of the exports; REPORT is "
+    "a "
+    "file or\n"
+    "a directory of *.signed. A part ends with 0 when its report is written, whatever is in it.\n\n"
     "Exit status: 0 everything was checked and is good; 1 something failed; 2 wrong use; 3 nothing failed, "
     "but something\n"
     "that is required was not checked (without --election: whether this is the real election).";
@@ -217,6 +227,84 @@ static err_t on_progress(void *ctx, const char *what, uint64_t done, uint64_t to
     return stop ? ERR_STOPPED : OK;
 }
 
+/* --- parts of a verification --- */
+
+struct parts_given {
+    const char *part, *out;                    /* making one */
+    const char *signers, *program, *signed_by; /* merging */
+    int is_merge;
+    struct part_signers known;
+    struct verify_parts *parts;
+};
+
+static int make_part(const char *bundle, struct verify_options *o, const struct parts_given *p, int quiet)
+{
+    struct verify_part_run *r = NULL;
+    struct watch w = {.metrics = o->metrics};
+    struct fault f;
+    uint64_t failures = 0;
+    unsigned k, n;
+    err_t e;
+    fault_clear(&f);
+    progress_init(&w.bar, stderr, &stop);
+    w.is_shown = w.bar.is_terminal && !quiet;
+    o->progress = on_progress;
+    o->progress_ctx = &w;
+    GO(part_parse_number(&k, &n, p->part, &f));
+    GO(verify_part_open(&r, bundle, o, &f));
+    GO(verify_part_make(r, p->out, k, n, &failures, &f));
+    progress_end(&w.bar);
+    if (!quiet)
+        printf(
+            "part %u of %u is in %s/part-%u-of-%u%s: %llu failures. Sign it with conclave-tally part sign.\n",
+            k, n, p->out, k, n, VERIFY_PART_SUFFIX, (unsigned long long)failures);
+out:
+    progress_end(&w.bar);
+    verify_part_close(r);
+    return e == OK ? VERIFY_EXIT_GOOD : complain(&f);
+}
+
+static err_t load_parts(struct parts_given *p, const struct arg_list *given, struct fault *f)
+{
+    hash_t program;
+    if (given->count < 3)
+        return fault_set(f, ERR_USAGE, "merge wants a bundle and partial reports");
+    if (p->program && hex_get(program.b, HASH_LEN, p->program) != OK)
+        return fault_set(f, ERR_USAGE, "--program: 64 hex digits in lower case");
+    if (!p->program)
+        TRY(part_program(&program, f));
+    if (p->signers)
+        TRY(part_signers_read(&p->known, p->signers, f));
+    TRY(verify_parts_new(&p->parts, given->item[1], &p->known, &program, 0, f));
+    for (size_t i = 2; i < given->count; i++)
+        TRY(verify_parts_add(p->parts, given->item[i], f));
+    return OK;
+}
+
+/* The list goes to standard error, so that the report is that of a run on one machine. */
+static int show_parts(const struct parts_given *p, int quiet)
+{
+    struct fault f;
+    char *text = NULL;
+    size_t len;
+    fault_clear(&f);
+    err_t e = quiet ? OK : verify_parts_print(stderr, p->parts);
+    FILE *out = e == OK && p->signed_by ? open_memstream(&text, &len) : NULL;
+    if (out) {
+        e = verify_parts_json(out, p->parts);
+        err_t ended = file_memstream_end(out, &text);
+        e = e == OK ? ended : e;
+        if (e == OK)
+            e = file_write(p->signed_by, text, len, FILE_REPLACE, &f);
+        free(text);
+    } else if (e == OK && p->signed_by) {
+        e = ERR_MEMORY;
+    }
+    if (e != OK && f.err == OK)
+        fault_set(&f, e, "the list of signers cannot be written");
+    return e == OK ? VERIFY_EXIT_GOOD : complain(&f);
+}
+
 static int work(struct inputs *in, struct verify_options *o, const char *metrics_path, int json, int quiet)
 {
     struct verify_report *r[2] = {NULL, NULL};
@@ -250,6 +338,7 @@ int main(int argc, char **argv)
     const char *anchor = NULL, *key = NULL, *threads = NULL, *resume = NULL, *settings = NULL,
                *metrics = NULL;
     int json = 0, quiet = 0, help = 0;
+    struct parts_given parts = {.is_merge = 0};
     struct arg_list given = {.count = 0}, chain_anchor = {.count = 0};
     const struct arg spec[] = {
         {"election", ARG_TEXT, &anchor, "WORDS|HEX",
@@ -263,6 +352,15 @@ int main(int argc, char **argv)
         {"chain-anchor", ARG_LIST, &chain_anchor, "CHAIN:SHARD:SIZE:ROOT",
          "root of a voting chain that was printed elsewhere; can be repeated", 0},
         {"resume", ARG_TEXT, &resume, "DIR", "remember there which exports were good, and go on from it", 0},
+        {"part", ARG_TEXT, &parts.part, "K/N",
+         "look at this part of the exports only, and write a report of it", 0},
+        {"out", ARG_TEXT, &parts.out, "DIR", "with --part: where its report goes, and the ids of its ballots",
+         0},
+        {"signers", ARG_TEXT, &parts.signers, "FILE", "merge: lines KEY NAME, whose reports count", 0},
+        {"program", ARG_TEXT, &parts.program, "HEX",
+         "merge: SHA-256 of the program that made the reports; this one if left out", 0},
+        {"signed-by", ARG_TEXT, &parts.signed_by, "FILE",
+         "merge: write there who signed what (docs/spec/parts.md)", 0},
         {"json", ARG_FLAG, &json, NULL, "the report as JSON (docs/spec/verify-json.md)", 0},
         {"quiet", ARG_FLAG, &quiet, NULL, "only what did not pass, and the verdict", 0},
         {0},
@@ -291,8 +389,15 @@ int main(int argc, char **argv)
         e = settings_load(&tuned, settings, NULL, &f);
     if (e == OK)
         e = metrics_new_for(&numbers, "verify", metrics, &f);
-    for (size_t i = 0; i < given.count && e == OK; i++)
+    parts.is_merge = given.count > 0 && strcmp(given.item[0], "merge") == 0;
+    if (e == OK && parts.is_merge)
+        e = load_parts(&parts, &given, &f);
+    if (e == OK && parts.is_merge)
+        in.bundle = given.item[1];
+    for (size_t i = 0; i < given.count && e == OK && !parts.is_merge; i++)
         e = add_input(&in, given.item[i], &f);
+    if (e == OK && parts.part && (!parts.out || !in.bundle || parts.is_merge || in.text_count))
+        e = fault_set(&f, ERR_USAGE, "--part wants one bundle and --out");
     int status = VERIFY_EXIT_GOOD;
     if (e != OK) {
         if (f.err == OK)
@@ -307,8 +412,13 @@ int main(int argc, char **argv)
                                    .metrics = numbers,
                                    .chain_anchor = chain_anchor.item,
                                    .chain_anchor_count = chain_anchor.count};
-        status = work(&in, &o, metrics, json, quiet);
+        o.parts = parts.parts;
+        status = parts.part ? make_part(in.bundle, &o, &parts, quiet) : work(&in, &o, metrics, json, quiet);
+        if (parts.is_merge)
+            status = worst(status, show_parts(&parts, quiet));
     }
+    verify_parts_free(parts.parts);
+    part_signers_free(&parts.known);
     for (size_t i = 0; i < in.text_count; i++)
         free(in.text[i]);
     free(in.text);

@@ -7,6 +7,7 @@
 #include "ceremony/base/file.h"
 #include "tally/id_sort.h"
 #include "tally/verify_chain.h"
+#include "tally/verify_piece.h"
 #include "tally/verify_state.h"
 
 /* --- the index of ballot ids --- */
@@ -42,6 +43,11 @@ static err_t put_copy(void *ctx, const struct id_copy *copy, int first, struct f
     (void)first;
     (void)f;
     return verify_seen(ctx, &copy->id, copy->source);
+}
+
+static err_t put_part_copy(void *ctx, const hash_t *id, uint32_t place)
+{
+    return verify_seen(ctx, id, place);
 }
 
 static err_t put_dropped(struct verify *v, const struct node *n)
@@ -259,11 +265,13 @@ err_t verify_check_dropped(struct verify *v, enum verify_id id)
 {
     sqlite3_stmt *s;
     TRY(verify_check_records(v, id));
-    if (!v->walked || v->bad_records || v->bad_exports || v->unread_exports) {
+    if (!v->walked || v->bad_records || v->bad_exports || v->unread_exports || v->unlooked_exports) {
         verify_skip(v, id, "not all records and exports could be read");
         return OK;
     }
-    if (v->ids)
+    if (v->opt->parts)
+        TRY(verify_merge_ids(v, put_part_copy, v));
+    else if (v->ids)
         TRY(id_sort_finish(v->ids, put_copy, v, &v->fault));
     const char *other = v->m->duplicates == DUPLICATE_FIRST ? "<" : "<>";
     char extra[512], kept[512];

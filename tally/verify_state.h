@@ -121,6 +121,7 @@ enum verify_id {
         CHECK_COUNT
 };
 
+struct verify_piece;
 struct verify_name {
     char *path; /* inside the bundle */
     int kind;   /* 'f' regular file, 'd' directory, '?' anything else */
@@ -161,6 +162,8 @@ struct verify {
     size_t chain_count;         /* that are here */
     uint64_t chain_ballots;
     size_t bad_records, bad_exports, unread_exports, export_count, missing_count;
+    size_t unlooked_exports;    /* of parts that are not here, or whose signer does not count */
+    struct verify_piece *piece; /* the part that is made, or NULL (verify_part.c) */
     uint64_t items;
     struct node *whole; /* root record, if good */
     struct node_provider nodes;
@@ -192,6 +195,8 @@ size_t verify_failures(const struct verify *v, enum verify_id id);
 
 void outcome_fail(struct verify_outcome *o, err_t e, const char *file, const char *who, const char *detail);
 void outcome_note(struct verify_outcome *o, const char *text);
+/* verify_exports.c: everything in from, too. */
+void verify_outcome_add(struct verify_outcome *to, const struct verify_outcome *from);
 
 /* DIR/name. */
 MUST err_t verify_path(const struct verify *v, char out[BUNDLE_PATH_MAX], const char *name);
@@ -213,8 +218,15 @@ MUST err_t verify_seen(struct verify *v, const hash_t *id, uint32_t place);
 /* The report page from what was loaded; publish makes the same. *out is freed with free(). */
 MUST err_t verify_page_make(struct verify *v, uint8_t **out, size_t *len, struct fault *f);
 
+/* verify_files.c: SHA-256 of a file of the bundle that is no longer than its kind can be. ERR_LIMIT, ERR_IO,
+ * ... */
+MUST err_t verify_file_hash(const struct verify *v, hash_t *out, const char *name);
+
 /* For tests: runs the checks and keeps the state. Freed with verify_close. */
 MUST err_t verify_run(struct verify **out, const char *dir, const struct verify_options *o, struct fault *f);
+/* The first count checks only. */
+MUST err_t verify_run_first(struct verify **out, const char *dir, const struct verify_options *o,
+                            size_t count, struct fault *f);
 void verify_close(struct verify *v); /* frees the report too, unless it was taken out */
 
 #endif

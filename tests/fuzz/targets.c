@@ -13,6 +13,7 @@
 #include "tally/result.h"
 #include "tally/resultqr.h"
 #include "tests/fuzz/targets_chain.h"
+#include "tests/fuzz/targets_part.h"
 #include "tests/fuzz/targets_run.h"
 #include "ui/base45.h"
 #include "ui/image.h"
@@ -570,6 +571,7 @@ const struct fuzz_target fuzz_targets[] = {
     {"metrics", run_metrics, seed_metrics},
     {"request", run_request, seed_request},
     {"settings", run_settings, seed_settings},
+    {"part", run_part, seed_part},
 };
 const size_t fuzz_target_count = sizeof fuzz_targets / sizeof fuzz_targets[0];
 

@@ -1,0 +1,385 @@
+#include "tally/part_form.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ceremony/base/file.h"
+#include "ceremony/base/text.h"
+
+#define LABEL "conclave/part"
+#define LEFT_OUT_MAX ((size_t)1 << 24)
+#define SIGNERS_FILE_MAX ((size_t)1 << 20)
+#define NOTE_MAX 1000
+
+/* --- names --- */
+
+static const char *const error_name[] = {
+#define X(name, class, meaning, advice) #name,
+    ERR_LIST(X)
+#undef X
+};
+
+static err_t get_error(struct cbor_in *in)
+{
+    size_t len;
+    const uint8_t *name = cbor_get_bytes(in, 1, 32, &len);
+    for (size_t i = 0; name != NULL && i < sizeof error_name / sizeof *error_name; i++)
+        if (strlen(error_name[i]) == len && memcmp(error_name[i], name, len) == 0)
+            return (err_t)i;
+    cbor_fail(in, ERR_UNKNOWN);
+    return ERR_FORMAT;
+}
+
+static void put_string(struct cbor_out *o, const char *text)
+{
+    cbor_put_bytes(o, text, strlen(text));
+}
+
+/* What a report shows is anybody's bytes: byte strings, made fit for people where they are filed. */
+static void get_string(struct cbor_in *in, char *out, size_t max)
+{
+    size_t len;
+    const uint8_t *text = cbor_get_bytes(in, 0, max, &len);
+    out[0] = '\0';
+    if (text == NULL)
+        return;
+    if (memchr(text, '\0', len) != NULL) {
+        cbor_fail(in, ERR_TEXT);
+        return;
+    }
+    memcpy(out, text, len);
+    out[len] = '\0';
+}
+
+err_t part_path(char *out, size_t out_len, const char *dir, unsigned k, unsigned n, const char *suffix)
+{
+    char name[64];
+    snprintf(name, sizeof name, "part-%u-of-%u%s", k, n, suffix);
+    return file_path(out, out_len, dir, name);
+}
+
+static int get_number(unsigned *out, const char **text)
+{
+    unsigned long v = 0;
+    const char *at = *text;
+    if (*at < '1' || *at > '9')
+        return 0;
+    for (; *at >= '0' && *at <= '9' && v <= PART_COUNT_MAX; at++)
+        v = 10 * v + (unsigned long)(*at - '0');
+    *out = (unsigned)v;
+    *text = at;
+    return v <= PART_COUNT_MAX;
+}
+
+err_t part_parse_number(unsigned *k, unsigned *n, const char *text, struct fault *f)
+{
+    if (get_number(k, &text) && *text++ == '/' && get_number(n, &text) && *text == '\0' && *k <= *n)
+        return OK;
+    *k = *n = 0;
+    return fault_set(f, ERR_USAGE, "a part is K/N, with K from 1 to N and N at most %u", PART_COUNT_MAX);
+}
+
+err_t part_program(hash_t *out, struct fault *f)
+{
+    return file_hash(out, "/proc/self/exe", f);
+}
+
+/* --- writing --- */
+
+static void put_outcome(struct cbor_out *out, const struct part_found *x)
+{
+    const struct verify_outcome *o = &x->outcome;
+    cbor_put_array(out, 4);
+    cbor_put_text(out, verify_check_id(x->check));
+    cbor_put_uint(out, o->failure_count);
+    cbor_put_array(out, o->failure_kept);
+    for (size_t i = 0; i < o->failure_kept; i++) {
+        cbor_put_array(out, 4);
+        put_string(out, err_name(o->failure[i].err));
+        put_string(out, o->failure[i].file);
+        put_string(out, o->failure[i].who);
+        put_string(out, o->failure[i].detail);
+    }
+    cbor_put_array(out, o->note_count);
+    for (size_t i = 0; i < o->note_count; i++)
+        put_string(out, o->note[i]);
+}
+
+void part_finding_put(struct cbor_out *out, const struct part_finding *f)
+{
+    cbor_put_array(out, 9);
+    cbor_put_text(out, f->place);
+    put_string(out, err_name(f->file_err));
+    cbor_put_hash(out, &f->file);
+    cbor_put_hash(out, &f->record);
+    cbor_put_uint(out, f->items);
+    cbor_put_uint(out, f->ids);
+    cbor_put_uint(out, f->flags);
+    cbor_put_array(out, f->left_out_count);
+    for (size_t i = 0; i < f->left_out_count; i++)
+        cbor_put_hash(out, &f->left_out[i]);
+    cbor_put_array(out, f->found_count);
+    for (size_t i = 0; i < f->found_count; i++)
+        put_outcome(out, &f->found[i]);
+}
+
+err_t part_build(struct cbor_out *out, const struct part_head *h, size_t count,
+                 const struct cbor_out *findings, struct fault *f)
+{
+    cbor_put_array(out, 12);
+    cbor_put_text(out, LABEL);
+    cbor_put_uint(out, 1);
+    cbor_put_hash(out, &h->election);
+    cbor_put_hash(out, &h->record);
+    cbor_put_hash(out, &h->bundle);
+    cbor_put_uint(out, h->k);
+    cbor_put_uint(out, h->n);
+    cbor_put_text(out, h->version);
+    cbor_put_hash(out, &h->program);
+    cbor_put_uint(out, h->id_count);
+    cbor_put_hash(out, &h->ids);
+    cbor_put_array(out, count);
+    if (findings->len)
+        cbor_put_raw(out, findings->data, findings->len);
+    err_t e = findings->err != OK ? findings->err : out->err;
+    if (e != OK)
+        return fault_set(f, e, "a partial report");
+    if (out->len > PART_FILE_MAX - 4096)
+        return fault_set(f, ERR_LIMIT, "the report of this part is too long: verify in more parts");
+    return OK;
+}
+
+/* --- reading --- */
+
+static enum verify_id get_check(struct cbor_in *in)
+{
+    char id[TEXT_ID_MAX + 1];
+    cbor_get_id(in, id, TEXT_ID_MAX);
+    for (size_t i = 0; i < CHECK_COUNT && in->err == OK; i++)
+        if (strcmp(id, verify_check_id(i)) == 0)
+            return (enum verify_id)i;
+    cbor_fail(in, ERR_UNKNOWN);
+    return CHECK_FILES;
+}
+
+static void *get_list(struct cbor_in *in, size_t *count, size_t max, size_t size)
+{
+    size_t n = cbor_get_array(in, 0, max);
+    *count = 0;
+    /* Each item takes at least one byte: nothing is allocated for what cannot be there. */
+    if (in->err != OK || n == 0 || n > in->len - in->pos) {
+        if (n > 0)
+            cbor_fail(in, ERR_TRUNCATED);
+        return NULL;
+    }
+    void *list = calloc(n, size);
+    if (list == NULL)
+        cbor_fail(in, ERR_MEMORY);
+    else
+        *count = n;
+    return list;
+}
+
+static void get_failure(struct cbor_in *in, struct verify_failure *x)
+{
+    cbor_get_array_exact(in, 4);
+    x->err = get_error(in);
+    get_string(in, x->file, sizeof x->file - 1);
+    get_string(in, x->who, sizeof x->who - 1);
+    get_string(in, x->detail, sizeof x->detail - 1);
+    if (x->err == OK)
+        cbor_fail(in, ERR_RULE);
+}
+
+static void get_outcome(struct cbor_in *in, struct part_found *x)
+{
+    struct verify_outcome *o = &x->outcome;
+    char note[NOTE_MAX + 1];
+    cbor_get_array_exact(in, 4);
+    x->check = get_check(in);
+    o->failure_count = (size_t)cbor_get_uint(in, UINT32_MAX);
+    o->failure = get_list(in, &o->failure_kept, VERIFY_KEPT_MAX, sizeof *o->failure);
+    for (size_t i = 0; i < o->failure_kept && in->err == OK; i++)
+        get_failure(in, &o->failure[i]);
+    if (o->failure_kept > o->failure_count)
+        cbor_fail(in, ERR_RULE);
+    o->note = get_list(in, &o->note_count, VERIFY_KEPT_MAX, sizeof *o->note);
+    for (size_t i = 0; i < o->note_count && in->err == OK; i++) {
+        get_string(in, note, NOTE_MAX);
+        o->note[i] = strdup(note);
+        if (o->note[i] == NULL)
+            cbor_fail(in, ERR_MEMORY);
+    }
+}
+
+static void get_finding(struct cbor_in *in, struct part_finding *f)
+{
+    cbor_get_array_exact(in, 9);
+    cbor_get_id(in, f->place, TEXT_ID_MAX);
+    f->file_err = get_error(in);
+    cbor_get_hash(in, &f->file);
+    cbor_get_hash(in, &f->record);
+    f->items = cbor_get_uint(in, EXPORT_ITEMS_MAX);
+    f->ids = cbor_get_uint(in, EXPORT_ITEMS_MAX);
+    f->flags = (unsigned)cbor_get_uint(in, PART_BAD | PART_UNREAD | PART_MISSING);
+    f->left_out = get_list(in, &f->left_out_count, LEFT_OUT_MAX, sizeof *f->left_out);
+    for (size_t i = 0; i < f->left_out_count && in->err == OK; i++)
+        cbor_get_hash(in, &f->left_out[i]);
+    f->found = get_list(in, &f->found_count, CHECK_COUNT, sizeof *f->found);
+    for (size_t i = 0; i < f->found_count && in->err == OK; i++)
+        get_outcome(in, &f->found[i]);
+}
+
+static void get_head(struct cbor_in *in, struct part_head *h)
+{
+    cbor_get_array_exact(in, 12);
+    cbor_get_text_exact(in, LABEL);
+    if (cbor_get_uint(in, UINT32_MAX) != 1)
+        cbor_fail(in, ERR_VERSION);
+    cbor_get_hash(in, &h->election);
+    cbor_get_hash(in, &h->record);
+    cbor_get_hash(in, &h->bundle);
+    h->k = (unsigned)cbor_get_uint(in, PART_COUNT_MAX);
+    h->n = (unsigned)cbor_get_uint(in, PART_COUNT_MAX);
+    cbor_get_text(in, h->version, PART_VERSION_MAX);
+    cbor_get_hash(in, &h->program);
+    h->id_count = cbor_get_uint(in, UINT64_MAX / 64);
+    cbor_get_hash(in, &h->ids);
+    if (h->k < 1 || h->k > h->n)
+        cbor_fail(in, ERR_LIMIT);
+}
+
+static uint64_t ids_of(const struct part *p)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < p->count; i++)
+        n += p->finding[i].ids;
+    return n;
+}
+
+err_t part_read(struct part **out, struct cose *signature, const void *data, size_t len, struct fault *f)
+{
+    struct cbor_in in;
+    err_t e = OK;
+    *out = NULL;
+    memset(signature, 0, sizeof *signature);
+    struct part *p = calloc(1, sizeof *p);
+    if (p == NULL)
+        return fault_set(f, ERR_MEMORY, "a partial report");
+    if (len > 0 && ((const uint8_t *)data)[0] == 0xd2) { /* the tag of a signed message */
+        GO(cose_parse(signature, data, len, f));
+        p->is_signed = 1;
+        p->kid = signature->kid;
+        data = signature->payload;
+        len = signature->payload_len;
+    }
+    hash_one(&p->id, data, len);
+    cbor_in_init(&in, data, len);
+    get_head(&in, &p->head);
+    p->finding = get_list(&in, &p->count, (size_t)1 << 24, sizeof *p->finding);
+    for (size_t i = 0; i < p->count && in.err == OK; i++)
+        get_finding(&in, &p->finding[i]);
+    GO(cbor_in_end(&in, f));
+    if (ids_of(p) != p->head.id_count)
+        e = fault_set(f, ERR_SUM, "the number of ballot ids is not that of its exports");
+out:
+    if (e == OK)
+        *out = p;
+    else
+        part_free(p);
+    return e;
+}
+
+static void free_finding(struct part_finding *f)
+{
+    for (size_t i = 0; i < f->found_count; i++) {
+        struct verify_outcome *o = &f->found[i].outcome;
+        for (size_t k = 0; k < o->note_count; k++)
+            free(o->note[k]);
+        free(o->note);
+        free(o->failure);
+    }
+    free(f->found);
+    free(f->left_out);
+}
+
+void part_free(struct part *p)
+{
+    if (p == NULL)
+        return;
+    for (size_t i = 0; i < p->count; i++)
+        free_finding(&p->finding[i]);
+    free(p->finding);
+    free(p);
+}
+
+/* --- signers --- */
+
+const struct part_signer *part_signer_find(const struct part_signers *s, const hash_t *kid)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (hash_cmp(&s->signer[i].kid, kid) == 0)
+            return &s->signer[i];
+    return NULL;
+}
+
+static err_t add_signer(struct part_signers *s, char *line, struct fault *f)
+{
+    struct part_signer x, *more;
+    char *name = strchr(line, ' ');
+    if (name != NULL)
+        *name++ = '\0';
+    memset(&x, 0, sizeof x);
+    if (hex_get(x.key.b, POINT_LEN, line) != OK)
+        return fault_set(f, ERR_FORMAT,
+                         "a line is KEY NAME, with the key as conclave-tally key show prints it");
+    if (name != NULL && (strlen(name) > PART_NAME_MAX || text_check(name, strlen(name)) != OK))
+        return fault_set(f, ERR_TEXT, "a name of at most %d characters", PART_NAME_MAX);
+    snprintf(x.name, sizeof x.name, "%s", name != NULL && name[0] ? name : line);
+    cose_kid(&x.kid, &x.key);
+    if (part_signer_find(s, &x.kid) != NULL)
+        return fault_set(f, ERR_DUPLICATE, "a key is there twice");
+    more = realloc(s->signer, (s->count + 1) * sizeof *more);
+    if (more == NULL)
+        return fault_set(f, ERR_MEMORY, "signers");
+    s->signer = more;
+    s->signer[s->count++] = x;
+    return OK;
+}
+
+err_t part_signers_read(struct part_signers *out, const char *path, struct fault *f)
+{
+    uint8_t *data;
+    size_t len;
+    err_t e = OK;
+    long long number = 0;
+    memset(out, 0, sizeof *out);
+    TRY(file_read(&data, &len, path, SIGNERS_FILE_MAX, f));
+    for (char *at = (char *)data, *end; e == OK && *at; at = end) {
+        end = at + strcspn(at, "\n");
+        if (*end)
+            *end++ = '\0';
+        number++;
+        at[strcspn(at, "\r")] = '\0';
+        if (at[0] && at[0] != '#')
+            e = add_signer(out, at, f);
+    }
+    if (e == OK && out->count == 0)
+        e = fault_set(f, ERR_FORMAT, "no key is in it");
+    free(data);
+    if (e == OK)
+        return OK;
+    part_signers_free(out);
+    if (f != NULL) {
+        f->at = number;
+        f->is_line = 1;
+    }
+    return fault_file(f, e, path);
+}
+
+void part_signers_free(struct part_signers *s)
+{
+    free(s->signer);
+    memset(s, 0, sizeof *s);
+}

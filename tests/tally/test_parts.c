@@ -1,0 +1,895 @@
+/* A verification in parts: merged it says what a run on one machine says, to the byte; and whatever is wrong
+ * with reports, signatures and files of ids is refused or said. */
+#include "tests/support/unit.h"
+
+#include <endian.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ceremony/base/file.h"
+#include "ceremony/base/secret.h"
+#include "tally/id_sort.h"
+#include "tally/part_ids.h"
+#include "tally/signkey.h"
+#include "tally/verify_merge.h"
+#include "tally/verify_part.h"
+#include "tally/verify_print.h"
+#include "tests/mutants/mutants.h"
+#include "tests/support/tree.h"
+
+struct fixture {
+    char dir[64], good[128], parts[128], anchor[2 * HASH_LEN + 1];
+    struct lab *l;
+    struct signkey *key[2];
+    struct part_signers signers; /* the first of them, "Anna" */
+    hash_t program;
+};
+
+static struct signkey *new_key(const struct fixture *x, const char *name, pubkey_t *key)
+{
+    char path[256], *secret;
+    void *p;
+    struct fault f;
+    struct signkey *k;
+    assert_int_equal(secret_alloc(&p, 1), OK);
+    secret = p;
+    snprintf(path, sizeof path, "%s/%s", x->dir, name);
+    assert_int_equal(signkey_new(key, path, SIGNKEY_REHEARSAL, secret, 0, &f), OK);
+    assert_int_equal(signkey_open(&k, path, secret, 0, &f), OK);
+    secret_free(secret);
+    return k;
+}
+
+static void put(const char *path, const void *data, size_t len)
+{
+    struct fault f;
+    assert_int_equal(file_write(path, data, len, FILE_REPLACE, &f), OK);
+}
+
+static uint8_t *get(const char *path, size_t *len)
+{
+    uint8_t *data;
+    struct fault f;
+    assert_int_equal(file_read(&data, len, path, (size_t)1 << 28, &f), OK);
+    return data;
+}
+
+static int setup(void **state)
+{
+    struct fixture *x = calloc(1, sizeof *x);
+    struct fault f;
+    pubkey_t key[2];
+    char path[128], hex[2 * POINT_LEN + 1], lines[256];
+    assert_non_null(x);
+    assert_int_equal(secret_init(), OK);
+    snprintf(x->dir, sizeof x->dir, "/tmp/conclave-parts-XXXXXX");
+    assert_non_null(mkdtemp(x->dir));
+    snprintf(x->good, sizeof x->good, "%s/good", x->dir);
+    snprintf(x->parts, sizeof x->parts, "%s/parts", x->dir);
+    x->l = lab_build(x->good, NULL);
+    hex_put(x->anchor, x->l->anchor.b, HASH_LEN);
+    x->key[0] = new_key(x, "anna", &key[0]);
+    x->key[1] = new_key(x, "bert", &key[1]);
+    hex_put(hex, key[0].b, POINT_LEN);
+    snprintf(lines, sizeof lines, "# who verified\n%s Anna\n\n", hex);
+    snprintf(path, sizeof path, "%s/signers", x->dir);
+    put(path, lines, strlen(lines));
+    assert_int_equal(part_signers_read(&x->signers, path, &f), OK);
+    assert_int_equal(part_program(&x->program, &f), OK);
+    *state = x;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *x = *state;
+    part_signers_free(&x->signers);
+    signkey_close(x->key[0]);
+    signkey_close(x->key[1]);
+    lab_free(x->l);
+    tree_rm(x->dir);
+    free(x);
+    return 0;
+}
+
+/* --- making, signing, merging --- */
+
+static char *name_of(const struct fixture *x, unsigned k, unsigned n, const char *suffix, char out[256])
+{
+    assert_int_equal(part_path(out, 256, x->parts, k, n, suffix), OK);
+    return out;
+}
+
+static void make(const struct fixture *x, const char *bundle, unsigned n)
+{
+    const struct verify_options o = {.threads = 2};
+    struct verify_part_run *r;
+    struct fault f;
+    tree_rm(x->parts);
+    assert_int_equal(verify_part_open(&r, bundle, &o, &f), OK);
+    for (unsigned k = n; k >= 1; k--) {
+        int ready;
+        assert_int_equal(verify_part_ready(r, x->parts, k, n, &ready, &f), OK);
+        assert_false(ready);
+        assert_int_equal(verify_part_make(r, x->parts, k, n, NULL, &f), OK);
+        assert_int_equal(verify_part_ready(r, x->parts, k, n, &ready, &f), OK);
+        assert_true(ready);
+    }
+    verify_part_close(r);
+}
+
+static void sign(const struct fixture *x, int who, unsigned k, unsigned n, const char *suffix)
+{
+    char path[256];
+    size_t len;
+    struct fault f;
+    struct cbor_out out = CBOR_OUT_INIT;
+    uint8_t *data = get(name_of(x, k, n, ".part", path), &len);
+    assert_int_equal(cose_sign(&out, signkey_signer(x->key[who]), data, len, &f), OK);
+    put(name_of(x, k, n, suffix, path), out.data, out.len);
+    cbor_out_free(&out);
+    free(data);
+}
+
+static void make_signed(const struct fixture *x, unsigned n)
+{
+    make(x, x->good, n);
+    for (unsigned k = 1; k <= n; k++)
+        sign(x, 0, k, n, ".signed");
+}
+
+static char *json_of(struct verify_report *r)
+{
+    const struct verify_report *one[] = {r};
+    char *out;
+    size_t len;
+    FILE *stream = open_memstream(&out, &len);
+    assert_non_null(stream);
+    assert_int_equal(verify_print_json(stream, one, 1, verify_exit_status(r)), OK);
+    assert_int_equal(fclose(stream), 0);
+    return out;
+}
+
+static char *alone(const char *bundle, const char *anchor)
+{
+    struct verify_options o = {.anchor = anchor};
+    struct verify_report *r;
+    struct fault f;
+    assert_int_equal(verify_bundle(&r, bundle, &o, &f), OK);
+    char *out = json_of(r);
+    verify_report_free(r);
+    return out;
+}
+
+static err_t last_error; /* of merge(), with its text */
+static char last_text[1200];
+
+/* The report, or NULL and last_error. trust: reports need no signature. */
+static struct verify_report *merge(const struct fixture *x, const char *bundle, const char *anchor, int trust)
+{
+    struct verify_parts *p;
+    struct verify_report *r = NULL;
+    struct fault f;
+    fault_clear(&f);
+    last_error = verify_parts_new(&p, bundle, &x->signers, &x->program, trust, &f);
+    assert_int_equal(last_error, OK);
+    last_error = verify_parts_add(p, x->parts, &f);
+    struct verify_options o = {.anchor = anchor, .parts = p};
+    if (last_error == OK)
+        last_error = verify_bundle(&r, bundle, &o, &f);
+    assert_int_equal(f.err, last_error);
+    fault_text(last_text, sizeof last_text, &f);
+    verify_parts_free(p);
+    return r;
+}
+
+static enum verify_verdict verdict_of(const struct verify_report *r, enum verify_id id)
+{
+    return r->outcome[id].verdict;
+}
+
+static void expect_error(const struct fixture *x, err_t e, const char *part_of_text)
+{
+    struct verify_report *r = merge(x, x->good, x->anchor, 0);
+    assert_null(r);
+    if (last_error != e || strstr(last_text, part_of_text) == NULL)
+        fail_msg("%s wanted, and %s: %s", err_name(e), part_of_text, last_text);
+}
+
+/* --- the same, to the byte --- */
+
+static void test_same(void **state)
+{
+    struct fixture *x = *state;
+    static const unsigned counts[] = {1, 2, 3, 7};
+    char *want = alone(x->good, x->anchor);
+    assert_non_null(strstr(want, "\"verdict\": \"PASS\""));
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        make_signed(x, counts[i]);
+        struct verify_report *r = merge(x, x->good, x->anchor, 0);
+        assert_non_null(r);
+        char *got = json_of(r);
+        assert_string_equal(got, want);
+        free(got);
+        verify_report_free(r);
+    }
+    free(want);
+}
+
+static int concerns_exports(const struct mutant *m)
+{
+    return strncmp(m->target, "exports.", 8) == 0 || strncmp(m->target, "records.", 8) == 0 ||
+           strcmp(m->target, "bundle.files") == 0 || strcmp(m->target, "chain.ballots") == 0;
+}
+
+static void test_mutants(void **state)
+{
+    struct fixture *x = *state;
+    size_t seen = 0;
+    for (size_t i = 0; i < mutants_count(); i++) {
+        char path[256], anchor[2 * HASH_LEN + 1];
+        if (!concerns_exports(mutant_at(i)))
+            continue;
+        snprintf(path, sizeof path, "%s/mutant", x->dir);
+        tree_rm(path);
+        struct lab *l = lab_build(path, mutant_at(i)->hook);
+        hex_put(anchor, l->anchor.b, HASH_LEN);
+        lab_free(l);
+        char *want = alone(path, anchor);
+        assert_non_null(strstr(want, "\"verdict\": \"FAIL\""));
+        make(x, path, 2 + i % 2);
+        struct verify_report *r = merge(x, path, anchor, 1);
+        if (r == NULL)
+            fail_msg("%s: %s", mutant_at(i)->name, last_text);
+        char *got = json_of(r);
+        if (strcmp(got, want) != 0)
+            fail_msg("%s: another report from parts", mutant_at(i)->name);
+        free(got);
+        verify_report_free(r);
+        free(want);
+        seen++;
+    }
+    assert_true(seen > 20);
+}
+
+static void keep_duplicate(struct lab *l, enum lab_stage s)
+{
+    if (s == LAB_START)
+        l->keep_duplicate = 1;
+}
+
+/* An id that is in exports of two parts, and counts in both. */
+static void test_id_in_two_parts(void **state)
+{
+    struct fixture *x = *state;
+    char path[256], anchor[2 * HASH_LEN + 1], ids[256];
+    size_t len[2], common = 0;
+    uint8_t *data[2];
+    snprintf(path, sizeof path, "%s/twice", x->dir);
+    struct lab *l = lab_build(path, keep_duplicate);
+    hex_put(anchor, l->anchor.b, HASH_LEN);
+    lab_free(l);
+    make(x, path, 3);
+    data[0] = get(name_of(x, 1, 3, ".ids", ids), &len[0]);
+    data[1] = get(name_of(x, 3, 3, ".ids", ids), &len[1]);
+    for (size_t i = 0; i < len[0]; i += 36)
+        for (size_t k = 0; k < len[1]; k += 36)
+            common += memcmp(data[0] + i, data[1] + k, HASH_LEN) == 0;
+    assert_int_equal(common, 1);
+    free(data[0]);
+    free(data[1]);
+    struct verify_report *r = merge(x, path, anchor, 1);
+    assert_non_null(r);
+    assert_int_equal(verdict_of(r, CHECK_R_DROPPED), VERIFY_FAIL);
+    assert_int_equal(r->outcome[CHECK_R_DROPPED].failure[0].err, ERR_DUPLICATE);
+    verify_report_free(r);
+}
+
+/* --- who says so --- */
+
+static const enum verify_id of_exports[] = {
+    CHECK_SIGNED, CHECK_BALLOTS, CHECK_IDS,       CHECK_ORDER,     CHECK_ROOT,
+    CHECK_TALLY,  CHECK_R_SUMS,  CHECK_R_DROPPED, CHECK_R_SOURCES, CHECK_R_CORRECTIONS};
+
+static void expect_unchecked(const struct fixture *x, const char *why)
+{
+    struct verify_report *r = merge(x, x->good, x->anchor, 0);
+    if (r == NULL)
+        fail_msg("%s", last_text);
+    for (size_t i = 0; i < sizeof of_exports / sizeof *of_exports; i++) {
+        assert_int_equal(verdict_of(r, of_exports[i]), VERIFY_NOT_CHECKED);
+        if (strstr(r->outcome[of_exports[i]].reason, why) == NULL)
+            fail_msg("%s", r->outcome[of_exports[i]].reason);
+    }
+    assert_int_equal(verdict_of(r, CHECK_FILES), VERIFY_PASS); /* hashed here instead */
+    assert_int_equal(verify_exit_status(r), VERIFY_EXIT_UNCHECKED);
+    verify_report_free(r);
+}
+
+static void test_missing(void **state)
+{
+    struct fixture *x = *state;
+    char path[256];
+    make_signed(x, 3);
+    assert_int_equal(unlink(name_of(x, 2, 3, ".signed", path)), 0);
+    expect_unchecked(x, "part 2 of 3: it is not here");
+    assert_int_equal(unlink(name_of(x, 1, 3, ".signed", path)), 0);
+    assert_int_equal(unlink(name_of(x, 3, 3, ".signed", path)), 0);
+    expect_error(x, ERR_MISSING, "no partial report");
+}
+
+static void test_signers(void **state)
+{
+    struct fixture *x = *state;
+    char path[256];
+    size_t len;
+    make_signed(x, 3);
+    sign(x, 1, 2, 3, ".signed"); /* Bert is nobody */
+    expect_unchecked(x, "part 2 of 3: others said so");
+    uint8_t *data = get(name_of(x, 2, 3, ".part", path), &len);
+    put(name_of(x, 2, 3, ".signed", path), data, len); /* unsigned under this name */
+    expect_unchecked(x, "part 2 of 3: others said so");
+    free(data);
+    sign(x, 0, 2, 3, ".signed");
+    data = get(name_of(x, 2, 3, ".signed", path), &len);
+    data[len - 1] ^= 1;
+    put(path, data, len);
+    expect_unchecked(x, "part 2 of 3: its signature is not valid");
+    free(data);
+    struct part_signers nobody = {.count = 0}, known = x->signers;
+    sign(x, 0, 2, 3, ".signed");
+    x->signers = nobody;
+    expect_unchecked(x, "part 1 of 3: others said so");
+    x->signers = known;
+}
+
+static void test_list(void **state)
+{
+    struct fixture *x = *state;
+    struct verify_parts *p;
+    struct verify_parts_entry en;
+    struct fault f;
+    char *text;
+    size_t len;
+    make_signed(x, 2);
+    sign(x, 1, 1, 2, ".bert.signed");
+    sign(x, 0, 2, 2, ".again.signed"); /* another signature of the same */
+    assert_int_equal(verify_parts_new(&p, x->good, &x->signers, &x->program, 0, &f), OK);
+    assert_int_equal(verify_parts_add(p, x->parts, &f), OK);
+    assert_int_equal(verify_parts_count(p), 4);
+    verify_parts_entry(p, 0, &en); /* part-1-of-2.bert.signed */
+    assert_int_equal(en.standing, PART_SIGNER_UNKNOWN);
+    assert_false(en.is_used);
+    verify_parts_entry(p, 1, &en);
+    assert_int_equal(en.standing, PART_COUNTS);
+    assert_string_equal(en.signer, "Anna");
+    assert_true(en.is_used);
+    verify_parts_entry(p, 2, &en);
+    assert_true(en.is_used);
+    verify_parts_entry(p, 3, &en);
+    assert_false(en.is_used || en.is_disputed);
+    FILE *out = open_memstream(&text, &len);
+    assert_int_equal(verify_parts_print(out, p), OK);
+    assert_int_equal(verify_parts_json(out, p), OK);
+    assert_int_equal(fclose(out), 0);
+    assert_non_null(strstr(text, "signed by Anna"));
+    assert_non_null(strstr(text, "signer unknown"));
+    assert_non_null(strstr(text, "the same as another report"));
+    free(text);
+    verify_parts_free(p);
+}
+
+/* --- reports that are wrong --- */
+
+static void put_part(const char *path, const struct part *p)
+{
+    struct cbor_out findings = CBOR_OUT_INIT, out = CBOR_OUT_INIT;
+    struct fault f;
+    for (size_t i = 0; i < p->count; i++)
+        part_finding_put(&findings, &p->finding[i]);
+    assert_int_equal(part_build(&out, &p->head, p->count, &findings, &f), OK);
+    put(path, out.data, out.len);
+    cbor_out_free(&out);
+    cbor_out_free(&findings);
+}
+
+typedef void change_fn(struct part *p);
+
+/* Part 2 of 3 says something else, and Anna signs it. */
+static void forge(const struct fixture *x, change_fn *change, const char *suffix)
+{
+    char path[256];
+    struct cose c;
+    struct part *p;
+    struct fault f;
+    size_t len;
+    uint8_t *data = get(name_of(x, 2, 3, ".part", path), &len);
+    assert_int_equal(part_read(&p, &c, data, len, &f), OK);
+    assert_int_equal(p->count, 1);
+    change(p);
+    put_part(path, p);
+    sign(x, 0, 2, 3, suffix);
+    put(path, data, len);
+    part_free(p);
+    free(data);
+}
+
+static void nothing(struct part *p)
+{
+    (void)p;
+}
+static void other_bundle(struct part *p)
+{
+    p->head.bundle.b[0] ^= 1;
+}
+static void other_program(struct part *p)
+{
+    p->head.program.b[0] ^= 1;
+}
+static void other_count(struct part *p)
+{
+    p->head.n = 4;
+}
+static void other_number(struct part *p)
+{
+    p->head.k = 1;
+}
+static void third(struct part *p)
+{
+    p->head.k = 3;
+}
+static void other_election(struct part *p)
+{
+    p->head.election.b[5] ^= 1;
+}
+static void other_ceremony(struct part *p)
+{
+    p->head.record.b[5] ^= 1;
+}
+static void other_record(struct part *p)
+{
+    p->finding[0].record.b[9] ^= 1;
+}
+static void other_place(struct part *p)
+{
+    snprintf(p->finding[0].place, sizeof p->finding[0].place, "nowhere");
+}
+static void more_items(struct part *p)
+{
+    p->finding[0].items++;
+}
+static void more_ids(struct part *p)
+{
+    p->head.id_count++;
+}
+static void other_file(struct part *p)
+{
+    p->finding[0].file.b[3] ^= 1;
+}
+
+static void test_forged(void **state)
+{
+    struct fixture *x = *state;
+    static const struct {
+        change_fn *change;
+        err_t e;
+        const char *text;
+    } bad[] = {
+        {other_bundle, ERR_HASH, "another bundle"},
+        {other_program, ERR_VERSION, "another program"},
+        {other_count, ERR_MISMATCH, "others are of"},
+        {other_election, ERR_ELECTION, "another election"},
+        {other_ceremony, ERR_ELECTION, "another election"},
+        {other_record, ERR_HASH, "another record"},
+        {other_place, ERR_MISMATCH, "part 2 says nothing"},
+        {more_ids, ERR_SUM, "number of ballot ids"},
+    };
+    make_signed(x, 3);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        forge(x, bad[i].change, ".signed");
+        expect_error(x, bad[i].e, bad[i].text);
+    }
+    forge(x, other_file, ".signed"); /* its hash is not that of SHA256SUMS */
+    struct verify_report *r = merge(x, x->good, x->anchor, 0);
+    assert_non_null(r);
+    assert_int_equal(verdict_of(r, CHECK_FILES), VERIFY_FAIL);
+    verify_report_free(r);
+    forge(x, nothing, ".signed");
+    r = merge(x, x->good, x->anchor, 0);
+    assert_non_null(r);
+    assert_int_equal(verify_verdict(r), VERIFY_PASS);
+    verify_report_free(r);
+}
+
+/* One part under the number of another. */
+static void test_swapped(void **state)
+{
+    struct fixture *x = *state;
+    char path[256], ids[256];
+    make_signed(x, 3);
+    forge(x, other_number, ".signed"); /* 2 as 1, beside the real 1: they differ */
+    struct verify_report *r = merge(x, x->good, x->anchor, 0);
+    assert_non_null(r);
+    assert_int_equal(verdict_of(r, CHECK_BALLOTS), VERIFY_FAIL);
+    verify_report_free(r);
+    assert_int_equal(unlink(name_of(x, 1, 3, ".signed", path)), 0);
+    expect_error(x, ERR_MISMATCH, "part");
+    make_signed(x, 3);
+    forge(x, third, ".signed");
+    assert_int_equal(unlink(name_of(x, 3, 3, ".signed", path)), 0);
+    expect_error(x, ERR_MISMATCH, "part");
+    make_signed(x, 3); /* the ids of one as those of the other */
+    assert_int_equal(rename(name_of(x, 1, 3, ".ids", path), name_of(x, 3, 3, ".ids", ids)), 0);
+    expect_error(x, ERR_MISSING, "part-1-of-3.ids");
+    make_signed(x, 3);
+    assert_int_equal(rename(name_of(x, 3, 3, ".ids", path), name_of(x, 1, 3, ".ids", ids)), 0);
+    expect_error(x, ERR_HASH, "part-1-of-3.ids");
+}
+
+static void test_disputed(void **state)
+{
+    struct fixture *x = *state;
+    for (int round = 0; round < 2; round++) {
+        make_signed(x, 3);
+        forge(x, more_items, ".other.signed");
+        struct part_signers known = x->signers, both = {.count = 2};
+        both.signer = calloc(2, sizeof *both.signer);
+        both.signer[0] = known.signer[0];
+        both.signer[1].key = signkey_signer(x->key[1])->key;
+        cose_kid(&both.signer[1].kid, &both.signer[1].key);
+        snprintf(both.signer[1].name, sizeof both.signer[1].name, "Bert");
+        if (round == 1) { /* two people */
+            x->signers = both;
+            sign(x, 1, 2, 3, ".signed");
+        }
+        struct verify_report *r = merge(x, x->good, x->anchor, 0);
+        assert_non_null(r);
+        const struct verify_outcome *o = &r->outcome[CHECK_BALLOTS];
+        assert_int_equal(o->verdict, VERIFY_FAIL);
+        assert_int_equal(o->failure[0].err, round == 0 ? ERR_EQUIVOCATION : ERR_CONFLICT);
+        assert_non_null(strstr(o->failure[0].detail, "part 2 of 3: two reports differ"));
+        assert_int_equal(verdict_of(r, CHECK_IDS), VERIFY_NOT_CHECKED);
+        assert_int_equal(verify_exit_status(r), VERIFY_EXIT_FAILED);
+        verify_report_free(r);
+        x->signers = known;
+        free(both.signer);
+    }
+}
+
+static void test_bytes(void **state)
+{
+    struct fixture *x = *state;
+    char path[256];
+    size_t len;
+    struct cose c;
+    struct part *p;
+    struct fault f;
+    make(x, x->good, 1);
+    uint8_t *data = get(name_of(x, 1, 1, ".part", path), &len);
+    for (size_t i = 0; i < len; i++) {
+        assert_int_not_equal(part_read(&p, &c, data, i, &f), OK);
+        assert_null(p);
+        data[i] ^= 0x80;
+        if (part_read(&p, &c, data, len, &f) == OK)
+            part_free(p);
+        data[i] ^= 0x80;
+    }
+    assert_int_equal(part_read(&p, &c, data, len, &f), OK);
+    part_free(p);
+    free(data);
+}
+
+/* --- the ids --- */
+
+static void entry(uint8_t out[36], uint64_t id, uint32_t place)
+{
+    id = htobe64(id);
+    place = htobe32(place);
+    memset(out, 0, 36);
+    memcpy(out, &id, 8);
+    memcpy(out + HASH_LEN, &place, 4);
+}
+
+/* A file of ids 3i + add of this place, as part k of n. */
+static void put_ids(const struct fixture *x, struct part_head *h, unsigned k, unsigned n, size_t count,
+                    uint64_t step, uint64_t add)
+{
+    char path[256];
+    uint8_t *data = malloc(count * 36 + 1);
+    assert_non_null(data);
+    for (size_t i = 0; i < count; i++)
+        entry(data + i * 36, step * i + add, k);
+    put(name_of(x, k, n, ".ids", path), data, count * 36);
+    *h = (struct part_head){.k = k, .n = n, .id_count = count};
+    hash_one(&h->ids, data, count * 36);
+    free(data);
+}
+
+static uint64_t id_of(const struct part_id *p)
+{
+    uint64_t v;
+    memcpy(&v, p->id.b, 8);
+    return be64toh(v);
+}
+
+/* Longer than a block, in different lengths, one of them empty. */
+static void test_ids_merged(void **state)
+{
+    struct fixture *x = *state;
+    static const struct {
+        size_t count;
+        uint64_t step, add;
+    } file[] = {{100000, 2, 0}, {70001, 3, 1}, {0, 1, 0}, {5, 100000, 7}};
+    struct part_head h;
+    struct part_ids *s;
+    struct part_id *next, before = {.k = 0};
+    struct fault f;
+    char path[256];
+    size_t count[5] = {0}, twice = 0, want = 0;
+    tree_rm(x->parts);
+    assert_int_equal(mkdir(x->parts, 0755), 0);
+    assert_int_equal(part_ids_new(&s, &f), OK);
+    for (unsigned k = 1; k <= 4; k++) {
+        put_ids(x, &h, k, 4, file[k - 1].count, file[k - 1].step, file[k - 1].add);
+        assert_int_equal(part_ids_add(s, name_of(x, k, 4, ".part", path), &h, &f), OK);
+    }
+    for (;;) {
+        assert_int_equal(part_ids_peek(s, &next, &f), OK);
+        if (next == NULL)
+            break;
+        assert_true(before.k == 0 || hash_cmp(&before.id, &next->id) <= 0);
+        assert_int_equal(next->place, next->k);
+        assert_int_equal((id_of(next) - file[next->k - 1].add) % file[next->k - 1].step, 0);
+        twice += before.k != 0 && hash_cmp(&before.id, &next->id) == 0;
+        count[next->k]++;
+        before = *next;
+        assert_int_equal(part_ids_step(s, &f), OK);
+    }
+    for (unsigned k = 1; k <= 4; k++)
+        assert_int_equal(count[k], file[k - 1].count);
+    for (uint64_t v = 0; v < 500000; v++) {
+        size_t n = 0;
+        for (unsigned k = 0; k < 4; k++)
+            n += v >= file[k].add && (v - file[k].add) % file[k].step == 0 &&
+                 (v - file[k].add) / file[k].step < file[k].count;
+        want += n > 1 ? n - 1 : 0;
+    }
+    assert_true(want > 1000);
+    assert_int_equal(twice, want);
+    part_ids_free(s);
+}
+
+/* Reads all of one file. */
+static err_t read_ids(const struct fixture *x, const struct part_head *h)
+{
+    struct part_ids *s;
+    struct part_id *next;
+    struct fault f;
+    char path[256];
+    assert_int_equal(part_ids_new(&s, &f), OK);
+    assert_int_equal(part_ids_add(s, name_of(x, h->k, h->n, ".part", path), h, &f), OK);
+    err_t e = OK;
+    while (e == OK) {
+        e = part_ids_peek(s, &next, &f);
+        if (e != OK || next == NULL)
+            break;
+        e = part_ids_step(s, &f);
+    }
+    part_ids_free(s);
+    return e;
+}
+
+static void test_ids_bad(void **state)
+{
+    struct fixture *x = *state;
+    struct part_head h;
+    char path[256];
+    size_t len;
+    tree_rm(x->parts);
+    assert_int_equal(mkdir(x->parts, 0755), 0);
+    put_ids(x, &h, 1, 1, 50, 2, 0);
+    assert_int_equal(read_ids(x, &h), OK);
+    uint8_t *data = get(name_of(x, 1, 1, ".ids", path), &len), t[36];
+    put(path, data, len - 1);
+    assert_int_equal(read_ids(x, &h), ERR_TRUNCATED);
+    put(path, data, len - 36);
+    assert_int_equal(read_ids(x, &h), ERR_TRUNCATED);
+    h.id_count--;
+    put(path, data, len);
+    assert_int_equal(read_ids(x, &h), ERR_TRAILING);
+    h.id_count++;
+    data[len - 1] ^= 1; /* another place */
+    put(path, data, len);
+    assert_int_equal(read_ids(x, &h), ERR_HASH);
+    data[len - 1] ^= 1;
+    memcpy(t, data, 36);
+    memcpy(data, data + 36, 36);
+    memcpy(data + 36, t, 36);
+    put(path, data, len);
+    assert_int_equal(read_ids(x, &h), ERR_HASH);
+    hash_one(&h.ids, data, len); /* signed like that */
+    assert_int_equal(read_ids(x, &h), ERR_CANONICAL);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(read_ids(x, &h), ERR_MISSING);
+    free(data);
+}
+
+/* Ids of another part's exports, with their hash in the report. */
+static void test_ids_of_others(void **state)
+{
+    struct fixture *x = *state;
+    char path[256];
+    size_t len;
+    struct cose c;
+    struct part *p;
+    struct fault f;
+    make_signed(x, 3);
+    uint8_t *data = get(name_of(x, 2, 3, ".part", path), &len);
+    assert_int_equal(part_read(&p, &c, data, len, &f), OK);
+    free(data);
+    data = get(name_of(x, 2, 3, ".ids", path), &len);
+    data[35] ^= 1;
+    put(path, data, len);
+    hash_one(&p->head.ids, data, len);
+    put_part(name_of(x, 2, 3, ".part", path), p);
+    sign(x, 0, 2, 3, ".signed");
+    expect_error(x, ERR_MISMATCH, "of other exports than its own");
+    part_free(p);
+    free(data);
+}
+
+struct sorted {
+    hash_t last;
+    uint64_t count, same;
+};
+
+static err_t on_sorted(void *ctx, const struct id_copy *copy, int first, struct fault *f)
+{
+    struct sorted *s = ctx;
+    (void)f;
+    int c = s->count ? hash_cmp(&s->last, &copy->id) : -1;
+    assert_true(c <= 0);
+    assert_int_equal(first, c < 0);
+    s->same += c == 0;
+    s->count++;
+    s->last = copy->id;
+    return OK;
+}
+
+/* All of them, in order, whether they fit into memory or not. */
+static void test_sorted(void **state)
+{
+    static const size_t counts[] = {0, 1, 40, 20000, 400000};
+    (void)state;
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        struct id_sort *s;
+        struct fault f;
+        struct sorted got = {.count = 0};
+        hash_t id;
+        assert_int_equal(id_sort_new(&s, 1), OK);
+        for (size_t k = 0; k < counts[i]; k++) {
+            if (k % 10 != 9) /* each tenth as the one before */
+                hash_one(&id, &k, sizeof k);
+            assert_int_equal(id_sort_add(s, &id, 7, 0, &f), OK);
+        }
+        assert_int_equal(id_sort_each(s, on_sorted, &got, &f), OK);
+        assert_int_equal(got.count, counts[i]);
+        assert_int_equal(got.same, counts[i] / 10);
+        id_sort_free(s);
+    }
+}
+
+/* --- small things --- */
+
+static void test_numbers(void **state)
+{
+    static const char *const bad[] = {
+        "",     "1",    "/3",      "0/3",  "4/3",  "1/0",  "1/3x", "a/3",
+        "1//3", "-1/3", "1/65537", "01/3", "1/03", " 1/3", "1/3 ", "1/99999999999999999999"};
+    unsigned k, n;
+    struct fault f;
+    (void)state;
+    assert_int_equal(part_parse_number(&k, &n, "2/17", &f), OK);
+    assert_int_equal(k, 2);
+    assert_int_equal(n, 17);
+    assert_int_equal(part_parse_number(&k, &n, "65536/65536", &f), OK);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(part_parse_number(&k, &n, bad[i], &f), ERR_USAGE);
+}
+
+static void test_signers_file(void **state)
+{
+    struct fixture *x = *state;
+    struct part_signers s;
+    struct fault f;
+    char path[256], hex[2 * POINT_LEN + 1], text[512];
+    snprintf(path, sizeof path, "%s/list", x->dir);
+    hex_put(hex, x->signers.signer[0].key.b, POINT_LEN);
+    put(path, "# nobody\n", 9);
+    assert_int_equal(part_signers_read(&s, path, &f), ERR_FORMAT);
+    snprintf(text, sizeof text, "%s Anna\n%s\n", hex, hex);
+    put(path, text, strlen(text));
+    assert_int_equal(part_signers_read(&s, path, &f), ERR_DUPLICATE);
+    assert_int_equal(f.at, 2);
+    snprintf(text, sizeof text, "%s A\033na\n", hex);
+    put(path, text, strlen(text));
+    assert_int_equal(part_signers_read(&s, path, &f), ERR_TEXT);
+    put(path, text, 20);
+    assert_int_equal(part_signers_read(&s, path, &f), ERR_FORMAT);
+    snprintf(text, sizeof text, "%s\r\n", hex);
+    put(path, text, strlen(text));
+    assert_int_equal(part_signers_read(&s, path, &f), OK);
+    assert_string_equal(s.signer[0].name, hex);
+    part_signers_free(&s);
+}
+
+/* What was made by another program, or of another bundle, is made again. */
+static void test_ready(void **state)
+{
+    struct fixture *x = *state;
+    static change_fn *const change[] = {other_bundle, other_program, other_count, other_election, third};
+    const struct verify_options o = {.threads = 1};
+    struct verify_part_run *r;
+    struct fault f;
+    char path[256];
+    size_t len;
+    int ready;
+    make(x, x->good, 3);
+    uint8_t *data = get(name_of(x, 2, 3, ".part", path), &len);
+    assert_int_equal(verify_part_open(&r, x->good, &o, &f), OK);
+    for (size_t i = 0; i < sizeof change / sizeof *change; i++) {
+        struct cose c;
+        struct part *p;
+        assert_int_equal(part_read(&p, &c, data, len, &f), OK);
+        change[i](p);
+        put_part(path, p);
+        part_free(p);
+        assert_int_equal(verify_part_ready(r, x->parts, 2, 3, &ready, &f), OK);
+        assert_false(ready);
+    }
+    put(path, data, len);
+    assert_int_equal(verify_part_ready(r, x->parts, 2, 3, &ready, &f), OK);
+    assert_true(ready);
+    put(name_of(x, 2, 3, ".ids", path), data, 10);
+    assert_int_equal(verify_part_ready(r, x->parts, 2, 3, &ready, &f), OK);
+    assert_false(ready);
+    uint64_t exports[5], bytes[5], all = 0;
+    verify_part_sizes(r, 5, exports, bytes);
+    for (int i = 0; i < 5; i++)
+        all += exports[i];
+    assert_int_equal(all, 3);
+    assert_int_equal(verify_part_make(r, x->parts, 4, 3, NULL, &f), ERR_USAGE);
+    verify_part_close(r);
+    free(data);
+    /* Without a good record there are no parts. */
+    char bundle[256], record[300];
+    snprintf(bundle, sizeof bundle, "%s/broken", x->dir);
+    lab_free(lab_build(bundle, NULL));
+    snprintf(record, sizeof record, "%s/record.cbor", bundle);
+    put(record, "x", 1);
+    assert_int_equal(verify_part_open(&r, bundle, &o, &f), ERR_UNVERIFIED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_same),
+        cmocka_unit_test(test_mutants),
+        cmocka_unit_test(test_id_in_two_parts),
+        cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_signers),
+        cmocka_unit_test(test_list),
+        cmocka_unit_test(test_forged),
+        cmocka_unit_test(test_swapped),
+        cmocka_unit_test(test_disputed),
+        cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_ids_merged),
+        cmocka_unit_test(test_ids_bad),
+        cmocka_unit_test(test_ids_of_others),
+        cmocka_unit_test(test_sorted),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_signers_file),
+        cmocka_unit_test(test_ready),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
