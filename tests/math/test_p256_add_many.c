@@ -91,12 +91,12 @@ static void test_additions(void **state)
         for (size_t k = 0; k < PATHS; k++) {
             struct additions *q;
             if (!p256_path_available(paths[k])) {
-                assert_int_equal(additions_new(&q, paths[k]), ERR_BUG);
+                assert_int_equal(additions_new(&q, paths[k], count), ERR_BUG);
                 assert_null(q);
                 continue;
             }
             memset(got, 0xa5, sizeof got);
-            assert_int_equal(additions_new(&q, paths[k]), OK);
+            assert_int_equal(additions_new(&q, paths[k], n % 2 ? count : 1), OK);
             additions_from(q, got, from);
             for (size_t i = 0; i < count; i++) /* from the end: sums are not in order of places */
                 additions_put(q, (uint32_t)(count - 1 - i), a[count - 1 - i], b[count - 1 - i]);
@@ -119,7 +119,7 @@ static void test_runs(void **state)
         struct additions *q;
         if (!p256_path_available(paths[k]))
             continue;
-        assert_int_equal(additions_new(&q, paths[k]), OK);
+        assert_int_equal(additions_new(&q, paths[k], 1000 * k), OK);
         for (size_t n = 0; n <= 301; n++) {
             size_t run = n == 301 ? MOST / 2 : n;
             for (size_t i = 0; i < run; i++) {
