@@ -118,6 +118,11 @@ append "$D/a" "$D/live" >"$D/out" 2>&1
 output=$("$TALLY" chain status "${B[@]}" "$C")
 says "six shards" "^shards   6, of which 4 open"
 says "830 ballots" "^ballots  830\$"
+numbers=$(cat "$C"/metrics/*.prom)
+output=$numbers
+says "numbers of each shard and of the front" '^conclave_chain_size_ballots\{process="chain-s10",.*shard="s10"\} [0-9]'
+says "how long a ballot took" '^conclave_chain_ballot_seconds_count\{process="chain-front",.*\} [1-9]'
+output=$("$TALLY" chain status "${B[@]}" "$C")
 anchor=$(grep -E '^anchor 00:' <<<"$output" | cut -d' ' -f2)
 
 # --- a snapshot, then the end ---

@@ -145,6 +145,50 @@ static void opens_what_another_implementation_sealed(void **state)
     assert_memory_equal(pt, text, sizeof pt);
 }
 
+/* The same with associated data, which that library does not offer: key and nonce by a second implementation
+ * of the key schedule, checked against that library's messages, then its AES-GCM. */
+static void opens_with_associated_data(void **state)
+{
+    const struct sealed *s = *state;
+    static const char text[] = "Beauty is truth, truth beauty", its_info[] = "Ode on a Grecian Urn",
+                      aad[] = "Count-0";
+    static const uint8_t zero[sizeof text - 1];
+    uint8_t enc[HPKE_ENC_LEN], ct[sizeof text - 1 + HPKE_TAG_LEN], pt[sizeof text - 1], dh_x[32],
+        key[HPKE_ENC_LEN];
+    scalar_t sk;
+    point_t pk, eph;
+    unhex_exact(sk.b, SCALAR_LEN, "f3ce7fdae57e1a310d87f1ebbde6f328be0a99cdbcadf4d6589cf29de4b8ffd2");
+    unhex_exact(enc, sizeof enc,
+                "046cb4d03ee0d782897d10547ad09c78eb0446ae6fa154901c2aed689ec80fd14a"
+                "46ae8941434401ae7980d2a4b308f6b135178eaa1cb4103842ae3386115ab331");
+    unhex_exact(ct, sizeof ct,
+                "9fa2ac81760d1bbea946b25b109b89942085f4e9f271841ca734f10d7786a944ef568ccacc6e421e3e9873d4ca");
+    assert_int_equal(point_mul_base(s->g, &pk, &sk), OK);
+    assert_int_equal(point_uncompress(s->g, key, &pk), OK);
+    assert_int_equal(point_compress(s->g, &eph, enc), OK);
+    assert_int_equal(hpke_dh(s->g, dh_x, &sk, &eph), OK);
+    assert_int_equal(hpke_open_aad(s->g, pt, enc, ct, sizeof ct, key, dh_x, its_info, sizeof its_info - 1,
+                                   aad, sizeof aad - 1),
+                     OK);
+    assert_memory_equal(pt, text, sizeof pt);
+    for (size_t len = 0; len < sizeof aad - 1; len++) {
+        assert_int_equal(
+            hpke_open_aad(s->g, pt, enc, ct, sizeof ct, key, dh_x, its_info, sizeof its_info - 1, aad, len),
+            ERR_DECRYPT);
+        assert_memory_equal(pt, zero, sizeof pt);
+    }
+    assert_int_equal(hpke_seal_aad(s->g, enc, ct, &pk, &s->eph, its_info, sizeof its_info - 1, aad,
+                                   sizeof aad - 1, text, sizeof pt),
+                     OK);
+    assert_int_equal(hpke_dh(s->g, dh_x, &s->eph, &pk), OK);
+    assert_int_equal(hpke_open_aad(s->g, pt, enc, ct, sizeof ct, key, dh_x, its_info, sizeof its_info - 1,
+                                   aad, sizeof aad - 1),
+                     OK);
+    assert_memory_equal(pt, text, sizeof pt);
+    assert_int_equal(hpke_open(s->g, pt, enc, ct, sizeof ct, &pk, dh_x, its_info, sizeof its_info - 1),
+                     ERR_DECRYPT);
+}
+
 static void every_changed_byte_is_refused(void **state)
 {
     const struct sealed *good = *state;
@@ -247,6 +291,7 @@ int main(void)
         cmocka_unit_test(empty_and_long_messages),
         cmocka_unit_test(rfc9180_derive_key),
         cmocka_unit_test(opens_what_another_implementation_sealed),
+        cmocka_unit_test(opens_with_associated_data),
         cmocka_unit_test(every_changed_byte_is_refused),
         cmocka_unit_test(another_enc_is_refused),
         cmocka_unit_test(identity_and_off_curve_enc_are_refused),
