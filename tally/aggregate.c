@@ -47,6 +47,7 @@ err_t agg_refuse(struct agg_run *run, const char *name, const char *place, const
 #define CHUNK 2048                       /* exports in hand at one time */
 #define CHUNK_BYTES ((uint64_t)64 << 20) /* and for each thread, so that one hears of it soon */
 #define LARGE ((uint64_t)16 << 20)       /* an export that all threads share */
+#define BATCH_MEMORY ((size_t)24 << 20)  /* of all threads: less is slower by some per cent */
 #define STORE_BALLOTS 8192               /* ids that wait to be stored */
 #define READ_FIRST ((off_t)1 << 20)      /* larger ones are hashed only after a look at their header */
 
@@ -290,7 +291,7 @@ static void work(struct scan *s, struct export_verifier *v, int large)
 static size_t points_each(const struct scan *s)
 {
     size_t given = s->run->options->batch_points;
-    return given ? given : ballot_batch_points((size_t)s->threads);
+    return given ? given : ballot_batch_points_in(BATCH_MEMORY, (size_t)s->threads);
 }
 
 static err_t verifier_new(struct scan *s, struct export_verifier **out, size_t points, size_t threads)

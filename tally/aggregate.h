@@ -8,7 +8,7 @@
  * 2 What was verified is in an SQLite index in the work directory by the hash of the file, in a transaction
  * for some thousand ballots: a kill loses at most what was verified in the seconds before. Records are made
  * again from the index on every run; files that are already right are left alone.
- * 3 Memory: 64 MB for batches of ballots however many threads there are, 2,048 exports in hand, one path of
+ * 3 Memory: 24 MB for batches of ballots however many threads there are, 2,048 exports in hand, one path of
  * nodes, a bounded SQLite cache. Of what grows with the precincts there are only the places themselves and
  * the list of file names.
  * 4 One bad export is reported and leaves its place missing; the rest goes on. Only the system (disk,
@@ -39,7 +39,7 @@ struct aggregate_options {
     const hash_t *correction; /* message ids of corrections that are accepted */
     size_t correction_count;
     int threads;             /* 0: as OpenMP says */
-    size_t batch_points;     /* of each thread (settings.h); 0: ballot_batch_points */
+    size_t batch_points;     /* of each thread (settings.h); 0: as 24 MB allow */
     struct metrics *metrics; /* numbers about this run, or NULL */
 };
 

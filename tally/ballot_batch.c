@@ -65,10 +65,29 @@ struct ballot_batch {
     struct part *part; /* threads of them */
 };
 
+size_t ballot_batch_points_in(size_t memory, size_t threads)
+{
+    size_t points = memory / BYTES_EACH / (threads ? threads : 1);
+    return points < BALLOT_BATCH_POINTS ? points : BALLOT_BATCH_POINTS;
+}
+
 size_t ballot_batch_points(size_t threads)
 {
-    size_t points = BALLOT_BATCH_MEMORY / BYTES_EACH / (threads ? threads : 1);
-    return points < BALLOT_BATCH_POINTS ? points : BALLOT_BATCH_POINTS;
+    return ballot_batch_points_in(BALLOT_BATCH_MEMORY, threads);
+}
+
+/* All at once, for what a full batch takes: pages that are not written to cost nothing, and arrays that grow
+ * leave holes behind. One ballot that is larger still grows them. */
+static err_t reserve(struct ballot_batch *b, size_t points)
+{
+    b->data = malloc(b->bytes_max);
+    b->p = malloc(points * sizeof *b->p);
+    b->k = malloc(points * sizeof *b->k);
+    if (!b->data || !b->p || !b->k)
+        return ERR_MEMORY;
+    b->cap = b->bytes_max;
+    b->point_cap = points;
+    return OK;
 }
 
 err_t ballot_batch_new(struct ballot_batch **out, const struct ballot_layout *layout,
@@ -92,6 +111,7 @@ err_t ballot_batch_new_on(enum p256_path path, struct ballot_batch **out, const 
     b->ctx = ctx;
     b->bytes_max = points * BYTES_PER_POINT;
     p256_generator(&b->G);
+    GO(reserve(b, points + 2 * threads));
     GO(p256_decompress_var(&b->Y, &ctx->r->Y));
     b->part = calloc(threads, sizeof *b->part);
     if (!b->part)

@@ -29,6 +29,8 @@
 /* Points for each of so many batches that are at work at once: all of them together take no more memory than
  * BALLOT_BATCH_MEMORY, about, however many processors there are. */
 MUST size_t ballot_batch_points(size_t threads);
+/* The same for another limit. */
+MUST size_t ballot_batch_points_in(size_t memory, size_t threads);
 
 struct ballot_item {
     uint64_t tag;    /* the caller's */

@@ -32,6 +32,13 @@ fi
 exits 0 'VERDICT: PASS' "numbers that cannot be written are no verdict" "$VERIFY" "$D/good" --election "$words" --metrics "$D/nowhere/run.prom"
 printf '{"settings":1,"threads":2,"batch_points":1}' > "$D/settings.json"
 exits 1 'ERR_LIMIT' "settings out of bounds" "$VERIFY" "$D/good" --settings "$D/settings.json"
+plain=$("$VERIFY" "$D/good" --election "$anchor" --json)
+for text in "the first run with --resume" "and one that goes on" ; do
+    exits 0 '"verdict": "PASS"' "$text" "$VERIFY" "$D/good" --election "$anchor" --json --resume "$D/state"
+    if [ "$output" = "$plain" ]; then ok "$text: the same report"; else bad "$text: the same report" "$output"; fi
+done
+exits 1 'ballot 0: contest mayor' "with --resume, a bad ballot" "$VERIFY" "$D/votes-moved" --election "$other" --resume "$D/state-moved"
+exits 1 'ERR_ELECTION' "with --resume, the directory of another election" "$VERIFY" "$D/other-election" --resume "$D/state"
 exits 3 'anchor.match +NOT CHECKED' "without an anchor" "$VERIFY" "$D/good"
 exits 1 'FAIL anchor.match' "against another anchor" "$VERIFY" "$D/good" --election "$other"
 exits 1 'FAIL anchor.match' "all of another election" "$VERIFY" "$D/other-election" --election "$anchor"
