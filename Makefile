@@ -12,7 +12,7 @@
 PACKAGES := gcc clang make git pkg-config p11-kit libp11-kit-dev libssl-dev libgmp-dev libsodium-dev \
 	libncurses-dev libqrencode-dev libcmocka-dev libcbor-dev libjansson-dev libsqlite3-dev libzstd-dev \
 	libunistring-dev libcsv-dev libzbar-dev libpng-dev libjpeg62-turbo-dev softhsm2 libnss3 libnss3-tools \
-	libclang-rt-14-dev tmux xxd jq valgrind
+	openmpi-bin libopenmpi-dev python3-yaml libclang-rt-14-dev tmux xxd jq valgrind
 
 CC := gcc
 OUT := build
@@ -27,7 +27,7 @@ endif
 
 # Rooms, lowest first; each is one static library. Arrows of #include point down only (tests/lint/).
 ROOMS := ceremony/base ceremony/math ceremony ui hsm tally appliance
-MAINS := appliance/main.c tally/main.c tally/verify_main.c
+MAINS := appliance/main.c tally/main.c tally/verify_main.c tally/verify_mpi_main.c
 room_src = $(filter-out $(MAINS),$(wildcard $(1)/*.c))
 room_lib = $(OUT)/lib/$(subst /,-,$(1)).a
 libs = $(foreach r,$(1),$(call room_lib,$(r)))
@@ -40,7 +40,7 @@ HSM_LIBS := -lp11-kit -ldl
 APPLIANCE_LIBS := -lncursesw -ltinfo
 
 PROGRAMS := $(patsubst %,$(OUT)/%,$(if $(wildcard appliance/main.c),conclave) \
-	$(if $(wildcard tally/main.c),conclave-tally) $(if $(wildcard tally/verify_main.c),conclave-verify))
+	$(if $(wildcard tally/main.c),conclave-tally) $(if $(wildcard tally/verify_main.c),conclave-verify) $(if $(SAN),,conclave-verify-mpi))
 
 all: $(PROGRAMS)
 
@@ -65,6 +65,13 @@ $(OUT)/conclave-tally: $(OUT)/obj/tally/main.o $(call libs,tally ui ceremony cer
 # What cannot be reached is left out: nothing that could hold a secret is in it (tests/lint/verify_links.sh).
 $(OUT)/conclave-verify: $(OUT)/obj/tally/verify_main.o $(call libs,tally ui ceremony ceremony/math ceremony/base)
 	$(CC) $(LDFLAGS) -Wl,--gc-sections -o $@ $^ $(UI_LIBS) $(TALLY_LIBS) $(BASE_LIBS)
+
+# The same for the ranks of an Open MPI job. Not under the sanitizers: Open MPI itself does not pass.
+MPI_CFLAGS = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags ompi-c 2>/dev/null))
+MPI_LIBS = $(shell pkg-config --libs ompi-c 2>/dev/null)
+$(OUT)/obj/tally/verify_mpi_main.o: CFLAGS += $(MPI_CFLAGS)
+$(OUT)/conclave-verify-mpi: $(OUT)/obj/tally/verify_mpi_main.o $(call libs,tally ui ceremony ceremony/math ceremony/base)
+	$(CC) $(LDFLAGS) -Wl,--gc-sections -o $@ $^ $(UI_LIBS) $(TALLY_LIBS) $(BASE_LIBS) $(MPI_LIBS)
 
 # promtool is in Debian's package prometheus, which would start a server on every address of this machine: only the
 # one program is taken out of it. Without it, that part of tests/e2e/monitoring.sh is skipped.
