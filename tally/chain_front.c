@@ -331,6 +331,13 @@ static int full(const struct chain_front *fr, const struct shard_process *s)
     return s->count >= CHAIN_FRONT_WINDOW || fr->bytes >= CHAIN_FRONT_BYTES;
 }
 
+static err_t refuse(struct chain_front *fr, uint64_t number, const hash_t *id, err_t e)
+{
+    metrics_refused(fr->metrics, METRIC_CHAIN_REFUSED, e, 1);
+    verdict(fr, number, id, e, 0);
+    return OK;
+}
+
 static err_t take_one(struct chain_front *fr, const uint8_t *data, size_t len, struct fault *f)
 {
     struct chain_envelope v;
@@ -339,11 +346,8 @@ static err_t take_one(struct chain_front *fr, const uint8_t *data, size_t len, s
     err_t e = chain_envelope_parse(&v, &fr->job->d->ctx, data, len, NULL);
     if (err_class(e) == CLASS_SYSTEM)
         return fault_set(f, e, "envelopes");
-    if (e != OK) {
-        metrics_refused(fr->metrics, METRIC_CHAIN_REFUSED, e, 1);
-        verdict(fr, number, &v.ballot, e, 0);
-        return OK;
-    }
+    if (e != OK)
+        return refuse(fr, number, &v.ballot, e);
     struct waiting *w = malloc(sizeof *w + len);
     if (!w)
         return fault_set(f, ERR_MEMORY, "envelopes");
@@ -352,14 +356,15 @@ static err_t take_one(struct chain_front *fr, const uint8_t *data, size_t len, s
     w->since = metrics_now();
     w->len = len;
     memcpy(w->data, data, len);
-    while (full(fr, front_shard_of(fr, &w->id)) && e == OK)
+    struct shard_process *s;
+    while ((s = front_shard_of(fr, &w->id)) != NULL && full(fr, s) && e == OK)
         e = front_step(fr, -1, STEP_MS, &readable, f);
-    if (e != OK) {
+    if (e != OK || s == NULL) {
         free(w);
-        return e;
+        return e != OK ? e : refuse(fr, number, &v.ballot, ERR_DONE); /* of a shard that is closed */
     }
     fr->bytes += len;
-    wait_in(front_shard_of(fr, &w->id), w);
+    wait_in(s, w);
     return OK;
 }
 

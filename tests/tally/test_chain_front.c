@@ -250,6 +250,32 @@ static void test_broken_shard(void **state)
     assert_int_equal(t.answers, 0);
     chain_dir_close(&d);
 }
+/* Closing was interrupted: some shards are closed, the others go on. */
+static void test_closed_half(void **state)
+{
+    (void)state;
+    struct chain_dir d;
+    struct chain_node *n;
+    struct chain_shard_name open = {"1"};
+    struct told t = {.again = 0};
+    struct fault f;
+    size_t closed = 0;
+    open_dir(&d, "half", 1);
+    assert_int_equal(chain_node_open(&n, &d, "0", signkey_signer(x->chain), NULL, &f), OK);
+    assert_int_equal(chain_node_end(n, CHAIN_CLOSED, &f), OK);
+    chain_node_free(n);
+    err_t e = run_front(&d, &t, envelopes_file(VOTES), &f);
+    if (e != OK)
+        fail_msg("%s %s", err_name(e), f.detail);
+    for (size_t i = 0; i < VOTES; i++) {
+        int is_open = chain_shard_has(&open, &info[i].id);
+        closed += !is_open;
+        assert_int_equal(t.count[i + 1], 1);
+        assert_int_equal(t.err[i + 1], is_open ? OK : ERR_DONE);
+    }
+    assert_in_range(closed, 1, VOTES - 1);
+    chain_dir_close(&d);
+}
 
 static void test_frames(void **state)
 {
@@ -440,7 +466,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_killed_shards), cmocka_unit_test(test_killed_always),
         cmocka_unit_test(test_bad_input),     cmocka_unit_test(test_broken_shard),
-        cmocka_unit_test(test_frames),        cmocka_unit_test(test_export),
+        cmocka_unit_test(test_closed_half),   cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_export),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
