@@ -121,6 +121,7 @@ struct chain_progress { /* between two segments */
     int partial; /* running is not all of the shard's: */
     hash_t trusted_tally;
     uint64_t no_tally; /* headers of the shard whose running tally cannot be compared */
+    uint64_t untold;   /* of the shards before, less those that follow from the trusted snapshot */
     uint64_t spooled;  /* ballots in the spool */
     uint64_t checked;  /* of these with proofs */
     uint64_t trusted, pruned;

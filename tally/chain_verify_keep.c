@@ -107,7 +107,7 @@ err_t chain_keep_save(struct chain_keep *k, const struct chain_run *v, const str
         return OK;
     if (fflush(k->file) != 0 || fdatasync(fileno(k->file)) != 0)
         return failed(k, "writing ballot ids", f);
-    cbor_put_array(&o, 30);
+    cbor_put_array(&o, 31);
     put_owner(&o, v->ctx, &v->s->id, v->trusted != NULL ? &v->trusted->id : NULL);
     cbor_put_uint(&o, p->shard);
     cbor_put_uint(&o, (uint64_t)p->inside);
@@ -117,6 +117,7 @@ err_t chain_keep_save(struct chain_keep *k, const struct chain_run *v, const str
     cbor_put_uint(&o, (uint64_t)p->partial);
     cbor_put_hash(&o, &p->trusted_tally);
     cbor_put_uint(&o, p->no_tally);
+    cbor_put_uint(&o, p->untold);
     cbor_put_uint(&o, p->spooled);
     cbor_put_uint(&o, p->checked);
     cbor_put_uint(&o, p->trusted);
@@ -133,7 +134,7 @@ err_t chain_keep_save(struct chain_keep *k, const struct chain_run *v, const str
 static err_t get_state(struct cbor_in *in, const struct chain_context *ctx, const hash_t *snapshot,
                        const hash_t *trusted, struct chain_progress *p)
 {
-    cbor_get_array_exact(in, 30);
+    cbor_get_array_exact(in, 31);
     if (!is_owner(in, ctx, snapshot, trusted))
         return ERR_UNKNOWN;
     p->shard = cbor_get_uint(in, CHAIN_SHARDS_MAX);
@@ -144,6 +145,7 @@ static err_t get_state(struct cbor_in *in, const struct chain_context *ctx, cons
     p->partial = (int)cbor_get_uint(in, 1);
     cbor_get_hash(in, &p->trusted_tally);
     p->no_tally = cbor_get_uint(in, UINT64_MAX);
+    p->untold = cbor_get_uint(in, UINT64_MAX);
     p->spooled = cbor_get_uint(in, BALLOTS_MAX);
     p->checked = cbor_get_uint(in, BALLOTS_MAX);
     p->trusted = cbor_get_uint(in, BALLOTS_MAX);
