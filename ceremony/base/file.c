@@ -291,28 +291,73 @@ err_t file_path(char *out, size_t out_len, const char *dir, const char *name)
     return ERR_LIMIT;
 }
 
-static int visible(const struct dirent *d)
+/* Names of a directory: one after the other, and where each begins. */
+struct names_of {
+    char *text;
+    const char **name;
+    size_t len, cap, count;
+};
+
+static err_t names_add_one(struct names_of *l, const char *name)
 {
-    return d->d_name[0] != '.';
+    size_t n = strlen(name) + 1;
+    if (l->cap - l->len < n) {
+        size_t cap = 2 * l->cap + n + 256;
+        char *more = realloc(l->text, cap);
+        if (more == NULL)
+            return ERR_MEMORY;
+        l->text = more;
+        l->cap = cap;
+    }
+    memcpy(l->text + l->len, name, n);
+    l->len += n;
+    l->count++;
+    return OK;
 }
 
-static int byte_order(const struct dirent **a, const struct dirent **b)
+static int byte_order(const void *a, const void *b)
 {
-    return strcmp((*a)->d_name, (*b)->d_name);
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static err_t names_sort(struct names_of *l)
+{
+    const char *at = l->text;
+    l->name = malloc((l->count + 1) * sizeof *l->name);
+    if (l->name == NULL)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < l->count; i++, at += strlen(at) + 1)
+        l->name[i] = at;
+    qsort(l->name, l->count, sizeof *l->name, byte_order);
+    return OK;
+}
+
+static err_t names_read(struct names_of *l, DIR *d, const char *dir, struct fault *f)
+{
+    err_t e = OK;
+    errno = 0;
+    for (struct dirent *x; e == OK && (x = readdir(d)) != NULL;) {
+        e = x->d_name[0] == '.' ? OK : names_add_one(l, x->d_name);
+        errno = 0;
+    }
+    if (e == OK && errno != 0)
+        return io_error(f, ERR_IO, dir, "cannot list");
+    if (e == OK)
+        e = names_sort(l);
+    return e == OK ? OK : fault_set(f, e, "listing a directory");
 }
 
 err_t file_list(const char *dir, file_list_fn *fn, void *ctx, struct fault *f)
 {
-    struct dirent **list;
-    int n = scandir(dir, &list, visible, byte_order);
-    if (n < 0)
+    struct names_of l = {0};
+    DIR *d = opendir(dir);
+    if (d == NULL)
         return errno == ENOENT ? OK : io_error(f, ERR_IO, dir, "cannot list");
-    err_t e = OK;
-    for (int i = 0; i < n; i++) {
-        if (e == OK)
-            e = fn(ctx, list[i]->d_name, f);
-        free(list[i]);
-    }
-    free(list);
+    err_t e = names_read(&l, d, dir, f);
+    closedir(d);
+    for (size_t i = 0; i < l.count && e == OK; i++)
+        e = fn(ctx, l.name[i], f);
+    free(l.name);
+    free(l.text);
     return e;
 }
