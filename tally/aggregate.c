@@ -76,7 +76,7 @@ struct scan {
     omp_lock_t lock;                   /* around the index */
     size_t stored;                     /* ids since the last commit */
     err_t store_err;                   /* nothing is stored any more: the transaction is gone */
-    size_t dir_count, dir_cap;
+    size_t dir_count, dir_cap, seen;
     char **dir; /* chain exports */
     size_t count, next;
     uint64_t bytes;
@@ -401,11 +401,14 @@ static err_t note_dir(struct scan *s, const char *name, struct fault *f)
 static err_t add_file(void *ctx, const char *name, struct fault *f)
 {
     struct scan *s = ctx;
+    const struct aggregate_options *o = s->run->options;
     char path[4096];
     struct stat st = {0};
+    if (o->parts && s->seen++ % o->parts != o->part - 1)
+        return OK;
     if (file_path(path, sizeof path, s->run->exports_dir, name) == OK && lstat(path, &st) == 0 &&
         S_ISDIR(st.st_mode))
-        return note_dir(s, name, f);
+        return o->parts ? OK : note_dir(s, name, f);
     struct job *j = &s->job[s->count++];
     *j = (struct job){.scan = s, .name = strdup(name), .place = ""};
     if (!j->name)
@@ -484,6 +487,19 @@ out:
     return e;
 }
 
+/* What another machine verified. Only this program opens its index, one at a time. */
+static err_t take_over(struct agg_run *run, const char *dir, struct fault *f)
+{
+    struct agg_index *other = NULL;
+    err_t e;
+    GO(file_is_dir(dir, f));
+    GO(agg_open(&other, run->ctx, dir, f));
+    e = agg_copy(run->ix, other, f);
+out:
+    agg_close(other);
+    return e;
+}
+
 /* run->result stays filled if all went well; run->few is the caller's to free in any case. */
 static err_t run_all(struct agg_run *run, const char *work_dir, struct fault *f)
 {
@@ -496,7 +512,11 @@ static err_t run_all(struct agg_run *run, const char *work_dir, struct fault *f)
     GO(file_mkdir(run->records_dir, f));
     GO(agg_open(&run->ix, run->ctx, work_dir, f));
     GO(agg_clear(run->ix, f));
+    for (size_t i = 0; i < run->options->from_count; i++)
+        GO(take_over(run, run->options->from[i], f));
     GO(read_exports(run, f));
+    if (run->options->parts)
+        goto out;
     GO(settle(run, f));
     GO(agg_write_records(run, f));
 out:

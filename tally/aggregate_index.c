@@ -297,6 +297,91 @@ out:
     return e;
 }
 
+/* --- what was verified elsewhere --- */
+
+#define COPY_BALLOTS 8192 /* in one transaction */
+
+static err_t copy_ballots(struct agg_index *ix, struct agg_index *from, sqlite3_stmt *of, int64_t old,
+                          int64_t row, uint64_t *count, struct fault *f)
+{
+    sqlite3_stmt *q = ix->q[Q_BALLOT];
+    int rc;
+    *count = 0;
+    sqlite3_bind_int64(of, 1, old);
+    while ((rc = sqlite3_step(of)) == SQLITE_ROW) {
+        sqlite3_bind_int64(q, 1, row);
+        for (int i = 0; i < 3; i++)
+            sqlite3_bind_value(q, 2 + i, sqlite3_column_value(of, i));
+        TRY(run_once(ix, Q_BALLOT, f));
+        if (++*count > 1)
+            continue;
+        sqlite3_bind_int64(ix->q[Q_FIRST], 1, row);
+        sqlite3_bind_int64(ix->q[Q_FIRST], 2, sqlite3_last_insert_rowid(ix->db));
+        TRY(run_once(ix, Q_FIRST, f));
+    }
+    err_t e = rc == SQLITE_DONE ? OK : failed(from, f);
+    sqlite3_reset(of);
+    return e;
+}
+
+/* One row of exports: row, file, id, place, revision, items, replaces, tallies. */
+static err_t copy_export(struct agg_index *ix, struct agg_index *from, sqlite3_stmt *s, sqlite3_stmt *of,
+                         uint64_t *done, struct fault *f)
+{
+    struct agg_export known;
+    hash_t file;
+    uint64_t count;
+    column_hash(s, 1, &file);
+    err_t e = agg_find(ix, &known, &file, f);
+    if (e != ERR_MISSING)
+        return e;
+    for (int i = 1; i <= 7; i++)
+        sqlite3_bind_value(ix->q[Q_ADD], i, sqlite3_column_value(s, i));
+    TRY(run_once(ix, Q_ADD, f));
+    TRY(copy_ballots(ix, from, of, sqlite3_column_int64(s, 0), sqlite3_last_insert_rowid(ix->db), &count, f));
+    if (sqlite3_column_type(s, 8) != SQLITE_NULL && count != (uint64_t)sqlite3_column_int64(s, 5)) {
+        fault_set(f, ERR_FORMAT,
+                  "the index of verified exports lacks ballots of one; verify that part again");
+        return fault_file(f, ERR_FORMAT, from->path);
+    }
+    *done += count + 1;
+    return OK;
+}
+
+err_t agg_copy(struct agg_index *ix, struct agg_index *from, struct fault *f)
+{
+    sqlite3_stmt *s = NULL, *of = NULL;
+    uint64_t done = 0;
+    int rc = SQLITE_DONE;
+    err_t e;
+    GO(agg_begin(ix, f));
+    if (sqlite3_prepare_v2(
+            from->db,
+            "SELECT row, file, id, place, revision, items, replaces, tallies, first FROM exports "
+            "ORDER BY row",
+            -1, &s, NULL) != SQLITE_OK ||
+        sqlite3_prepare_v2(from->db, "SELECT id, leaf, style FROM " BALLOTS_OF("?1") " ORDER BY rowid", -1,
+                           &of, NULL) != SQLITE_OK)
+        GO(failed(from, f));
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        GO(copy_export(ix, from, s, of, &done, f));
+        if (done < COPY_BALLOTS)
+            continue;
+        done = 0;
+        GO(agg_commit(ix, f));
+        GO(agg_begin(ix, f));
+    }
+    if (rc != SQLITE_DONE)
+        GO(failed(from, f));
+    e = agg_commit(ix, f);
+out:
+    sqlite3_finalize(s);
+    sqlite3_finalize(of);
+    if (e != OK)
+        agg_rollback(ix);
+    return e;
+}
+
 /* --- the run --- */
 
 err_t agg_clear(struct agg_index *ix, struct fault *f)

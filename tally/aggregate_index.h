@@ -45,6 +45,10 @@ MUST err_t agg_add(struct agg_index *ix, const struct election_context *ctx, con
                    const struct export_header *h, const struct agg_ballot *ballot, size_t count,
                    struct fault *f);
 
+/* All verified exports of another index of the same election, in transactions of its own. ERR_FORMAT: it is
+ * damaged. */
+MUST err_t agg_copy(struct agg_index *ix, struct agg_index *from, struct fault *f);
+
 /* --- the run --- */
 
 /* Forgets the tables of the run before. */

@@ -5,6 +5,7 @@
 #include "ceremony/base/text.h"
 #include "tally/aggregate.h"
 #include "tally/combine.h"
+#include "tally/part_form.h"
 #include "tally/publish.h"
 #include "tally/settings.h"
 #include "tally/steps.h"
@@ -115,6 +116,9 @@ err_t verb_aggregate(struct verb_run *v, int argc, char **argv)
     const char *board = NULL, *exports = NULL, *work = NULL, *records = NULL, *threads = NULL,
                *settings_path = NULL, *metrics_path = NULL;
     struct arg_list accept = {.count = 0};
+    struct arg_list from = {.count = 0};
+    const char *part = NULL;
+    unsigned part_k = 0, part_n = 0;
     int all_corrections = 0, verbose = 0;
     const struct arg options[] = {
         {"board", ARG_TEXT, &board, "DIR", "manifest, jurisdictions and record of the election", 1},
@@ -128,6 +132,8 @@ err_t verb_aggregate(struct verb_run *v, int argc, char **argv)
         {"settings", ARG_TEXT, &settings_path, "FILE", "made by tune (default WORK/settings.json, if there)",
          0},
         {"metrics", ARG_TEXT, &metrics_path, "FILE.prom", "write numbers about the run, each second", 0},
+        {"part", ARG_TEXT, &part, "K/N", "verify this part of the exports only, on one of many machines", 0},
+        {"from", ARG_LIST, &from, "DIR", "take over what was verified with --work DIR; can be repeated", 0},
         {"verbose", ARG_FLAG, &verbose, NULL, "a line for each export and record", 0},
         {0},
     };
@@ -139,6 +145,8 @@ err_t verb_aggregate(struct verb_run *v, int argc, char **argv)
     if (v->help_shown)
         return OK;
     TRY(args_number(&thread_count, threads, "threads", 0, 1024, &v->fault));
+    if (part)
+        TRY(part_parse_number(&part_k, &part_n, part, &v->fault));
     TRY(verb_path(v, records_path, records, work, BUNDLE_RECORDS, "records"));
     struct settings tuned;
     TRY(settings_load(&tuned, settings_path, work, &v->fault));
@@ -155,14 +163,22 @@ err_t verb_aggregate(struct verb_run *v, int argc, char **argv)
                                     .correction_count = accept.count,
                                     .threads = (int)(thread_count ? thread_count : tuned.threads),
                                     .batch_points = tuned.batch_points,
-                                    .metrics = w.metrics};
+                                    .metrics = w.metrics,
+                                    .part = part_k,
+                                    .parts = part_n,
+                                    .from = from.item,
+                                    .from_count = from.count};
     e = aggregate(&result, &be->ctx, exports, work, records_path, &how, &report, &v->fault);
     progress_end(&w.progress);
     struct fault unwritten;
     fault_clear(&unwritten);
     if (metrics_publish_file(w.metrics, metrics_path, 1, &unwritten) != OK) /* no reason to fail */
         verb_print_fault(v, &unwritten);
-    if (e == OK)
+    if (e == OK && part)
+        fprintf(v->out, "part       %s: files %llu, verified %llu, known %llu, refused %llu\n", part,
+                (unsigned long long)result.files, (unsigned long long)result.verified,
+                (unsigned long long)result.known, (unsigned long long)result.refused);
+    else if (e == OK)
         print_aggregate(v, &result);
     if (e == OK && w.first_err != OK) { /* done, but not with everything that was there */
         e = w.first_err;

@@ -67,6 +67,21 @@ exits 1 'ERR_HASH' "nobody signs such a part" "$TALLY" part sign good.2/part-2-o
 rm good.2/part-2-of-3.ids
 exits 1 'ERR_MISSING' "ids are gone" "$VERIFY" merge good good.[123] --signers signers
 
+# --- aggregation (the bundle has only the correction of one place: it is refused, and so the exit status is 1) ---
+
+mkdir in
+cp good/exports/* in
+cp -r good/chains/net in
+aggregate() { "$TALLY" aggregate --board good --exports in "$@"; }
+aggregate --work w.one >one.out 2>/dev/null
+for k in 1 2; do aggregate --work w.$k --part $k/2; done >part.out 2>/dev/null
+check "each part verifies its own" test "$(grep -c '^part ' part.out)" = 2
+aggregate --work w.all --from w.1 --from w.2 >all.out 2>/dev/null
+check "the records are those of one machine" diff -r w.one/records w.all/records
+check "of which nothing but the chain was verified again" grep -q 'verified 1, known 3, refused 1' all.out
+check "and the root" test "$(grep '^root hex' one.out)" = "$(grep '^root hex' all.out)"
+exits 2 'ERR_USAGE' "no such part" aggregate --work w.x --part 3/2
+
 # --- the files of docs/cluster do it ---
 
 cd "$TOP" || exit 1
