@@ -209,10 +209,45 @@ err_t media_list(struct media_list *out, const struct media_paths *p, struct fau
 
 /* --- one device --- */
 
+/* Where a running system has itself, and not somebody's medium. */
+static int is_systems(const char *at)
+{
+    static const char *const place[] = {"/",    "/boot", "/boot/efi", "/efi",   "/usr",    "/var",
+                                        "/opt", "/srv",  "/home",     "/cdrom", "/sysroot"};
+    static const char *const live[] = {"/run/live/", "/lib/live/", "/usr/lib/live/", "/run/initramfs/",
+                                       "/run/archiso/"};
+    for (size_t i = 0; i < sizeof place / sizeof place[0]; i++)
+        if (strcmp(at, place[i]) == 0)
+            return 1;
+    for (size_t i = 0; i < sizeof live / sizeof live[0]; i++)
+        if (strncmp(at, live[i], strlen(live[i])) == 0)
+            return 1;
+    return 0;
+}
+
+/* A stick can be what this machine was started from: then nothing of it is a medium. */
+static int carries_system(const struct media_paths *p, const char *disk)
+{
+    char dev[256], line[8192];
+    int found = 0;
+    int len = snprintf(dev, sizeof dev, "%s/%s", p->dev, disk);
+    FILE *in = fopen(p->mounts, "re");
+    while (in != NULL && fgets(line, sizeof line, in) != NULL) {
+        char from[4096], at[4096];
+        if (sscanf(line, "%4095s %4095s", from, at) != 2 || strncmp(from, dev, (size_t)len) != 0)
+            continue;
+        const char *part = from + len + (from[len] == 'p'); /* sdb1, mmcblk0p1 */
+        found |= part[strspn(part, "0123456789")] == '\0' && is_systems(at);
+    }
+    if (in != NULL)
+        fclose(in);
+    return found;
+}
+
 struct one {
     struct search s;
     const char *name;
-    int found;
+    int found, is_systems;
 };
 
 static err_t is_it(void *ctx, const char *disk, struct fault *f)
@@ -224,6 +259,7 @@ static err_t is_it(void *ctx, const char *disk, struct fault *f)
         snprintf(dir, sizeof dir, "%s/%s", x->s.p.sys_block, disk) >= (int)sizeof dir)
         return OK;
     x->found = strcmp(disk, x->name) == 0 || line_of(line, sizeof line, dir, x->name, "partition");
+    x->is_systems = x->found && carries_system(&x->s.p, disk);
     return OK;
 }
 
@@ -233,6 +269,8 @@ err_t media_device_check(const char *name, const struct media_paths *p, struct f
     if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL || strlen(name) >= 64)
         return fault_set(f, ERR_MISSING, "this is no name of a device");
     TRY(file_list(x.s.p.sys_block, is_it, &x, f));
+    if (x.is_systems)
+        return fault_set(f, ERR_REFUSED, "%s is what this machine was started from", name);
     return x.found ? OK : fault_set(f, ERR_MISSING, "%s is no removable device", name);
 }
 

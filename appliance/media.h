@@ -61,7 +61,7 @@ MUST err_t media_sync(const struct media *m, struct fault *f);
 MUST err_t media_unmount(struct media *m, int *unmounted, struct fault *f);
 
 /* OK if the kernel calls the device of this name ("sdb1") removable, or what it is a partition of. It looks
- * at the kernel's files only. ERR_MISSING. */
+ * at the kernel's files only. ERR_MISSING. ERR_REFUSED: this machine was started from it. */
 MUST err_t media_device_check(const char *name, const struct media_paths *p, struct fault *f);
 /* Sets m->mount for m->device, if it is mounted. */
 void media_find_mount(struct media *m, const struct media_paths *p);

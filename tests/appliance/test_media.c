@@ -100,6 +100,19 @@ static void test_devices(void **state)
         assert_err(media_device_check(good[i], &p, &f), OK);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_err(media_device_check(bad[i], &p, &f), ERR_MISSING);
+    /* the stick that the system runs from, with all its partitions; not its neighbours */
+    static const char *const at[] = {"/", "/boot/efi", "/run/live/medium", "/lib/live/mount/medium"};
+    for (size_t i = 0; i < sizeof at / sizeof at[0]; i++) {
+        snprintf(target, sizeof target, "%s/sdb2 %s ext4 rw 0 0\n%s/sdc /media/x vfat rw 0 0\n", dev, at[i],
+                 dev);
+        put(dir, "mounts", target);
+        assert_err(media_device_check("sdb", &p, &f), ERR_REFUSED);
+        assert_err(media_device_check("sdb1", &p, &f), ERR_REFUSED);
+        assert_err(media_device_check("sdc", &p, &f), OK);
+    }
+    snprintf(target, sizeof target, "%s/sdbc1 / ext4 rw 0 0\n%s/sdb1 /rootless vfat rw 0 0\n", dev, dev);
+    put(dir, "mounts", target);
+    assert_err(media_device_check("sdb2", &p, &f), OK);
     p.open = opened;
     assert_err(media_list(&l, &p, &f), OK);
     assert_string_equal(l.item[0].label, "My Stick"); /* known without it */
