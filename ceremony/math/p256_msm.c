@@ -8,7 +8,7 @@
 #include "ceremony/math/p256_pippenger.h"
 
 #define SCALAR_BITS 256
-#define STRAUS_MAX 64 /* above this count the buckets are faster */
+#define STRAUS_MAX 24 /* above this count the buckets are faster */
 
 #define WNAF_WIDTH 5
 #define WNAF_TABLE (1 << (WNAF_WIDTH - 2))

@@ -58,7 +58,7 @@ void p256_double_var(struct p256_jacobian *r, const struct p256_jacobian *a);
 MUST int p256_equal_var(const struct p256_jacobian *a, const struct p256_jacobian *b);
 
 /* out = k P, and out = sum k[i] P[i]. Scalars big-endian below q. Any count, 0 included. For small counts
- * (to 64) uses interleaved wNAF (Straus), above Pippenger. bits: upper bound on the bit length of every
+ * (to 24) uses interleaved wNAF (Straus), above Pippenger. bits: upper bound on the bit length of every
  * scalar (128 for batch weights, 256 otherwise). ERR_MEMORY; ERR_BUG if a scalar is longer than bits.
  * On error out is the identity. */
 MUST err_t p256_mul_var(struct p256_jacobian *out, const scalar_t *k, const struct p256_affine *p);

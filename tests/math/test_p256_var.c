@@ -547,7 +547,7 @@ static void test_msm_large(void **state)
 static void test_msm_carry(void **state)
 {
     struct fixture *f = *state;
-    static const size_t counts[] = {1, 64, 65, 100, 500, 3000};
+    static const size_t counts[] = {1, 24, 25, 64, 65, 100, 500, 3000};
     for (size_t n = 0; n < sizeof counts / sizeof counts[0]; n++) {
         scalar_t *k = calloc(counts[n], sizeof *k);
         int *which = calloc(counts[n], sizeof *which);
