@@ -241,6 +241,7 @@ static void test_together(void **state)
     check_node("e-2", &h.made->id, PER_PLACE - 1, &e2_info[0].id, 3, 0, 2);
     check_node("w-1", &h.made->id, PER_PLACE, NULL, 0, PER_PLACE, 0);
     check_node("w-2", &a.made->id, 1, &w2_info[0].id, 1, 0, 0);
+    hash_t e1_id = header->id;
     export_header_free(header);
     /* again: known, the same bytes */
     hash_t root = l.r.root;
@@ -264,6 +265,16 @@ static void test_together(void **state)
                                   NULL, NULL, NULL, &f),
                ERR_UNVERIFIED);
     tree_rm(fixture_path(x, "work2"));
+    /* the other rule: no copy counts, in the precinct or in the chain */
+    x->m->duplicates = DUPLICATE_NONE;
+    run(&l);
+    x->m->duplicates = DUPLICATE_FIRST;
+    assert_err(l.err, OK);
+    assert_int_equal(l.r.dropped, 2);
+    assert_int_equal(l.r.missing, 1); /* w-2: its chain was taken away above */
+    assert_int_equal(l.r.ballots, 3 * PER_PLACE - 2);
+    check_node("e-2", &h.made->id, PER_PLACE - 1, &e2_info[0].id, 3, 0, 2);
+    check_node("e-1", &e1_id, PER_PLACE - 1, &e2_info[0].id, 3, 2, 0);
     chain_maker_free(&h);
     chain_maker_free(&a);
 }
