@@ -77,6 +77,42 @@ want=$(voted | awk '$1 == "mayor" {print $3}' | sort -n | tr '\n' ' ')
 have=$(awk '/^Mayor/ {on = 1; next} /^[A-Z][a-z]+ \(/ {on = 0} on && match($0, /(Ann|Bob) +[0-9]+/) {split(substr($0, RSTART, RLENGTH), a, / +/); print a[2]}' <<<"$output" | sort -n | tr '\n' ' ')
 [ -n "$want" ] && [ "$want" = "$have" ] && ok "what was voted is what was counted: $have" || bad "voted $want, counted $have" "$output"
 
+# --- every file of the export, damaged in every way: exit 1, the file named, never a crash ---
+
+hostile() { # NAME: what was done to $D/hostile/FILE
+    output=$("$TALLY" chain verify "${B[@]}" "$D/hostile" 2>&1 </dev/null)
+    local status=$?
+    [ $status -eq 1 ] && grep -q 'ERR_' <<<"$output" && return
+    bad "$1: exit $status" "$output"
+    wrong=$((wrong + 1))
+}
+wrong=0 damages=0
+while read -r file; do
+    for kind in truncated empty oversized random flipped trailing directory fifo absent; do
+        rm -rf "$D/hostile"
+        must cp -r "$D/exports/from home" "$D/hostile"
+        f=$D/hostile/$file size=$(stat -c %s "$D/exports/from home/$file")
+        case $kind in
+            truncated) truncate -s $((size * 2 / 3)) "$f" ;;
+            empty) : >"$f" ;;
+            oversized) truncate -s 600M "$f" ;;
+            random) head -c "$size" /dev/urandom >"$f" ;;
+            flipped)
+                # Within a segment a bit can be one that nothing depends on; the others all matter.
+                [[ $file == segments/* ]] && continue
+                printf "$(printf '\\x%02x' $((0x$(xxd -s $((size / 2)) -l 1 -p "$f") ^ 4)))" | dd of="$f" bs=1 seek=$((size / 2)) conv=notrunc status=none ;;
+            trailing) printf 'x' >>"$f" ;;
+            directory) rm "$f" && mkdir "$f" ;;
+            fifo) rm "$f" && mkfifo "$f" ;;
+            absent) rm "$f" ;;
+        esac
+        hostile "$file $kind"
+        damages=$((damages + 1))
+    done
+done < <(cd "$D/exports/from home" && find . -type f -printf '%P\n' | sort | grep -vE '^(ids|leaves)/')
+[ $wrong -eq 0 ] && ok "$damages damages of the export are refused"
+rm -rf "$D/hostile"
+
 # --- somebody changes the bundle ---
 
 damaged() { # NAME PATTERN COMMAND...: a copy of the bundle, changed by the command with sums made again
