@@ -455,11 +455,25 @@ static err_t drop(struct chain_pruned *out, const struct chain_dir *d, const cha
     TRY(chain_shard_path(path, d, shard, name));
     if (stat(path, &st) != 0)
         return OK;
-    if (unlink(path) != 0)
+    if (unlink(path) != 0 && access(path, F_OK) == 0)
         return fault_file(f, fault_set(f, ERR_IO, "deleting"), path);
     out->segments++;
     out->bytes += (uint64_t)st.st_size;
     return OK;
+}
+
+/* With blocks of it that a crash has left: without the segment they would be taken for ones to be joined. */
+static err_t prune_segment(struct chain_pruned *out, const struct chain_dir *d, const char *shard, uint64_t k,
+                           struct fault *f)
+{
+    char path[CHAIN_PATH_MAX], name[32];
+    chain_number_name(name, "segments", k);
+    TRY(chain_shard_path(path, d, shard, name));
+    if (access(path, F_OK) != 0)
+        return OK;
+    for (uint64_t i = 0; i < CHAIN_SEGMENT_BLOCKS; i++)
+        TRY(drop(out, d, shard, "blocks", k * CHAIN_SEGMENT_BLOCKS + i, f));
+    return drop(out, d, shard, "segments", k, f);
 }
 
 /* The whole segments below the snapshot, and of a shard that has ended the rest. */
@@ -468,7 +482,7 @@ static err_t prune_shard(struct chain_pruned *out, const struct chain_dir *d, co
 {
     uint64_t whole = s->headers / CHAIN_SEGMENT_BLOCKS;
     for (uint64_t k = 0; k < whole; k++)
-        TRY(drop(out, d, s->name.s, "segments", k, f));
+        TRY(prune_segment(out, d, s->name.s, k, f));
     if (s->state == CHAIN_OPEN)
         return OK;
     for (uint64_t h = whole * CHAIN_SEGMENT_BLOCKS; h < s->headers; h++)

@@ -438,6 +438,40 @@ static void test_export(void **state)
     chain_dir_close(&d);
 }
 
+/* Killed after a segment was joined, before all its blocks were deleted; then the segment is pruned. */
+static void test_prune_after_crash(void **state)
+{
+    (void)state;
+    static const struct chain_settings settings = {.block = 1, .seconds = 5, .hints = 1};
+    struct chain_dir d;
+    struct chain_node *n;
+    struct told t = {0};
+    struct fault f;
+    struct chain_snapshot *s;
+    struct chain_pruned pruned;
+    char to[256], segment[CHAIN_PATH_MAX], block[CHAIN_PATH_MAX];
+    snprintf(to, sizeof to, "%s", fixture_path(x, "export-crash"));
+    assert_int_equal(chain_dir_create(fixture_path(x, "crash"), &x->ctx, "home", &settings, 0, &f), OK);
+    assert_int_equal(chain_dir_open(&d, fixture_path(x, "crash"), &x->ctx, 1, &f), OK);
+    assert_int_equal(run_front(&d, &t, envelopes_file(40), &f), OK);
+    assert_int_equal(chain_shard_path(segment, &d, "", "segments/00000001.zst"), OK);
+    assert_int_equal(chain_shard_path(block, &d, "", "blocks/00000031.zst"), OK);
+    assert_int_equal(access(block, F_OK), -1);
+    assert_int_equal(link(segment, block), 0);
+    assert_int_equal(chain_export(&s, &d, to, 0, &f), OK);
+    expect_report(to, VERIFY_PASS, VERIFY_PASS, 40, 0);
+    sign_final(to, s, 0);
+    sign_final(to, s, 1);
+    assert_int_equal(chain_prune(&pruned, &d, to, &f), OK);
+    err_t e = chain_node_open(&n, &d, "", signkey_signer(x->chain), NULL, &f);
+    if (e != OK)
+        fail_msg("%s %s", err_name(e), f.detail);
+    assert_int_equal(pruned.segments, 3);
+    chain_node_free(n);
+    chain_snapshot_free(s);
+    chain_dir_close(&d);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -467,7 +501,7 @@ int main(void)
         cmocka_unit_test(test_killed_shards), cmocka_unit_test(test_killed_always),
         cmocka_unit_test(test_bad_input),     cmocka_unit_test(test_broken_shard),
         cmocka_unit_test(test_closed_half),   cmocka_unit_test(test_frames),
-        cmocka_unit_test(test_export),
+        cmocka_unit_test(test_export),        cmocka_unit_test(test_prune_after_crash),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
