@@ -169,7 +169,7 @@ struct pool *pool_new(const struct election_context *ctx, uint32_t place, uint64
     }
     CHECK(ballot_layout_new(&p->layout, ctx));
     CHECK(ballot_scan_new(&p->scan, p->layout));
-    CHECK(additions_new(&p->add, p256_path_best()));
+    CHECK(additions_new(&p->add, p256_path_best(), ADDITIONS));
     size_t each = p->points + p->options + 1; /* and one sum more for each proof */
     p->point = room((ROWS * POOL_ROW + POOL_MANY * each) * sizeof *p->point);
     p->made = room(POOL_MANY * sizeof *p->made);
