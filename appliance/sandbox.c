@@ -150,10 +150,11 @@ static void put_never(struct filter *p)
     for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
         put_call(p, never[i], REFUSE);
     put_call_with(p, SYS_prlimit64, 0, oneself, 1);
-    put(p, BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 4); /* typing into somebody's terminal */
+    /* Typing into somebody's terminal; on a console also by selecting text and pasting it. */
+    put(p, BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 6);
     load_argument(p, 1);
-    put(p, BPF_JMP | BPF_JEQ | BPF_K, TIOCSTI, 0, 1);
-    put_return(p, REFUSE);
+    put_call(p, TIOCSTI, REFUSE);
+    put_call(p, TIOCLINUX, REFUSE);
     put_return(p, ALLOW);
 }
 

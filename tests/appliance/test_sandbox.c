@@ -177,7 +177,10 @@ static int attempt_core(void)
 static int attempt_typing(void)
 {
     char c = '\n';
-    return ioctl(0, TIOCSTI, &c) == 0 || errno != EPERM;
+    if (ioctl(0, TIOCSTI, &c) == 0 || errno != EPERM)
+        return 1;
+    c = 3; /* TIOCL_PASTESEL */
+    return ioctl(0, TIOCLINUX, &c) == 0 || errno != EPERM;
 }
 
 static int attempt_io_uring(void)
