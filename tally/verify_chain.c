@@ -281,6 +281,48 @@ err_t verify_chains(struct verify *v)
     return OK;
 }
 
+static void ignore(void *ctx, enum chain_check check, const struct fault *f)
+{
+    (void)ctx;
+    (void)check;
+    (void)f;
+}
+
+/* What is found is not filed: whoever merges goes on where this ended, and where something is wrong, nothing
+ * is kept and all of it is looked at again. */
+err_t verify_chain_ahead(struct verify *v, uint32_t chain)
+{
+    struct chain_anchor *anchor = NULL;
+    struct chain_report *report = NULL;
+    char dir[TEXT_ID_MAX + 16], path[BUNDLE_PATH_MAX], resume[BUNDLE_PATH_MAX];
+    struct running r = {.v = v, .dir = dir};
+    const char *work;
+    size_t count;
+    err_t e;
+    chain_context_init(&r.ctx, &v->ctx, chain);
+    snprintf(dir, sizeof dir, BUNDLE_CHAINS "/%s", r.ctx.c->id);
+    if (!has_dir(v, dir))
+        return OK;
+    GO(resume_path(&r, resume, &work));
+    if (work == NULL)
+        goto out;
+    GO(anchors(&r, &anchor, &count));
+    GO(verify_path(v, path, dir));
+    struct chain_verify_options o = {.anchor = anchor,
+                                     .anchor_count = count,
+                                     .work = work,
+                                     .threads = v->opt->threads,
+                                     .ctx = &r,
+                                     .found = ignore,
+                                     .progress = on_progress,
+                                     .progress_ctx = &r};
+    e = chain_verify(&report, &r.ctx, path, &o, &v->fault);
+out:
+    chain_report_free(report);
+    free(anchor);
+    return e;
+}
+
 void verify_chains_free(struct verify *v)
 {
     for (size_t i = 0; v->chain != NULL && i < v->m->chain_count; i++) {

@@ -42,7 +42,7 @@ struct job {
 };
 
 struct piece {
-    unsigned k;
+    unsigned k; /* part of n; above: a chain of the manifest */
     uint64_t bytes;
 };
 
@@ -78,8 +78,10 @@ static int by_size(const void *a, const void *b)
 /* Those that are not there yet, the largest first. */
 static err_t list_pieces(struct job *j, struct piece **out, size_t *count, struct fault *f)
 {
+    /* A root from elsewhere is compared by a run that sees every ballot. */
+    size_t chains = j->o.chain_anchor_count ? 0 : verify_part_chains(j->run);
     uint64_t *size = calloc(2 * (size_t)j->n, sizeof *size);
-    struct piece *list = calloc(j->n, sizeof *list);
+    struct piece *list = calloc(j->n + chains, sizeof *list);
     err_t e = size && list ? OK : fault_set(f, ERR_MEMORY, "pieces");
     *count = 0;
     if (e == OK)
@@ -90,6 +92,11 @@ static err_t list_pieces(struct job *j, struct piece **out, size_t *count, struc
         if (e == OK && !ready)
             list[(*count)++] = (struct piece){k, size[j->n + k - 1]};
     }
+    for (size_t i = 0; i < chains && e == OK; i++) {
+        uint64_t bytes = verify_part_chain_bytes(j->run, i);
+        if (bytes)
+            list[(*count)++] = (struct piece){j->n + 1 + (unsigned)i, bytes};
+    }
     free(size);
     if (e == OK)
         qsort(list, *count, sizeof *list, by_size);
@@ -97,6 +104,23 @@ static err_t list_pieces(struct job *j, struct piece **out, size_t *count, struc
         free(list);
     *out = e == OK ? list : NULL;
     return e;
+}
+
+/* A chain is one piece; a rank that is lost in it loses what followed the last whole segment. */
+static err_t do_piece(struct job *j, unsigned k, struct fault *f)
+{
+    return k <= j->n ? verify_part_make(j->run, j->state, k, j->n, NULL, f)
+                     : verify_part_chain(j->run, j->state, k - j->n - 1, f);
+}
+
+static void say_done(const struct job *j, unsigned k, int rank)
+{
+    if (j->quiet)
+        return;
+    if (k <= j->n)
+        fprintf(stderr, "piece %u of %u by rank %d\n", k, j->n, rank);
+    else
+        fprintf(stderr, "chain %u by rank %d\n", k - j->n, rank);
 }
 
 /* --- rank 0 --- */
@@ -129,8 +153,8 @@ static void hand_out(const struct job *j, const struct piece *list, size_t count
             fprintf(stderr, "conclave-verify-mpi: rank %d: %s\n", from, s.text);
             *good = 0;
         }
-        if (s.word == WORD_DONE && !j->quiet)
-            fprintf(stderr, "piece %u of %u by rank %d\n", s.piece, j->n, from);
+        if (s.word == WORD_DONE)
+            say_done(j, s.piece, from);
         unsigned k = *good && next < count ? list[next++].k : 0;
         left -= k == 0;
         MPI_Send(&k, 1, MPI_UNSIGNED, from, TAG, MPI_COMM_WORLD);
@@ -140,11 +164,18 @@ static void hand_out(const struct job *j, const struct piece *list, size_t count
 static err_t all_here(struct job *j, const struct piece *list, size_t count, struct fault *f)
 {
     for (size_t i = 0; i < count; i++) {
-        TRY(verify_part_make(j->run, j->state, list[i].k, j->n, NULL, f));
-        if (!j->quiet)
-            fprintf(stderr, "piece %u of %u\n", list[i].k, j->n);
+        TRY(do_piece(j, list[i].k, f));
+        say_done(j, list[i].k, 0);
     }
     return OK;
+}
+
+static size_t count_parts(const struct job *j, const struct piece *list, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        n += list[i].k <= j->n;
+    return n;
 }
 
 static err_t lead(struct job *j, struct fault *f)
@@ -163,7 +194,8 @@ static err_t lead(struct job *j, struct fault *f)
         j->n = 0;
     MPI_Bcast(&j->n, 1, MPI_UNSIGNED, 0, MPI_COMM_WORLD);
     if (e == OK && !j->quiet)
-        fprintf(stderr, "%u pieces, %zu were there; %d ranks\n", j->n, j->n - count, j->ranks);
+        fprintf(stderr, "%u pieces, %zu were there; %d ranks\n", j->n, j->n - count_parts(j, list, count),
+                j->ranks);
     if (e == OK && j->ranks == 1)
         e = all_here(j, list, count, f);
     else if (e == OK)
@@ -200,7 +232,7 @@ static void follow(struct job *j)
         if (k == 0)
             return;
         s.piece = k;
-        e = verify_part_make(j->run, j->state, k, j->n, NULL, &f);
+        e = do_piece(j, k, &f);
         tell(&s, e == OK ? WORD_DONE : WORD_FAILED, e == OK ? NULL : &f);
     }
 }
@@ -221,6 +253,7 @@ static err_t merge(struct job *j, struct verify_report **out, struct fault *f)
         GO(verify_parts_add(p, path, f));
     }
     j->o.parts = p;
+    j->o.resume = j->o.chain_anchor_count ? NULL : j->state; /* of the chains */
     e = verify_bundle(out, j->bundle, &j->o, f);
 out:
     verify_parts_free(p);

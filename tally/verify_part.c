@@ -6,10 +6,12 @@
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "ceremony/base/file.h"
 #include "tally/id_sort.h"
 #include "tally/part_form.h"
+#include "tally/verify_chain.h"
 #include "tally/verify_piece.h"
 #include "tally/verify_print.h"
 
@@ -266,6 +268,45 @@ void verify_part_sizes(const struct verify_part_run *r, unsigned n, uint64_t *ex
         exports[k - 1]++;
         bytes[k - 1] += r->shares.share[i].size;
     }
+}
+
+size_t verify_part_chains(const struct verify_part_run *r)
+{
+    return r->v->m->chain_count;
+}
+
+uint64_t verify_part_chain_bytes(const struct verify_part_run *r, size_t chain)
+{
+    char dir[TEXT_ID_MAX + 16], path[BUNDLE_PATH_MAX];
+    struct stat st;
+    uint64_t bytes = 0;
+    int n = snprintf(dir, sizeof dir, BUNDLE_CHAINS "/%s/", r->v->m->chain[chain].id);
+    for (size_t i = 0; i < r->v->name_count; i++)
+        if (strncmp(r->v->name[i].path, dir, (size_t)n) == 0 && r->v->name[i].kind == 'f' &&
+            verify_path(r->v, path, r->v->name[i].path) == OK && lstat(path, &st) == 0)
+            bytes += (uint64_t)st.st_size;
+    return bytes;
+}
+
+err_t verify_part_chain(struct verify_part_run *r, const char *dir, size_t chain, struct fault *f)
+{
+    int threads = omp_get_max_threads();
+    const char *resume = r->o.resume;
+    fault_clear(f);
+    TRY(file_mkdir(dir, f));
+    r->o.resume = dir;
+    if (r->o.threads > 0)
+        omp_set_num_threads(r->o.threads);
+    err_t e = verify_chain_ahead(r->v, (uint32_t)chain);
+    omp_set_num_threads(threads);
+    r->o.resume = resume;
+    if (e != OK && f && f->err == OK) {
+        if (r->v->fault.err == e)
+            *f = r->v->fault;
+        else
+            fault_set(f, e, "verifying a chain");
+    }
+    return e;
 }
 
 static int is_same(const struct part_head *a, const struct part_head *b)

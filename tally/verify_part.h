@@ -32,6 +32,12 @@ void verify_part_sizes(const struct verify_part_run *r, unsigned n, uint64_t *ex
  * exports is in the report; failures: how much (may be NULL). */
 MUST err_t verify_part_make(struct verify_part_run *r, const char *dir, unsigned k, unsigned n,
                             uint64_t *failures, struct fault *f);
+/* Chains of the manifest, and the bytes of each that is here (else 0). */
+MUST size_t verify_part_chains(const struct verify_part_run *r);
+uint64_t verify_part_chain_bytes(const struct verify_part_run *r, size_t chain);
+/* Verifies a chain into DIR. A run of the whole with resume = DIR then goes on where this ended: for a
+ * directory that is one's own, as nobody signs it. */
+MUST err_t verify_part_chain(struct verify_part_run *r, const char *dir, size_t chain, struct fault *f);
 /* *ready = 1 if DIR has this part of this bundle, made by this very program, with its ids. ERR_MEMORY. */
 MUST err_t verify_part_ready(const struct verify_part_run *r, const char *dir, unsigned k, unsigned n,
                              int *ready, struct fault *f);

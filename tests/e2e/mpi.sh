@@ -11,7 +11,7 @@ if [ ! -x "$MPI" ] || ! command -v mpirun >/dev/null; then
     exit $?
 fi
 [ -x "$MUTATE" ] || env -u MAKEFLAGS make -s "${MUTATE#"$PWD/"}"
-check "a good bundle and mutants are made" "$MUTATE" "$D" votes-moved duplicate-counts record-cut-off
+check "a good bundle and mutants are made" "$MUTATE" "$D" votes-moved duplicate-counts record-cut-off chain-proof-flipped
 cd "$D" || exit 1
 export TMPDIR=$D # Open MPI's own files; a short path is wanted for its sockets
 [ ${#TMPDIR} -lt 60 ] || { TMPDIR=$(mktemp -d /tmp/mpi-XXXXXX); trap 'rm -rf "$TMPDIR"' EXIT; }
@@ -28,14 +28,20 @@ compare() {
     fi
 }
 
-for bundle in good votes-moved duplicate-counts record-cut-off; do
+for bundle in votes-moved duplicate-counts record-cut-off chain-proof-flipped good; do
     real=$(awk -v b=$bundle '$1 == b {print $2}' expected)
     "$VERIFY" $bundle --election "$real" --json >alone.out
     alone=$?
     run -n 4 "$MPI" $bundle --state state.$bundle --pieces 3 --election "$real" --json >mpi.out 2>mpi.err
     compare "$bundle, four ranks" $alone $?
 done
+check "the chain was a piece of its own" grep -q '^chain 1 by rank' mpi.err
 real=$(awk '$1 == "good" {print $2}' expected)
+root=net::1:$(printf '0%.0s' {1..64}) # none of this chain
+"$VERIFY" good --election "$real" --chain-anchor $root >alone.out
+alone=$?
+run -n 3 "$MPI" good --state state.good --pieces 3 --election "$real" --chain-anchor $root >mpi.out 2>mpi.err
+compare "with a root that was printed elsewhere" $alone $?
 "$VERIFY" good --election "$real" >alone.out
 run -n 2 "$MPI" good --state state.good --pieces 3 --election "$real" >mpi.out 2>mpi.err
 compare "again, as text" 0 $?

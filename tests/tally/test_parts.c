@@ -174,7 +174,7 @@ static struct verify_report *merge(const struct fixture *x, const char *bundle, 
     last_error = verify_parts_new(&p, bundle, &x->signers, &x->program, trust, &f);
     assert_int_equal(last_error, OK);
     last_error = verify_parts_add(p, x->parts, &f);
-    struct verify_options o = {.anchor = anchor, .parts = p};
+    struct verify_options o = {.anchor = anchor, .parts = p, .resume = trust ? x->parts : NULL};
     if (last_error == OK)
         last_error = verify_bundle(&r, bundle, &o, &f);
     assert_int_equal(f.err, last_error);
@@ -250,6 +250,50 @@ static void test_mutants(void **state)
         seen++;
     }
     assert_true(seen > 20);
+}
+
+/* Chains that were verified elsewhere, into the same directory: good ones are not verified again. */
+static void test_chains(void **state)
+{
+    struct fixture *x = *state;
+    const struct verify_options o = {.threads = 2};
+    size_t seen = 0;
+    for (size_t i = 0; i <= mutants_count(); i++) {
+        const struct mutant *m = i < mutants_count() ? mutant_at(i) : NULL;
+        char path[256], anchor[2 * HASH_LEN + 1];
+        struct verify_part_run *run;
+        struct fault f;
+        if (m != NULL && (strncmp(m->target, "chain.", 6) != 0 || m->chain_anchor || seen++ % 3 != 0))
+            continue;
+        snprintf(path, sizeof path, "%s/chains", x->dir);
+        tree_rm(path);
+        struct lab *l = lab_build(path, m != NULL ? m->hook : NULL);
+        hex_put(anchor, l->anchor.b, HASH_LEN);
+        lab_free(l);
+        char *want = alone(path, anchor);
+        tree_rm(x->parts);
+        if (verify_part_open(&run, path, &o, &f) != OK) {
+            free(want);
+            continue;
+        }
+        assert_int_equal(verify_part_chains(run), 1);
+        assert_int_equal(verify_part_make(run, x->parts, 1, 1, NULL, &f), OK);
+        uint64_t bytes = verify_part_chain_bytes(run, 0);
+        assert_int_equal(verify_part_chain(run, x->parts, 0, &f), OK);
+        verify_part_close(run);
+        if (m == NULL)
+            assert_true(bytes > 1000);
+        struct verify_report *r = merge(x, path, anchor, 1);
+        if (r == NULL)
+            fail_msg("%s: %s", m != NULL ? m->name : "good", last_text);
+        char *got = json_of(r);
+        if (strcmp(got, want) != 0)
+            fail_msg("%s: another report", m != NULL ? m->name : "good");
+        free(got);
+        free(want);
+        verify_report_free(r);
+    }
+    assert_true(seen > 9);
 }
 
 static void keep_duplicate(struct lab *l, enum lab_stage s)
@@ -877,6 +921,7 @@ int main(void)
         cmocka_unit_test(test_mutants),
         cmocka_unit_test(test_id_in_two_parts),
         cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_chains),
         cmocka_unit_test(test_signers),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_forged),
