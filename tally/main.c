@@ -1,4 +1,5 @@
 /* conclave-tally: what tally officials run. A table of verbs; each has --help. */
+#include <malloc.h>
 #include <string.h>
 
 #include "ceremony/base/secret.h"
@@ -110,6 +111,7 @@ int main(int argc, char **argv)
     };
     struct fault f;
     fault_clear(&f);
+    mallopt(M_MMAP_THRESHOLD, 1 << 20); /* large blocks go back to the system: no holes between small ones */
     err_t e = secret_init();
     if (e != OK)
         return verb_report(&program, stderr, e, &f);

@@ -1,4 +1,5 @@
 /* conclave-verify: checks a published bundle, or a message from QR codes, with no secret. */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -371,7 +372,8 @@ int main(int argc, char **argv)
     struct fault f;
     uint64_t n = 0;
     fault_clear(&f);
-    err_t e = secret_init(); /* for the libraries; nothing secret is ever here */
+    mallopt(M_MMAP_THRESHOLD, 1 << 20); /* large blocks go back to the system: no holes between small ones */
+    err_t e = secret_init();            /* for the libraries; nothing secret is ever here */
     if (e != OK)
         return complain((fault_set(&f, e, "starting"), &f));
     watch_signals();

@@ -3,6 +3,7 @@
  * are those of a large nation, and take some minutes to make. All threads; wall clock. A tenth of them is
  * aggregated first, so that one sees that memory does not follow. Each run is a process of its own: peak
  * memory is the process's. */
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -90,6 +91,7 @@ int main(int argc, char **argv)
     size_t exports = argc > 1 ? strtoul(argv[1], NULL, 10) : 10000;
     if (exports < 10 || exports > 1000000)
         return 2;
+    mallopt(M_MMAP_THRESHOLD, 1 << 20); /* as conclave-tally does */
     struct tree t;
     char *rows = make_rows(exports);
     tree_new(&t,
