@@ -130,7 +130,7 @@ static err_t on_plan(void *ctx, const struct vault_plan *plan, struct fault *f)
     struct process *p = ctx;
     struct fault given_back;
     if (p->tty < 0)
-        return OK;
+        return p->module == NULL ? OK : fault_set(f, ERR_IO, "there is no terminal to compare a plan on");
     TRY(borrow(p, 1, f));
     p->page.tty = p->tty;
     err_t e = keeper_page_plan(&p->page, &plan->id, plan->count, f);
@@ -168,6 +168,9 @@ static err_t op_open(struct process *p, struct fault *f)
     TRY(cbor_in_end(&p->in, f));
     memcpy(uri, text, len);
     uri[len] = '\0';
+    /* Whoever the launcher started this for reads boards, and does not get a plan signed unseen. */
+    if (p->module != NULL && p->page.show == KEEPER_PRINT)
+        return fault_set(f, ERR_USAGE, "a plan's words must be compared where the screens ask for it");
     TRY(check_module(p, uri, f));
     p->tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
     struct hsm_options opt = {

@@ -210,7 +210,8 @@ static void test_launched(void **state)
     token_uri(uri, 0, "");
     snprintf(module, sizeof module, "pkcs11:?module-path=%s", tk.softhsm);
     snprintf(other, sizeof other, "pkcs11:token=keeper-0?module-path=%s.other", tk.softhsm);
-    struct keeper_options opt = {.spawn = launcher_keeper, .pin = give_pin, .pin_ctx = &pins};
+    struct keeper_options opt = {
+        .spawn = launcher_keeper, .pin = give_pin, .pin_ctx = &pins, .show = KEEPER_SCREEN};
     struct hsm_options token = {.spawn = launcher_token};
 
     /* the module that the program was started with */
@@ -225,6 +226,11 @@ static void test_launched(void **state)
     assert_err(keeper_open(&v, &s, other, &opt, &f), ERR_USAGE);
     assert_says("module-path");
     assert_err(hsm_list(other, &token, count_one, &count, &f), ERR_USAGE);
+    /* nor a plan shown to nobody who has to answer */
+    opt.show = KEEPER_PRINT;
+    assert_err(keeper_open(&v, &s, uri, &opt, &f), ERR_USAGE);
+    assert_says("compared");
+    opt.show = KEEPER_SCREEN;
     launcher_stop(l);
 
     /* none was named: none may be */
