@@ -37,7 +37,7 @@ static int teardown(void **state)
     return 0;
 }
 
-static char office[128], stick[128];
+static char office[256], stick[256];
 
 /* An empty folder below the election's. */
 static void folder(const char *name)
