@@ -1,5 +1,6 @@
 #include "appliance/keeper_page.h"
 
+#include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <poll.h>
@@ -15,12 +16,16 @@
 #define SEQUENCE_MS 50 /* what follows Esc sooner is another key, an arrow for example */
 #define WIDE_CELL 18   /* of a word with blanks between its letters, as on the page where they are compared */
 #define NARROW_CELL (WORDS_WORD_MAX + 2)
-#define TALL 20 /* lines from which on some may be empty */
+#define TALL 20     /* lines from which on some may be empty */
+#define SIZE_MS 200 /* between two looks at the terminal's size */
+#define RESIZED (-1)
 #define LABEL 5 /* "> 13 " */
 
 struct paper {
     const struct keeper_page *k;
-    size_t width;
+    const char *about; /* which plan */
+    size_t width, rows;
+    size_t ticked; /* words */
     int ascii, tall;
     char word[WORDS_COUNT][WORDS_WORD_MAX + 1];
 };
@@ -86,14 +91,43 @@ static void say_title(const struct paper *p)
     say(p, p->k->show == KEEPER_SCREEN && !p->tall ? "" : "\n");
 }
 
-/* --- keys --- */
+/* --- the terminal --- */
 
-/* One that means something here: Enter (also for Space), 'x', or Esc for all that stops. */
-static int next_key(int tty)
+/* Whether its size is another one than before. */
+static int measure(struct paper *p)
 {
+    struct winsize size = {0};
+    size_t width = p->width, rows = p->rows;
+    if (ioctl(p->k->tty, TIOCGWINSZ, &size) != 0)
+        return 0;
+    p->width = size.ws_col >= 20 ? size.ws_col : 80;
+    p->rows = size.ws_row;
+    p->tall = size.ws_row >= TALL;
+    return width != p->width || rows != p->rows;
+}
+
+/* RESIZED: a page has to be drawn anew. A screen reader's lines stay as they were read. */
+static int wait_key(struct paper *p)
+{
+    struct pollfd key = {p->k->tty, POLLIN, 0};
+    for (;;) {
+        if (measure(p) && p->k->show == KEEPER_SCREEN)
+            return RESIZED;
+        int n = poll(&key, 1, SIZE_MS);
+        if (n > 0 || (n < 0 && errno != EINTR))
+            return 0;
+    }
+}
+
+/* One that means something here: Enter (also for Space), 'x', or Esc for all that stops. Or RESIZED. */
+static int next_key(struct paper *p)
+{
+    int tty = p->k->tty;
     for (;;) {
         char key = ESCAPE;
         struct pollfd more = {tty, POLLIN, 0};
+        if (wait_key(p) == RESIZED)
+            return RESIZED;
         if (read(tty, &key, 1) != 1)
             return ESCAPE;
         if (key == ESCAPE && poll(&more, 1, SEQUENCE_MS) == 1) {
@@ -106,18 +140,6 @@ static int next_key(int tty)
             return 'x';
         if (key == ESCAPE || key == 0x03 || key == 0x04)
             return ESCAPE;
-    }
-}
-
-static err_t wait_equal(const struct paper *p, struct fault *f)
-{
-    switch (next_key(p->k->tty)) {
-    case '\n':
-        return OK;
-    case 'x':
-        return fault_set(f, ERR_MISMATCH, "the plan's words differ from those compared; nothing was signed");
-    default:
-        return fault_set(f, ERR_REFUSED, "stopped before the plan was signed");
     }
 }
 
@@ -172,23 +194,25 @@ static void speak_line(const struct paper *p, size_t first, size_t last)
         say_wrapped(p, text);
 }
 
-static err_t compare(const struct paper *p, struct fault *f)
+static void say_words(const struct paper *p, size_t first, size_t last)
+{
+    if (p->k->show == KEEPER_LINES)
+        speak_line(p, first, last);
+    else
+        say_line(p, first, last);
+}
+
+static void say_tick(const struct paper *p)
+{
+    if (p->k->show == KEEPER_SCREEN)
+        say(p, p->ascii ? "\r+\n" : "\r\xe2\x9c\x93\n");
+}
+
+/* The end of the line that starts with this word. */
+static size_t line_end(const struct paper *p, size_t first)
 {
     size_t n = words_per_line(p);
-    for (size_t i = 0; i < WORDS_COUNT; i += n) {
-        size_t last = i + n < WORDS_COUNT ? i + n : WORDS_COUNT;
-        if (p->k->show == KEEPER_LINES)
-            speak_line(p, i, last);
-        else
-            say_line(p, i, last);
-        TRY(wait_equal(p, f));
-        if (p->k->show == KEEPER_SCREEN)
-            say(p, p->ascii ? "\r+\n" : "\r\xe2\x9c\x93\n");
-    }
-    say(p, "\n");
-    say_message(p, MSG_KEEPER_COMPARED);
-    say_message(p, MSG_KEEPER_ENTER);
-    return wait_equal(p, f);
+    return first + n < WORDS_COUNT ? first + n : WORDS_COUNT;
 }
 
 static void print(const struct paper *p)
@@ -205,8 +229,69 @@ static void print(const struct paper *p)
 
 /* --- the page --- */
 
+static void say_head(const struct paper *p)
+{
+    say_title(p);
+    say_wrapped(p, p->about);
+    say(p, p->tall ? "\n" : "");
+    if (p->k->show == KEEPER_PRINT)
+        return;
+    say_message(p, MSG_KEEPER_HOW);
+    say(p, "\n");
+}
+
+/* In another size. A line that is not whole any more is compared again; keys pressed before it could be seen
+ * do not count. */
+static void draw_again(struct paper *p)
+{
+    if (p->ticked < WORDS_COUNT)
+        p->ticked -= p->ticked % words_per_line(p);
+    say_head(p);
+    for (size_t i = 0; i < p->ticked; i = line_end(p, i)) {
+        say_words(p, i, line_end(p, i));
+        say_tick(p);
+    }
+    tcflush(p->k->tty, TCIFLUSH);
+}
+
+/* What waits for a key: a line, or the question after the last one. */
+static void say_current(const struct paper *p)
+{
+    if (p->ticked < WORDS_COUNT) {
+        say_words(p, p->ticked, line_end(p, p->ticked));
+        return;
+    }
+    say(p, "\n");
+    say_message(p, MSG_KEEPER_COMPARED);
+    say_message(p, MSG_KEEPER_ENTER);
+}
+
+static err_t compare(struct paper *p, struct fault *f)
+{
+    for (;;) {
+        size_t last = line_end(p, p->ticked);
+        say_current(p);
+        switch (next_key(p)) {
+        case RESIZED:
+            draw_again(p);
+            break;
+        case '\n':
+            if (p->ticked == WORDS_COUNT)
+                return OK;
+            say_tick(p);
+            p->ticked = last;
+            break;
+        case 'x':
+            return fault_set(f, ERR_MISMATCH,
+                             "the plan's words differ from those compared; nothing was signed");
+        default:
+            return fault_set(f, ERR_REFUSED, "stopped before the plan was signed");
+        }
+    }
+}
+
 /* Keys one by one, so that no way out leaves the terminal changed; what was typed before it is dropped. */
-static err_t ask(const struct paper *p, struct fault *f)
+static err_t ask(struct paper *p, struct fault *f)
 {
     struct termios saved, keys;
     if (tcgetattr(p->k->tty, &saved) != 0)
@@ -216,8 +301,6 @@ static err_t ask(const struct paper *p, struct fault *f)
     keys.c_cc[VMIN] = 1;
     keys.c_cc[VTIME] = 0;
     tcsetattr(p->k->tty, TCSAFLUSH, &keys);
-    say_message(p, MSG_KEEPER_HOW);
-    say(p, "\n");
     err_t e = compare(p, f);
     say(p, "\n");
     tcsetattr(p->k->tty, TCSAFLUSH, &saved);
@@ -226,22 +309,17 @@ static err_t ask(const struct paper *p, struct fault *f)
 
 err_t keeper_page_plan(const struct keeper_page *k, const hash_t *id, uint64_t sums, struct fault *f)
 {
-    struct paper p = {.k = k, .width = 80};
-    struct winsize size = {0};
     char text[256], number[24];
+    struct paper p = {.k = k, .about = text, .width = 80};
     const char *const count = message_number(number, sums);
     p.ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
-    if (ioctl(k->tty, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20)
-        p.width = size.ws_col;
-    p.tall = size.ws_row >= TALL;
+    measure(&p);
     err_t e = take_words(&p, id);
     if (e == OK)
         e = message_format(text, sizeof text, k->language, MSG_KEEPER_PLAN, &count, 1);
     if (e != OK)
         return fault_set(f, e, "the plan's words");
-    say_title(&p);
-    say_wrapped(&p, text);
-    say(&p, p.tall ? "\n" : "");
+    say_head(&p);
     if (k->show != KEEPER_PRINT)
         return ask(&p, f);
     print(&p);

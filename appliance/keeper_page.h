@@ -20,8 +20,8 @@ struct keeper_page {
 
 /* Shows the words of the plan id, of so many sums. KEEPER_PRINT: all of them, and no question. Otherwise line
  * by line: Enter or Space when a line is equal, and Enter at the end. ERR_REFUSED: Esc, Ctrl-C, Ctrl-D, or
- * the terminal ended; ERR_MISMATCH: 'x', a line differs; ERR_IO, ERR_MEMORY. The terminal is as before on
- * every way out. */
+ * the terminal ended; ERR_MISMATCH: 'x', a line differs; ERR_IO, ERR_MEMORY. KEEPER_SCREEN is drawn anew when
+ * the terminal changes its size. The terminal is as before on every way out. */
 MUST err_t keeper_page_plan(const struct keeper_page *k, const hash_t *id, uint64_t sums, struct fault *f);
 
 #endif
