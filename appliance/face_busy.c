@@ -11,7 +11,6 @@
 
 #include "appliance/face_parts.h"
 
-#define SILENT_MS 300 /* work that is over by then has no page */
 #define TICK_MS 1000
 
 struct face_busy {
@@ -24,6 +23,7 @@ struct face_busy {
     void *question_ctx;
     struct fault *question_fault;
     err_t answer;
+    int silent_ms;   /* work that is over by then has no page */
     int asked, lent; /* lent: another process has the terminal */
     err_t (*work)(void *ctx, struct fault *f);
     void *ctx;
@@ -126,7 +126,7 @@ static void attend(struct face_busy *b)
     int soon = 1, blind = ui_is_lines(b->face->ui);
     struct fault ignored;
     for (char what = 0; what != 'd';) {
-        if (!is_awake(b, blind || b->lent ? -1 : soon ? SILENT_MS : 0)) {
+        if (!is_awake(b, blind || b->lent ? -1 : soon ? b->silent_ms : 0)) {
             err_t e = show_busy(b, since, &ignored);
             if (e == ERR_STOPPED)
                 end_now(b);
@@ -158,11 +158,13 @@ static err_t start(pthread_t *thread, struct face_busy *b)
     return bad ? ERR_MEMORY : OK;
 }
 
-err_t face_busy(struct face *face, err_t (*work)(void *ctx, struct fault *f), void *ctx, struct fault *f)
+err_t face_busy_after(struct face *face, int silent_ms, err_t (*work)(void *ctx, struct fault *f), void *ctx,
+                      struct fault *f)
 {
     pthread_t thread;
     struct face_busy b = {.face = face,
                           .ui = pthread_self(),
+                          .silent_ms = silent_ms,
                           .lock = PTHREAD_MUTEX_INITIALIZER,
                           .answered = PTHREAD_COND_INITIALIZER,
                           .work = work,
@@ -185,4 +187,9 @@ err_t face_busy(struct face *face, err_t (*work)(void *ctx, struct fault *f), vo
     pthread_cond_destroy(&b.answered);
     pthread_mutex_destroy(&b.lock);
     return e;
+}
+
+err_t face_busy(struct face *face, err_t (*work)(void *ctx, struct fault *f), void *ctx, struct fault *f)
+{
+    return face_busy_after(face, FACE_SILENT_MS, work, ctx, f);
 }

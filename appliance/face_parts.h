@@ -5,8 +5,8 @@
 #include "appliance/face.h"
 #include "appliance/work.h"
 
-/* Folders in the home: for what this machine makes, for boards copied from media, for other files from there. All
- * are there after face_confine. */
+/* Folders in the home: for what this machine makes, for boards copied from media, for other files from there.
+ * All are there after face_confine. */
 #define FACE_WORK_FOLDER "conclave-verified"
 #define FACE_BOARDS_FOLDER "conclave-boards"
 #define FACE_CARRIED_FOLDER "conclave-carried"
@@ -45,16 +45,18 @@ MUST err_t token_find(struct tokens *all, struct face *face, struct fault *f);
 void token_choose(struct face *face, const struct hsm_token *t, const char *uri);
 /* Tries what the chosen token can do, and shows it. */
 MUST err_t token_probe(struct face *face, struct fault *f);
-/* Says on the screen that the token works, and returns at once. */
-/* Work with the token in a thread of its own, with a page that tells that it runs. What the work has to ask or
- * show it asks by face_ask, which calls question in the thread of the screen; face_lent: another process draws
- * on the terminal. ERR_MEMORY, ERR_IO, or what work returned. */
+/* Work with the token in a thread of its own, with a page that tells that it runs. What the work has to ask
+ * or show it asks by face_ask, which calls question in the thread of the screen; face_lent: another process
+ * draws on the terminal. ERR_MEMORY, ERR_IO, or what work returned. */
 MUST err_t face_busy(struct face *face, err_t (*work)(void *ctx, struct fault *f), void *ctx,
                      struct fault *f);
 MUST err_t face_ask(struct face *face, err_t (*question)(void *ctx, struct fault *f), void *ctx,
                     struct fault *f);
 void face_lent(struct face *face, int lent);
-MUST err_t token_working(struct face *face, struct fault *f);
+/* The same with another time that it is silent before there is a page. */
+#define FACE_SILENT_MS 300
+MUST err_t face_busy_after(struct face *face, int silent_ms, err_t (*work)(void *ctx, struct fault *f),
+                           void *ctx, struct fault *f);
 /* A line for a list. */
 const char *token_name(char out[160], const struct face *face, const struct hsm_token *t);
 /* Gives t, one of all, a label and PINs; everything on it is destroyed. It is the chosen one afterwards.

@@ -155,12 +155,24 @@ static err_t ask_twice(struct preparing *x, char *secret_out, size_t max, enum m
     return e;
 }
 
+struct pin_wanted {
+    struct preparing *x;
+    char *secret_out;
+    size_t max;
+};
+
+static err_t ask_so_pin(void *ctx, struct fault *f)
+{
+    const struct pin_wanted *w = ctx;
+    return ask_twice(w->x, w->secret_out, w->max, MSG_PREPARE_SO_TITLE,
+                     w->x->token->initialized ? MSG_PREPARE_SO_PRESENT : MSG_PREPARE_SO_TEXT, f);
+}
+
 static err_t so_pin(void *ctx, char *secret_out, size_t max, const struct hsm_pin_info *info, struct fault *f)
 {
     (void)info;
-    struct preparing *x = ctx;
-    return ask_twice(x, secret_out, max, MSG_PREPARE_SO_TITLE,
-                     x->token->initialized ? MSG_PREPARE_SO_PRESENT : MSG_PREPARE_SO_TEXT, f);
+    struct pin_wanted w = {ctx, secret_out, max};
+    return face_ask(w.x->face, ask_so_pin, &w, f);
 }
 
 /* The last page: nothing was sent to the token so far. */
@@ -176,38 +188,50 @@ static err_t confirm(struct preparing *x, struct fault *f)
     page_action_flags(p, 'd', 1, PAGE_NEEDS_ALL, MSG_PREPARE_DO);
     err_t e = page_run(p, &ev, f);
     page_free(p);
-    if (e != OK || ev.action != 1)
-        return e != OK ? e : face_back(f);
-    return token_working(x->face, f);
+    return e != OK ? e : ev.action == 1 ? OK : face_back(f);
+}
+
+static err_t ask_user_pin(void *ctx, struct fault *f)
+{
+    const struct pin_wanted *w = ctx;
+    TRY(ask_twice(w->x, w->secret_out, w->max, MSG_PREPARE_USER_TITLE, MSG_PREPARE_USER_TEXT, f));
+    err_t e = confirm(w->x, f);
+    if (e != OK)
+        secret_wipe(w->secret_out, w->max);
+    return e;
 }
 
 static err_t user_pin(void *ctx, char *secret_out, size_t max, const struct hsm_pin_info *info,
                       struct fault *f)
 {
     (void)info;
-    struct preparing *x = ctx;
-    TRY(ask_twice(x, secret_out, max, MSG_PREPARE_USER_TITLE, MSG_PREPARE_USER_TEXT, f));
-    err_t e = confirm(x, f);
-    if (e != OK)
-        secret_wipe(secret_out, max);
-    return e;
+    struct pin_wanted w = {ctx, secret_out, max};
+    return face_ask(w.x->face, ask_user_pin, &w, f);
 }
 
 /* --- the work --- */
 
 /* A token with its own keypad asks for both PINs itself. */
-static err_t prepare(struct preparing *x, struct fault *f)
+static err_t init_work(void *ctx, struct fault *f)
 {
+    struct preparing *x = ctx;
     int keypad = x->token->keypad;
     struct hsm_init_request request = {x->label, x->token->initialized ? x->present : NULL,
                                        keypad ? NULL : so_pin, keypad ? NULL : user_pin, x};
-    if (keypad) {
+    struct hsm_options opt = token_options(x->face);
+    err_t e = hsm_init(x->token->uri, &opt, &request, f);
+    secret_burn_stack();
+    return e;
+}
+
+static err_t prepare(struct preparing *x, struct fault *f)
+{
+    if (x->token->keypad) {
         TRY(ui_show(x->face->ui, MSG_PREPARE_TITLE, f, MSG_PREPARE_KEYPAD));
         TRY(confirm(x, f));
     }
     for (;;) {
-        struct hsm_options opt = token_options(x->face);
-        err_t e = hsm_init(x->token->uri, &opt, &request, f);
+        err_t e = face_busy(x->face, init_work, x, f);
         x->face->c.last_try = 0;
         if (e != ERR_TOKEN_LAST_TRY)
             return e;

@@ -6,7 +6,7 @@
 #include "appliance/work.h"
 #include "hsm/hsm.h"
 
-#define RESCAN_MS 2000
+#define RESCAN_MS 2000 /* a page of its own would flicker for what looks again so often */
 
 struct hsm_options token_options(struct face *face)
 {
@@ -26,15 +26,33 @@ static err_t take_one(void *ctx, const struct hsm_token *t)
     return OK;
 }
 
-err_t token_find(struct tokens *all, struct face *face, struct fault *f)
+struct finding {
+    struct face *face;
+    struct tokens *all;
+};
+
+static err_t list_work(void *ctx, struct fault *f)
 {
+    const struct finding *w = ctx;
+    struct face *face = w->face;
     struct hsm_options opt = token_options(face);
-    all->count = 0;
-    err_t e = hsm_list(face->token_filter[0] != '\0' ? face->token_filter : NULL, &opt, take_one, all, f);
+    w->all->count = 0;
+    return hsm_list(face->token_filter[0] != '\0' ? face->token_filter : NULL, &opt, take_one, w->all, f);
+}
+
+static err_t find(struct tokens *all, struct face *face, int silent_ms, struct fault *f)
+{
+    struct finding w = {face, all};
+    err_t e = face_busy_after(face, silent_ms, list_work, &w, f);
     if (e != ERR_TOKEN_ABSENT)
         return e;
     fault_clear(f);
     return OK;
+}
+
+err_t token_find(struct tokens *all, struct face *face, struct fault *f)
+{
+    return find(all, face, FACE_SILENT_MS, f);
 }
 
 void token_choose(struct face *face, const struct hsm_token *t, const char *uri)
@@ -71,20 +89,6 @@ err_t token_preset(struct face *face, struct fault *f)
 }
 
 /* --- the PIN --- */
-
-/* Some take a minute to make a key. */
-err_t token_working(struct face *face, struct fault *f)
-{
-    struct page_event ev;
-    if (ui_is_lines(face->ui))
-        return OK;
-    struct page *p = page_new(face->ui, MSG_WORKING_TITLE);
-    page_text(p, MSG_WORKING);
-    page_tick(p, 1);
-    err_t e = page_run(p, &ev, f);
-    page_free(p);
-    return e;
-}
 
 struct pin_question {
     struct face *face;
@@ -126,11 +130,9 @@ static err_t ask_pin(void *ctx, struct fault *f)
 
 err_t face_pin(void *ctx, char *secret_out, size_t max, const struct hsm_pin_info *info, struct fault *f)
 {
-    struct pin_question q = {ctx, secret_out, max, info};
     struct face *face = ctx;
-    int alone = face->busy == NULL; /* else a page says already that the token works */
-    TRY(face_ask(face, ask_pin, &q, f));
-    return alone ? token_working(face, f) : OK;
+    struct pin_question q = {face, secret_out, max, info};
+    return face_ask(face, ask_pin, &q, f);
 }
 
 /* --- waiting, and trying again --- */
@@ -153,7 +155,7 @@ static err_t wait_for_token(struct face *face, enum message text, struct fault *
         page_free(p);
         if (e != OK || ev.action == PAGE_BACK || ev.action == 1)
             break;
-        if (token_find(all, face, f) != OK)
+        if (find(all, face, RESCAN_MS, f) != OK)
             continue;
         int there = 0;
         for (size_t i = 0; i < all->count; i++)
@@ -350,7 +352,8 @@ err_t face_token(struct face *face, struct fault *f)
         if (e != OK || ev.action == PAGE_BACK)
             break;
         if (ev.action == AGAIN || ev.action == PAGE_TICK) {
-            e = face_show(face, token_find(all, face, f), f);
+            int silent_ms = ev.action == AGAIN ? FACE_SILENT_MS : RESCAN_MS;
+            e = face_show(face, find(all, face, silent_ms, f), f);
             at = chosen_of(face, all);
         } else if (at < all->count && ev.action == PREPARE) {
             e = face_show(face, token_prepare(face, all, &all->list[at], f), f);
