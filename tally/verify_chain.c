@@ -294,7 +294,7 @@ err_t verify_chain_ahead(struct verify *v, uint32_t chain)
 {
     struct chain_anchor *anchor = NULL;
     struct chain_report *report = NULL;
-    char dir[TEXT_ID_MAX + 16], path[BUNDLE_PATH_MAX], resume[BUNDLE_PATH_MAX];
+    char dir[TEXT_ID_MAX + 16], below[TEXT_ID_MAX + 16], path[BUNDLE_PATH_MAX], resume[BUNDLE_PATH_MAX];
     struct running r = {.v = v, .dir = dir};
     const char *work;
     size_t count;
@@ -303,6 +303,8 @@ err_t verify_chain_ahead(struct verify *v, uint32_t chain)
     snprintf(dir, sizeof dir, BUNDLE_CHAINS "/%s", r.ctx.c->id);
     if (!has_dir(v, dir))
         return OK;
+    snprintf(below, sizeof below, BUNDLE_CHAINS "/%s/", r.ctx.c->id);
+    GO(verify_files_below(v, below)); /* what is kept is about the files of the list */
     GO(resume_path(&r, resume, &work));
     if (work == NULL)
         goto out;

@@ -296,6 +296,46 @@ static void test_chains(void **state)
     assert_true(seen > 9);
 }
 
+static err_t count_kept(void *ctx, const char *name, struct fault *f)
+{
+    (void)f;
+    *(size_t *)ctx += strncmp(name, "chain-", 6) == 0;
+    return OK;
+}
+
+/* What is kept of a chain is about the files that the bundle lists, though a part does not hash the others.
+ */
+static void test_chain_not_listed(void **state)
+{
+    struct fixture *x = *state;
+    const struct verify_options o = {.threads = 2};
+    char path[256], sums[300];
+    for (int changed = 0; changed < 2; changed++) {
+        struct verify_part_run *run;
+        struct fault f;
+        size_t kept = 0, len;
+        snprintf(path, sizeof path, "%s/listed", x->dir);
+        tree_rm(path);
+        lab_free(lab_build(path, NULL));
+        snprintf(sums, sizeof sums, "%s/" BUNDLE_SUMS, path);
+        uint8_t *list = get(sums, &len);
+        size_t at = 0; /* of the last digit of a hash */
+        while (at + 10 < len && memcmp(list + at + 1, "  chains/", 9) != 0)
+            at++;
+        assert_true(at + 10 < len);
+        list[at] = list[at] == '0' ? '1' : '0';
+        if (changed)
+            assert_int_equal(file_write(sums, list, len, FILE_REPLACE, &f), OK);
+        free(list);
+        tree_rm(x->parts);
+        assert_int_equal(verify_part_open(&run, path, &o, &f), OK);
+        assert_int_equal(verify_part_chain(run, x->parts, 0, &f), OK);
+        verify_part_close(run);
+        assert_int_equal(file_list(x->parts, count_kept, &kept, &f), OK);
+        assert_int_equal(kept, !changed);
+    }
+}
+
 static void keep_duplicate(struct lab *l, enum lab_stage s)
 {
     if (s == LAB_START)
@@ -922,6 +962,7 @@ int main(void)
         cmocka_unit_test(test_id_in_two_parts),
         cmocka_unit_test(test_missing),
         cmocka_unit_test(test_chains),
+        cmocka_unit_test(test_chain_not_listed),
         cmocka_unit_test(test_signers),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_forged),
