@@ -216,6 +216,63 @@ static void test_same(void **state)
     free(want);
 }
 
+struct stop {
+    unsigned calls, after;
+};
+
+static err_t stop_after(void *ctx, const char *what, uint64_t done, uint64_t total)
+{
+    struct stop *s = ctx;
+    assert_non_null(what);
+    assert_true(done <= total);
+    return ++s->calls == s->after ? ERR_STOPPED : OK;
+}
+
+/* A report is the same bytes whatever the threads, and however often its making was stopped. */
+static void test_stopped(void **state)
+{
+    struct fixture *x = *state;
+    char path[256], resume[256];
+    size_t len[2], again;
+    uint8_t *want[2];
+    unsigned stops = 0;
+    make(x, x->good, 1);
+    want[0] = get(name_of(x, 1, 1, ".part", path), &len[0]);
+    want[1] = get(name_of(x, 1, 1, ".ids", path), &len[1]);
+    snprintf(resume, sizeof resume, "%s/resume", x->dir);
+    for (int threads = 1; threads <= 4; threads += 3) {
+        tree_rm(resume);
+        tree_rm(x->parts);
+        for (unsigned after = 1, over = 0; !over; after++) {
+            struct stop s = {.after = after};
+            const struct verify_options o = {
+                .threads = threads, .resume = resume, .progress = stop_after, .progress_ctx = &s};
+            struct verify_part_run *run;
+            struct fault f;
+            err_t e = verify_part_open(&run, x->good, &o, &f);
+            if (e == OK)
+                e = verify_part_make(run, x->parts, 1, 1, NULL, &f);
+            verify_part_close(run);
+            over = e == OK;
+            if (!over) {
+                assert_int_equal(e, ERR_STOPPED);
+                assert_int_equal(f.err, e);
+                assert_int_not_equal(access(name_of(x, 1, 1, ".part", path), F_OK), 0);
+                stops++;
+            }
+        }
+        for (int i = 0; i < 2; i++) {
+            uint8_t *got = get(name_of(x, 1, 1, i ? ".ids" : ".part", path), &again);
+            assert_int_equal(again, len[i]);
+            assert_memory_equal(got, want[i], again);
+            free(got);
+        }
+    }
+    assert_true(stops > 2);
+    free(want[0]);
+    free(want[1]);
+}
+
 static int concerns_exports(const struct mutant *m)
 {
     return strncmp(m->target, "exports.", 8) == 0 || strncmp(m->target, "records.", 8) == 0 ||
@@ -961,6 +1018,7 @@ int main(void)
         cmocka_unit_test(test_mutants),
         cmocka_unit_test(test_id_in_two_parts),
         cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_stopped),
         cmocka_unit_test(test_chains),
         cmocka_unit_test(test_chain_not_listed),
         cmocka_unit_test(test_signers),
