@@ -41,6 +41,7 @@ struct verify_job {
     int has_hash, is_new; /* new: not among those that were verified in an earlier run */
     err_t file_err;       /* a part's: of the hash of the file, */
     hash_t file_hash;     /* and what it is */
+    hash_t record_hash;   /* of the record's bytes; zeros if they could not be read */
     hash_t *left_out;     /* ids that the record leaves out, and are here */
     size_t left_out_count;
 };

@@ -57,12 +57,17 @@ static void keep_some(struct verify_piece *p, struct part_found *x, const struct
     p->failures += o->failure_count;
 }
 
-static void hash_record(const struct verify *v, uint32_t place, hash_t *out)
+/* That a disk did not do what it should says nothing about the export: nobody is to sign that. */
+static err_t disk_failed(struct verify *v, const struct verify_job *j)
 {
-    char name[512];
-    if (node_path(name, sizeof name, &v->ctx, BUNDLE_RECORDS, place) != OK ||
-        verify_file_hash(v, out, name) != OK)
-        memset(out, 0, sizeof *out);
+    int failed = j->file_err == ERR_IO;
+    for (size_t i = 0; j->v && i < CHECK_COUNT; i++)
+        for (size_t k = 0; k < j->v->rep->outcome[i].failure_kept; k++)
+            failed = failed || j->v->rep->outcome[i].failure[k].err == ERR_IO;
+    if (!failed)
+        return OK;
+    fault_set(&v->fault, ERR_IO, "it could not be read");
+    return fault_file(&v->fault, ERR_IO, j->file);
 }
 
 err_t verify_piece_keep(struct verify *v, const struct verify_job *j)
@@ -71,7 +76,8 @@ err_t verify_piece_keep(struct verify *v, const struct verify_job *j)
     struct part_found found[CHECK_COUNT];
     struct part_finding x = {.file_err = j->file_err, .file = j->file_hash, .found = found};
     snprintf(x.place, sizeof x.place, "%s", j->who);
-    hash_record(v, j->place, &x.record);
+    x.record = j->record_hash;
+    TRY(disk_failed(v, j));
     x.items = j->done;
     x.flags = (j->bad ? PART_BAD : 0) | (j->unread ? PART_UNREAD : 0) | (j->missing ? PART_MISSING : 0);
     x.left_out = j->left_out;
@@ -218,6 +224,12 @@ static err_t start(struct verify_part_run *r, const char *dir, struct fault *f)
 {
     char sums[BUNDLE_PATH_MAX];
     TRY(verify_run_first(&r->v, dir, &r->o, CHECK_RECORD + 1, f));
+    const struct verify_outcome *files = &r->v->rep->outcome[CHECK_FILES];
+    for (size_t i = 0; i < files->failure_kept; i++)
+        if (files->failure[i].err == ERR_IO) {
+            fault_set(f, ERR_IO, "%s", files->failure[i].detail);
+            return fault_file(f, ERR_IO, files->failure[i].file);
+        }
     if (r->v->m == NULL || r->v->places == NULL || r->v->r == NULL)
         return fault_set(f, ERR_UNVERIFIED,
                          "manifest, places or ceremony record are not good; verify the whole");
