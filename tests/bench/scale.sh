@@ -2,7 +2,8 @@
 # How cost grows with the number of ballots: an election is made with ballots of tests/bench/pool.h (insecure by design),
 # and the ordinary programs verify, aggregate and publish it. A line for each command, on the screen and in SCALE_LOG (OUT/scale.txt):
 #   command, ballots, seconds of the clock, of processors in user mode and in the kernel, peak memory in MiB, bytes that it is about
-# usage: tests/bench/scale.sh BALLOTS_OF_A_CHAIN PRECINCTS [THREADS]     precincts have 1 to 10 ballots, 5.5 in the mean
+# usage: tests/bench/scale.sh BALLOTS_OF_A_CHAIN PRECINCTS [THREADS]
+# EACH=10: the precincts have 1, 2, ..., EACH, 1, 2, ... ballots, at most 1000.
 # BUNDLE=0: a chain is verified only, not aggregated, published and verified once more (which takes twice the disk).
 # Works in TMPDIR. Four options, one contest: 2.6 KB for each ballot of a chain, 1.7 KB for each of a precinct.
 set -u
@@ -13,6 +14,7 @@ chain=${1:?ballots of a chain}
 precincts=${2:?precincts}
 threads=${3:-$(nproc)}
 bundle=${BUNDLE:-1}
+each=${EACH:-10}
 tool=$out/tests/bench/scale_tool
 [ -x "$tool" ] || { echo "build $tool first"; exit 2; }
 dir=$(mktemp -d "${TMPDIR:-/tmp}/conclave-scale-XXXXXX") || exit 1
@@ -25,7 +27,7 @@ clean() {
 trap clean EXIT
 trap 'exit 130' INT TERM
 
-need=$(((chain * 2800 * (1 + bundle) + precincts * (14000 * (1 + bundle) + 8192)) / 1048576 + 200))
+need=$(((chain * 2800 * (1 + bundle) + precincts * (1750 * (each + 3) / 2 * (1 + bundle) + 20000)) / 1048576 + 200))
 have=$(df --output=avail -m "$dir" | tail -1)
 [ "${have:-0}" -gt "$need" ] || { echo "$need MiB are needed in ${TMPDIR:-/tmp}, $have are free"; exit 1; }
 bytes() { du -sb "$1" 2>/dev/null | cut -f1; }
@@ -43,7 +45,7 @@ run() {
 }
 
 echo "machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(nproc) processors, load $(cut -d' ' -f1 /proc/loadavg), $threads threads"
-coproc MAKER { exec "$tool" make "$dir" "$chain" "$precincts" "$threads" 2>"$dir/maker.err"; }
+coproc MAKER { exec "$tool" make "$dir" "$chain" "$precincts" "$each" "$threads" 2>"$dir/maker.err"; }
 maker=$MAKER_PID
 exec 7<&"${MAKER[0]}" 8>&"${MAKER[1]}"
 read -r word made exported <&7

@@ -1,9 +1,9 @@
 /* What tests/bench/scale.sh measures with: elections of any size with ballots of tests/bench/pool.h, and the
  * cost of a command.
  *
- *   scale_tool make DIR CHAIN PRECINCTS THREADS   an election in DIR: a voting chain of CHAIN ballots (0:
- * none) in eight shards and a hundred places, and PRECINCTS exports of one to ten ballots. Prints "made",
- * waits for a line (meanwhile somebody aggregates), then plans and decrypts, and prints "decrypted"
+ *   scale_tool make DIR CHAIN PRECINCTS EACH THREADS   an election in DIR: a voting chain of CHAIN ballots
+ * (0: none) in eight shards and a hundred places, and PRECINCTS exports of one to EACH ballots. Prints
+ * "made", waits for a line (meanwhile somebody aggregates), then plans and decrypts, and prints "decrypted"
  *   scale_tool run NAME BALLOTS BYTES COMMAND...  prints NAME, ballots, seconds of the clock, of the
  * processor (user, system), peak memory in MB, bytes */
 #include <omp.h>
@@ -27,7 +27,7 @@
 #define SEGMENT (BLOCK * CHAIN_SEGMENT_BLOCKS)
 #define PLACES 100 /* of the chain; and precincts of a county */
 #define OPTIONS 4
-#define EACH_MAX 10 /* ballots of a precinct */
+#define EACH_MAX 1000 /* ballots of a precinct */
 #define TIME 500000
 
 #define GOOD(call)                                                                                           \
@@ -446,7 +446,7 @@ static void write_export(struct making *mk, const struct hand *h, size_t from, s
     tallies_free(t);
 }
 
-static uint64_t make_precincts(struct making *mk, size_t precincts, uint64_t first)
+static uint64_t make_precincts(struct making *mk, size_t precincts, size_t each, uint64_t first)
 {
     struct hand *h = room(sizeof *h);
     uint64_t ballots = 0;
@@ -454,28 +454,30 @@ static uint64_t make_precincts(struct making *mk, size_t precincts, uint64_t fir
     hand_new(h, mk, place_of(mk, PLACES));
     while (next < precincts) {
         size_t begin = next, at = 0;
-        for (; next < precincts && at + EACH_MAX <= POOL_MANY; next++) {
+        for (; next < precincts && at + each <= POOL_MANY; next++) {
             uint32_t place = place_of(mk, PLACES + next);
-            for (size_t i = 0; i <= next % EACH_MAX; i++)
+            for (size_t i = 0; i <= next % each; i++)
                 h->b[at++].place = place;
         }
         pool_make(h->pool, h->b, at, first + ballots);
         ballots += at;
-        for (at = 0; begin < next; at += begin % EACH_MAX + 1, begin++)
-            write_export(mk, h, at, begin % EACH_MAX + 1);
+        for (at = 0; begin < next; at += begin % each + 1, begin++)
+            write_export(mk, h, at, begin % each + 1);
     }
     hand_free(h);
     free(h);
     return ballots;
 }
 
-static int make(const char *dir, uint64_t chain, size_t precincts, int threads)
+static int make(const char *dir, uint64_t chain, size_t precincts, size_t each, int threads)
 {
     struct making *mk = room(sizeof *mk);
     char line[16];
     uint64_t exported = 0;
-    if (chain > POOL_MAX || chain + (uint64_t)precincts * EACH_MAX > POOL_MAX || threads < 1) {
-        fprintf(stderr, "at most %llu ballots, at least one thread\n", (unsigned long long)POOL_MAX);
+    if (chain > POOL_MAX || chain + (uint64_t)precincts * each > POOL_MAX || each < 1 || each > EACH_MAX ||
+        threads < 1) {
+        fprintf(stderr, "at most %llu ballots, %d of a precinct; at least one thread\n",
+                (unsigned long long)POOL_MAX, EACH_MAX);
         return 2;
     }
     whole_open(&mk->w, dir);
@@ -483,7 +485,7 @@ static int make(const char *dir, uint64_t chain, size_t precincts, int threads)
     if (chain)
         make_chain(mk, chain, threads);
     if (precincts)
-        exported = make_precincts(mk, precincts, chain);
+        exported = make_precincts(mk, precincts, each, chain);
     printf("made %llu %llu\n", (unsigned long long)chain, (unsigned long long)exported);
     fflush(stdout);
     if (fgets(line, sizeof line, stdin) == NULL)
@@ -516,11 +518,12 @@ static int run(const char *name, const char *ballots, const char *bytes, char **
 
 int main(int argc, char **argv)
 {
-    if (argc == 6 && strcmp(argv[1], "make") == 0)
-        return make(argv[2], strtoull(argv[3], NULL, 10), strtoul(argv[4], NULL, 10), atoi(argv[5]));
+    if (argc == 7 && strcmp(argv[1], "make") == 0)
+        return make(argv[2], strtoull(argv[3], NULL, 10), strtoul(argv[4], NULL, 10),
+                    strtoul(argv[5], NULL, 10), atoi(argv[6]));
     if (argc > 5 && strcmp(argv[1], "run") == 0)
         return run(argv[2], argv[3], argv[4], argv + 5);
     fprintf(stderr,
-            "usage: scale_tool make DIR CHAIN PRECINCTS THREADS | run NAME BALLOTS BYTES COMMAND...\n");
+            "usage: scale_tool make DIR CHAIN PRECINCTS EACH THREADS | run NAME BALLOTS BYTES COMMAND...\n");
     return 2;
 }
