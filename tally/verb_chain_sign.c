@@ -4,6 +4,7 @@
 
 #include "ceremony/base/file.h"
 #include "tally/chain_export.h"
+#include "tally/chain_signed.h"
 #include "tally/chain_verify.h"
 #include "tally/verb_chain.h"
 
@@ -73,8 +74,9 @@ out:
 }
 
 static err_t verify_and_sign(struct verb_run *v, const struct bundle_election *be,
-                             const struct chain_options *o, const char *path)
+                             const struct chain_options *o, const char *state, const char *path)
 {
+    struct chain_signed memory = {.lock_fd = -1};
     struct chain_context ctx;
     struct chain_report *r = NULL;
     struct signkey *key = NULL;
@@ -83,6 +85,7 @@ static err_t verify_and_sign(struct verb_run *v, const struct bundle_election *b
     err_t e;
     GO(chain_export_chain(&chain, &be->ctx, path, &v->fault));
     chain_context_init(&ctx, &be->ctx, chain);
+    GO(chain_signed_open(&memory, &ctx, state, o->key, &v->fault));
     progress_init(&w.progress, v->err, v->program->stop);
     const struct chain_verify_options options = {
         .ctx = &w, .found = on_found, .progress = on_progress, .progress_ctx = &w};
@@ -92,11 +95,14 @@ static err_t verify_and_sign(struct verb_run *v, const struct bundle_election *b
     GO(check_report(v, r));
     fprintf(v->out, "verified   %llu ballots\n", (unsigned long long)r->proved);
     verb_print_fingerprint(v, "snapshot", &r->snapshot->id);
+    GO(chain_signed_allow(&memory, path, r->snapshot, &v->fault));
     GO(verb_key_open(v, &key, o->key, o->passphrase, o->none));
+    GO(chain_signed_keep(&memory, r->snapshot, &v->fault));
     GO(sign(v, &ctx, r->snapshot, key, path));
     GO(chain_final_count(&signers, &ctx, path, r->snapshot, &v->fault));
     fprintf(v->out, "signatures %u of %u, needed %u\n", signers, ctx.c->validator_count, ctx.c->quorum);
 out:
+    chain_signed_close(&memory);
     signkey_close(key);
     chain_report_free(r);
     return e;
@@ -107,14 +113,18 @@ err_t verb_chain_sign(struct verb_run *v, int argc, char **argv)
     struct chain_options o = {0};
     struct arg_list rest = {.count = 0};
     struct bundle_election *be;
-    const char *path;
-    const struct arg options[] = {CHAIN_BOARD(o), CHAIN_KEY(o, "the validator's key"), {0}};
+    const char *path, *state = NULL;
+    const struct arg options[] = {
+        CHAIN_BOARD(o),
+        CHAIN_KEY(o, "the validator's key"),
+        {"state", ARG_TEXT, &state, "FILE", "what this key signed last (default: a file beside the key)", 0},
+        {0}};
     TRY(verb_options(v, argc, argv, options, &rest));
     if (v->help_shown)
         return OK;
     TRY(chain_word(v, &path, &rest, "the directory of the export"));
     TRY(bundle_election_load(&be, o.board, 1, &v->fault));
-    err_t e = verify_and_sign(v, be, &o, path);
+    err_t e = verify_and_sign(v, be, &o, state, path);
     bundle_election_free(be);
     return e;
 }

@@ -147,6 +147,7 @@ for v in v1 v2; do
     says "all of it" "^verified +837 ballots"
 done
 says "the quorum" "^signatures 2 of 3, needed 2"
+fails "an earlier snapshot is not signed any more" 1 ERR_CONFLICT "$TALLY" chain sign "${B[@]}" --no-passphrase --key "$D/keys/v1" "$D/early"
 check "verify" "$TALLY" chain verify "${B[@]}" --anchor "$anchor" "$D/export"
 says "every ballot" "proved 837"
 check "a quick look" "$TALLY" chain verify "${B[@]}" --quick "$D/export"

@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include "ceremony/base/file.h"
+#include "tally/chain_export.h"
 #include "tally/chain_segment.h"
+#include "tally/chain_signed.h"
 #include "tally/chain_verify.h"
 #include "tests/support/ballots.h"
 #include "tests/support/chain_maker.h"
@@ -1212,6 +1214,78 @@ static void test_older(void **state)
     chain_maker_free(&older);
 }
 
+/* Opens what the key "validator" signed, asks about the snapshot of the export, and keeps it if it may. */
+static err_t remember(struct fault *f)
+{
+    struct chain_signed m;
+    struct chain_snapshot *s = NULL;
+    char path[4200];
+    snprintf(path, sizeof path, "%s/snapshot.cbor", dir());
+    fault_clear(f);
+    err_t e = chain_snapshot_read(&s, NULL, NULL, &bench.home, path, f);
+    assert_int_equal(e, OK);
+    e = chain_signed_open(&m, &bench.home, NULL, fixture_path(bench.x, "validator"), f);
+    if (e == OK)
+        e = chain_signed_allow(&m, dir(), s, f);
+    if (e == OK)
+        e = chain_signed_keep(&m, s, f);
+    chain_signed_close(&m);
+    chain_snapshot_free(s);
+    return e;
+}
+
+/* A validator signs what it signed, and what grew from that; no fork of it, and nothing that leaves out the
+ * proof. */
+static void test_validator_remembers(void **state)
+{
+    (void)state;
+    struct chain_maker mk, older;
+    struct chain_signed m, again;
+    struct fault f;
+    size_t len;
+    write_older(&mk, &older, 1);
+    uint8_t *data = chain_maker_read(dir(), "snapshots/00000000.cbor", &len);
+    chain_maker_write(&older, dir());
+    assert_int_equal(remember(&f), OK);
+    assert_int_equal(remember(&f), OK);
+    older.time++; /* another one with its number */
+    chain_maker_write(&older, dir());
+    assert_int_equal(remember(&f), ERR_CONFLICT);
+    chain_maker_write(&mk, dir());
+    assert_int_equal(remember(&f), ERR_CONFLICT); /* names it, but does not show it */
+    mk.previous.b[0] ^= 1;
+    chain_maker_write(&mk, dir());
+    chain_maker_file(dir(), "snapshots/00000000.cbor", data, len);
+    assert_int_equal(remember(&f), ERR_CONFLICT);
+    mk.previous.b[0] ^= 1;
+    mk.number = 2; /* a step is missing between */
+    chain_maker_write(&mk, dir());
+    chain_maker_file(dir(), "snapshots/00000000.cbor", data, len);
+    assert_int_equal(remember(&f), ERR_CONFLICT);
+    mk.number = 1;
+    chain_maker_write(&mk, dir());
+    chain_maker_file(dir(), "snapshots/00000000.cbor", data, len);
+    assert_int_equal(remember(&f), OK);
+    assert_int_equal(remember(&f), OK);
+    older.time--;
+    chain_maker_write(&older, dir());
+    assert_int_equal(remember(&f), ERR_CONFLICT); /* the earlier one again */
+
+    assert_int_equal(chain_signed_open(&m, &bench.home, NULL, fixture_path(bench.x, "validator"), &f), OK);
+    assert_int_equal(m.number, 1);
+    assert_int_equal(chain_signed_open(&again, &bench.home, m.path, "", &f), ERR_BUSY);
+    chain_signed_close(&again);
+    chain_signed_close(&m);
+    assert_int_equal(chain_signed_open(&again, &bench.abroad, m.path, "", &f), ERR_MISMATCH);
+    chain_signed_close(&again);
+    assert_int_equal(truncate(m.path, 10), 0);
+    assert_int_not_equal(chain_signed_open(&again, &bench.home, m.path, "", &f), OK);
+    chain_signed_close(&again);
+    free(data);
+    chain_maker_free(&mk);
+    chain_maker_free(&older);
+}
+
 static void test_trusted(void **state)
 {
     (void)state;
@@ -1530,6 +1604,7 @@ int main(void)
         cmocka_unit_test(test_pruned),
         cmocka_unit_test(test_anchors),
         cmocka_unit_test(test_older),
+        cmocka_unit_test(test_validator_remembers),
         cmocka_unit_test(test_trusted),
         cmocka_unit_test(test_resume),
         cmocka_unit_test(test_killed),
