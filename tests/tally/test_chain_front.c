@@ -1,4 +1,5 @@
 /* The front of a chain's node and its shards' processes, which are killed; exports, and what is pruned. */
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -355,6 +357,51 @@ static void close_all(struct chain_dir *d)
     free(look);
 }
 
+/* What is asked to make a shard's headers durable, and whether the disk refuses; by this process, not the
+ * shards'. */
+static struct {
+    int count, fail;
+} synced;
+
+int fdatasync(int fd)
+{
+    char link[64], path[CHAIN_PATH_MAX];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, path, sizeof path - 1);
+    path[n > 0 ? n : 0] = '\0';
+    if (strlen(path) > 8 && strcmp(path + strlen(path) - 8, "/headers") == 0) {
+        synced.count++;
+        if (synced.fail) {
+            errno = EIO;
+            return -1;
+        }
+    }
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+/* A header that a snapshot shows is durable, whether or not its node has come to that. */
+static void test_export_is_durable(void **state)
+{
+    (void)state;
+    struct chain_dir d;
+    struct told t = {0};
+    struct fault f;
+    char to[256], path[CHAIN_PATH_MAX + 64];
+    snprintf(to, sizeof to, "%s", fixture_path(x, "durable-1"));
+    open_dir(&d, "durable", 1);
+    assert_int_equal(run_front(&d, &t, envelopes_file(8), &f), OK);
+    synced.fail = 1;
+    assert_int_equal(chain_export(NULL, &d, to, 0, &f), ERR_IO);
+    synced.fail = synced.count = 0;
+    snprintf(path, sizeof path, "%s/snapshots/00000000.cbor", d.path);
+    assert_int_not_equal(access(path, F_OK), 0);
+    snprintf(path, sizeof path, "%s/snapshot.cbor", to);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_equal(chain_export(NULL, &d, to, 0, &f), OK);
+    assert_true(synced.count >= 1);
+    chain_dir_close(&d);
+}
+
 static void test_export(void **state)
 {
     (void)state;
@@ -498,10 +545,11 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_killed_shards), cmocka_unit_test(test_killed_always),
-        cmocka_unit_test(test_bad_input),     cmocka_unit_test(test_broken_shard),
-        cmocka_unit_test(test_closed_half),   cmocka_unit_test(test_frames),
-        cmocka_unit_test(test_export),        cmocka_unit_test(test_prune_after_crash),
+        cmocka_unit_test(test_killed_shards),     cmocka_unit_test(test_killed_always),
+        cmocka_unit_test(test_bad_input),         cmocka_unit_test(test_broken_shard),
+        cmocka_unit_test(test_closed_half),       cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_export_is_durable), cmocka_unit_test(test_export),
+        cmocka_unit_test(test_prune_after_crash),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
