@@ -163,12 +163,19 @@ static enum verify_id get_check(struct cbor_in *in)
     return CHECK_FILES;
 }
 
-static void *get_list(struct cbor_in *in, size_t *count, size_t max, size_t size)
+/* The fewest bytes of an item. */
+#define LEAST_HASH (2 + HASH_LEN)
+#define LEAST_NOTE 1
+#define LEAST_FAILURE (1 + 2 + 3 * 1)
+#define LEAST_FOUND (1 + 2 + 1 + 1 + 1)
+#define LEAST_FINDING (1 + 2 + 3 + 2 * LEAST_HASH + 5 * 1)
+
+static void *get_list(struct cbor_in *in, size_t *count, size_t max, size_t size, size_t least)
 {
     size_t n = cbor_get_array(in, 0, max);
     *count = 0;
-    /* Each item takes at least one byte: nothing is allocated for what cannot be there. */
-    if (in->err != OK || n == 0 || n > in->len - in->pos) {
+    /* Nothing is allocated for what cannot be there. */
+    if (in->err != OK || n == 0 || n > (in->len - in->pos) / least) {
         if (n > 0)
             cbor_fail(in, ERR_TRUNCATED);
         return NULL;
@@ -199,12 +206,12 @@ static void get_outcome(struct cbor_in *in, struct part_found *x)
     cbor_get_array_exact(in, 4);
     x->check = get_check(in);
     o->failure_count = (size_t)cbor_get_uint(in, UINT32_MAX);
-    o->failure = get_list(in, &o->failure_kept, VERIFY_KEPT_MAX, sizeof *o->failure);
+    o->failure = get_list(in, &o->failure_kept, VERIFY_KEPT_MAX, sizeof *o->failure, LEAST_FAILURE);
     for (size_t i = 0; i < o->failure_kept && in->err == OK; i++)
         get_failure(in, &o->failure[i]);
     if (o->failure_kept > o->failure_count)
         cbor_fail(in, ERR_RULE);
-    o->note = get_list(in, &o->note_count, VERIFY_KEPT_MAX, sizeof *o->note);
+    o->note = get_list(in, &o->note_count, VERIFY_KEPT_MAX, sizeof *o->note, LEAST_NOTE);
     for (size_t i = 0; i < o->note_count && in->err == OK; i++) {
         get_string(in, note, NOTE_MAX);
         o->note[i] = strdup(note);
@@ -223,10 +230,10 @@ static void get_finding(struct cbor_in *in, struct part_finding *f)
     f->items = cbor_get_uint(in, EXPORT_ITEMS_MAX);
     f->ids = cbor_get_uint(in, EXPORT_ITEMS_MAX);
     f->flags = (unsigned)cbor_get_uint(in, PART_BAD | PART_UNREAD | PART_MISSING);
-    f->left_out = get_list(in, &f->left_out_count, LEFT_OUT_MAX, sizeof *f->left_out);
+    f->left_out = get_list(in, &f->left_out_count, LEFT_OUT_MAX, sizeof *f->left_out, LEAST_HASH);
     for (size_t i = 0; i < f->left_out_count && in->err == OK; i++)
         cbor_get_hash(in, &f->left_out[i]);
-    f->found = get_list(in, &f->found_count, CHECK_COUNT, sizeof *f->found);
+    f->found = get_list(in, &f->found_count, CHECK_COUNT, sizeof *f->found, LEAST_FOUND);
     for (size_t i = 0; i < f->found_count && in->err == OK; i++)
         get_outcome(in, &f->found[i]);
 }
@@ -277,7 +284,7 @@ err_t part_read(struct part **out, struct cose *signature, const void *data, siz
     hash_one(&p->id, data, len);
     cbor_in_init(&in, data, len);
     get_head(&in, &p->head);
-    p->finding = get_list(&in, &p->count, (size_t)1 << 24, sizeof *p->finding);
+    p->finding = get_list(&in, &p->count, (size_t)1 << 24, sizeof *p->finding, LEAST_FINDING);
     for (size_t i = 0; i < p->count && in.err == OK; i++)
         get_finding(&in, &p->finding[i]);
     GO(cbor_in_end(&in, f));

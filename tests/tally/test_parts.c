@@ -720,6 +720,30 @@ static void test_bytes(void **state)
     free(data);
 }
 
+/* A count of findings that cannot fit into what follows is refused before memory for them is asked for. */
+static void test_count_that_cannot_be(void **state)
+{
+    struct fixture *x = *state;
+    char path[256];
+    size_t len;
+    struct cose c;
+    struct part *p;
+    struct fault f;
+    struct cbor_out o = CBOR_OUT_INIT, rest = CBOR_OUT_INIT;
+    static const uint8_t zeros[1 << 16];
+    make(x, x->good, 1);
+    uint8_t *data = get(name_of(x, 1, 1, ".part", path), &len);
+    assert_int_equal(part_read(&p, &c, data, len, &f), OK);
+    cbor_put_raw(&rest, zeros, sizeof zeros);
+    assert_int_equal(part_build(&o, &p->head, sizeof zeros / 64, &rest, &f), OK);
+    part_free(p);
+    assert_int_equal(part_read(&p, &c, o.data, o.len, &f), ERR_TRUNCATED);
+    assert_null(p);
+    cbor_out_free(&o);
+    cbor_out_free(&rest);
+    free(data);
+}
+
 /* --- the ids --- */
 
 static void entry(uint8_t out[36], uint64_t id, uint32_t place)
@@ -1027,6 +1051,7 @@ int main(void)
         cmocka_unit_test(test_swapped),
         cmocka_unit_test(test_disputed),
         cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_count_that_cannot_be),
         cmocka_unit_test(test_ids_merged),
         cmocka_unit_test(test_ids_bad),
         cmocka_unit_test(test_ids_of_others),
