@@ -47,11 +47,13 @@ MUST err_t media_list(struct media_list *out, const struct media_paths *p, struc
 MUST err_t media_of_dir(struct media *out, const char *dir, struct fault *f);
 
 /* Mounts it below run, and sets mount, room, read_only. A medium that cannot be written is mounted for
- * reading. ERR_IO: there is no file system that is known, or this program may not mount. */
+ * reading. Symbolic links in place of run or of the directory in it are not followed: ERR_REFUSED. ERR_IO:
+ * there is no file system that is known, or this program may not mount. */
 MUST err_t media_mount(struct media *m, const struct media_paths *p, struct fault *f);
 
 /* Everything written is on the medium; then it is unmounted. *unmounted 0: this program may not do so (or
- * it is a directory given by hand), and everything is written all the same. ERR_BUSY: something uses it;
+ * it is a directory given by hand, or its path ends in symbolic links), and everything is written all the
+ * same. ERR_BUSY: something uses it;
  * ERR_IO. */
 MUST err_t media_remove(struct media *m, int *unmounted, struct fault *f);
 

@@ -1,6 +1,7 @@
 /* Media: what is listed, what is copied, and that one which is full, read-only, pulled out or lying loses
  * nothing. */
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -434,6 +435,30 @@ static void test_file_size_limit(void **state)
     assert_no_halves(x);
 }
 
+/* 1 if a medium is not unmounted by a path that ends in symbolic links. */
+static int links_stay(struct fixture *x, struct media *m)
+{
+    char above[512], link[600], real[PATH_MAX];
+    int unmounted;
+    snprintf(above, sizeof above, "%s", x->medium);
+    char *name = strrchr(above, '/');
+    if (realpath(above, real) == NULL)
+        return 0;
+    *name++ = '\0';
+    snprintf(link, sizeof link, "%s/link-to-medium", above);
+    if (symlink(real, link) != 0)
+        return 0;
+    snprintf(m->mount, sizeof m->mount, "%s", link);
+    err_t e = media_unmount(m, &unmounted, &f);
+    unlink(link);
+    if (e != OK || unmounted || realpath(above, real) == NULL || symlink(real, link) != 0)
+        return 0;
+    snprintf(m->mount, sizeof m->mount, "%s/%s", link, name);
+    e = media_unmount(m, &unmounted, &f);
+    unlink(link);
+    return e == OK && !unmounted;
+}
+
 /* In a child with mounts of its own: a medium of some size, mounted with flags. 255: not allowed here. */
 static int on_small_medium(struct fixture *x, const char *options, unsigned long again, char *detail)
 {
@@ -454,6 +479,8 @@ static int on_small_medium(struct fixture *x, const char *options, unsigned long
             _exit(254);
         struct media m = {.device = "test"};
         int unmounted;
+        if (!links_stay(x, &m)) /* neither through its own name nor through that of the directory above */
+            _exit(252);
         snprintf(m.mount, sizeof m.mount, "%s", x->medium);
         if (media_remove(&m, &unmounted, &f) != OK || !unmounted || m.mount[0] != '\0')
             _exit(253);
@@ -501,6 +528,39 @@ static void test_by_hand(void **state)
     assert_err(media_mount(&bad, NULL, &f), ERR_BUG);
 }
 
+static void test_links(void **state)
+{
+    struct fixture *x = *state;
+    char run[600], link[700];
+    struct media m = {.device = "sdz1"};
+    struct media_paths p = {.dev = x->medium, .run = run};
+    struct stat st;
+    snprintf(run, sizeof run, "%s/run", x->medium);
+    snprintf(link, sizeof link, "%s/sdz1", run);
+
+    /* a directory: it is made, the device is not there, it is taken away */
+    assert_err(media_mount(&m, &p, &f), ERR_IO);
+    assert_int_equal(lstat(run, &st), 0);
+    assert_int_not_equal(lstat(link, &st), 0);
+
+    /* a link in its place */
+    assert_int_equal(symlink(".", link), 0);
+    assert_err(media_mount(&m, &p, &f), ERR_REFUSED);
+    assert_non_null(strstr(f.detail, "sdz1 is not a directory"));
+    assert_int_equal(lstat(link, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_string_equal(m.mount, "");
+
+    /* in place of the directory above; nothing is made behind it */
+    assert_int_equal(unlink(link), 0);
+    assert_int_equal(rmdir(run), 0);
+    assert_int_equal(symlink(".", run), 0);
+    assert_err(media_mount(&m, &p, &f), ERR_REFUSED);
+    snprintf(link, sizeof link, "%s/sdz1", x->medium);
+    assert_int_not_equal(lstat(link, &st), 0);
+    assert_int_equal(unlink(run), 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -517,6 +577,7 @@ int main(void)
         T(test_file_size_limit),
         T(test_small_media),
         T(test_by_hand),
+        T(test_links),
     };
     return cmocka_run_group_tests(tests, secrets_setup, NULL);
 }
