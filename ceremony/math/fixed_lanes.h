@@ -26,7 +26,8 @@ struct fixed_lanes {
     _Alignas(64) uint64_t x[4][8], y[4][8], zz[4][8], zzz[4][8];
 };
 
-/* Eight multiples. Constant time. Only where p256_ifma_available. */
+/* Eight multiples. Constant time. Only where p256_ifma_available. No vector or mask register holds anything
+ * afterwards; what was on the stack, the caller burns. */
 void p256_ifma_fixed(struct fixed_lanes *out, const struct fixed_table *t, const struct fixed_digits *d);
 
 #endif

@@ -103,6 +103,26 @@ IFMA_INLINE __m512i digits_load(const uint8_t in[8])
     return _mm512_cvtepu8_epi64(_mm_loadl_epi64((const __m128i *)in));
 }
 
+#define ZERO(reg) "vpxorq %%" reg ", %%" reg ", %%" reg "\n\t"
+#define ZERO4(a, b, c, d) ZERO("zmm" a) ZERO("zmm" b) ZERO("zmm" c) ZERO("zmm" d)
+#define ZERO_MASK(k) "kxorw %%k" k ", %%k" k ", %%k" k "\n\t"
+
+/* Nothing of a secret stays in vectors and masks: no other code here uses the upper sixteen, so they would
+ * live as long as the thread, and be saved wherever the kernel saves them. vzeroall: the lower sixteen. */
+IFMA_INLINE void registers_wipe(void)
+{
+    __asm__ volatile("vzeroall\n\t" ZERO4("16", "17", "18", "19") ZERO4("20", "21", "22", "23")
+                         ZERO4("24", "25", "26", "27") ZERO4("28", "29", "30", "31") ZERO_MASK("0")
+                             ZERO_MASK("1") ZERO_MASK("2") ZERO_MASK("3") ZERO_MASK("4") ZERO_MASK("5")
+                                 ZERO_MASK("6") ZERO_MASK("7")
+                     :
+                     :
+                     : "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
+                       "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17",
+                       "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26",
+                       "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", "k7");
+}
+
 IFMA_TARGET void p256_ifma_fixed(struct fixed_lanes *out, const struct fixed_table *t,
                                  const struct fixed_digits *d)
 {
@@ -120,6 +140,7 @@ IFMA_TARGET void p256_ifma_fixed(struct fixed_lanes *out, const struct fixed_tab
     store(out->y, s.y);
     store(out->zz, fv_clean(s.zz));
     store(out->zzz, fv_clean(s.zzz));
+    registers_wipe();
 }
 
 #endif

@@ -1,6 +1,8 @@
 /* Secret multiples of fixed points, on each path of this processor, against OpenSSL. */
 #include "ceremony/base/secret.h"
 #include "ceremony/math/fixed.h"
+#include "ceremony/math/fixed_lanes.h"
+#include "ceremony/math/p256_ifma.h"
 #include "tests/support/unit.h"
 
 static struct group *g;
@@ -267,6 +269,73 @@ static void what_makes_no_sense_is_refused(void **state)
     fixed_free(f);
 }
 
+#if P256_HAVE_IFMA
+struct registers {
+    _Alignas(64) uint8_t vector[32][64];
+    uint64_t mask[8];
+};
+
+#define KEEP(n) "vmovdqu64 %%zmm" #n ", 64*" #n "(%0)\n\t"
+#define KEEP_MASK(n) "kmovw %%k" #n ", %%eax\n\tmovq %%rax, 2048+8*" #n "(%0)\n\t"
+#define FILL(n) "vpternlogd $0xff, %%zmm" #n ", %%zmm" #n ", %%zmm" #n "\n\t"
+#define EACH_8(F, a, b, c, d, e, f, g, h) F(a) F(b) F(c) F(d) F(e) F(f) F(g) F(h)
+#define EACH_32(F)                                                                                           \
+    EACH_8(F, 0, 1, 2, 3, 4, 5, 6, 7)                                                                        \
+    EACH_8(F, 8, 9, 10, 11, 12, 13, 14, 15)                                                                  \
+    EACH_8(F, 16, 17, 18, 19, 20, 21, 22, 23) EACH_8(F, 24, 25, 26, 27, 28, 29, 30, 31)
+
+/* What vectors and masks hold, of registers that were full of ones before the call, if there is one. */
+__attribute__((noinline, target("avx512f"))) static void
+registers_after(struct registers *r,
+                void (*call)(struct fixed_lanes *, const struct fixed_table *, const struct fixed_digits *),
+                struct fixed_lanes *out, const struct fixed_table *t, const struct fixed_digits *d)
+{
+    __asm__ volatile(EACH_32(FILL) "kxnorw %%k1, %%k1, %%k1\n\t" : : : "memory");
+    if (call != NULL)
+        call(out, t, d);
+    __asm__ volatile(EACH_32(KEEP) EACH_8(KEEP_MASK, 0, 1, 2, 3, 4, 5, 6, 7) : : "r"(r) : "memory", "rax");
+}
+
+static size_t bytes_set(const struct registers *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof r->vector; i++)
+        n += ((const uint8_t *)r->vector)[i] != 0;
+    for (int i = 0; i < 8; i++)
+        n += r->mask[i] != 0;
+    return n;
+}
+#endif
+
+static void vectors_hold_nothing_afterwards(void **state)
+{
+    (void)state;
+#if P256_HAVE_IFMA
+    if (p256_path_available(P256_IFMA)) {
+        struct registers r;
+        struct fixed_lanes lanes;
+        struct fixed_digits digits;
+        struct fixed_table *t = aligned_alloc(64, sizeof *t);
+        assert_non_null(t);
+        random_bytes(t, sizeof *t);
+        for (int i = 0; i < FIXED_ROWS; i++)
+            for (int k = 0; k < 8; k++) {
+                digits.entry[i][k] = (uint8_t)((i + k) % (FIXED_ENTRIES + 1));
+                digits.minus[i][k] = (uint8_t)(i & 1);
+            }
+        memset(&r, 0, sizeof r);
+        registers_after(&r, NULL, &lanes, t, &digits);
+        assert_true(bytes_set(&r) > 2048); /* this does look at them */
+        registers_after(&r, p256_ifma_fixed, &lanes, t, &digits);
+        assert_int_equal(bytes_set(&r), 0);
+        free(t);
+        return;
+    }
+#endif
+    print_message("skipped: no AVX-512 IFMA here\n");
+    skip();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +346,7 @@ int main(void)
         cmocka_unit_test(sums_that_meet_each_other),
         cmocka_unit_test(outputs_change_places),
         cmocka_unit_test(what_makes_no_sense_is_refused),
+        cmocka_unit_test(vectors_hold_nothing_afterwards),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
