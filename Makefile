@@ -12,7 +12,8 @@
 PACKAGES := gcc clang make git pkg-config p11-kit libp11-kit-dev libssl-dev libgmp-dev libsodium-dev \
 	libncurses-dev libqrencode-dev libcmocka-dev libcbor-dev libjansson-dev libsqlite3-dev libzstd-dev \
 	libunistring-dev libcsv-dev libzbar-dev libpng-dev libjpeg62-turbo-dev softhsm2 libnss3 libnss3-tools \
-	openmpi-bin libopenmpi-dev python3-yaml libclang-rt-14-dev tmux xxd jq valgrind
+	openmpi-bin libopenmpi-dev python3-yaml libclang-rt-14-dev tmux xxd jq \
+	valgrind libc6-dbg binutils procps iproute2 e2fsprogs mount
 
 CC := gcc
 OUT := build

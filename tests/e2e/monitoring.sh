@@ -14,6 +14,7 @@ serve() { # the server in the background; its port in $port
         [ -z "$port" ] || return 0
         sleep 0.1
     done
+    kill $server
     bad "the server starts" "$(cat "$D/serve.err")"
     finish
 }
