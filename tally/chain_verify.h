@@ -10,8 +10,9 @@
  * NOT CHECKED and says why.
  *
  * Memory, whatever the number of ballots and threads: 64 MB for the equations, twice 64 MB for ballots on the
- * way, 48 MB for their ids, and the sums of two shards. With a work directory a run that was stopped goes on
- * where it was, after the last whole segment. Public data, variable time. */
+ * way, 48 MB for their ids, 56 to 112 bytes for each header that older snapshots name, and the sums of two
+ * shards. With a work directory a run that was stopped goes on where it was, after the last whole segment.
+ * Public data, variable time. */
 #ifndef TALLY_CHAIN_VERIFY_H
 #define TALLY_CHAIN_VERIFY_H
 
@@ -103,7 +104,8 @@ struct chain_report {
 };
 
 /* *out: what was found, freed with chain_report_free; whatever is wrong with the export is in it. ERR_MEMORY,
- * ERR_STOPPED, ERR_IO (reading or writing failed), ERR_MISSING (no such directory): *out is NULL. */
+ * ERR_STOPPED, ERR_IO (reading or writing failed), ERR_MISSING (no such directory), ERR_LIMIT (older
+ * snapshots name more different headers than are compared): *out is NULL. */
 MUST err_t chain_verify(struct chain_report **out, const struct chain_context *ctx, const char *dir,
                         const struct chain_verify_options *o, struct fault *f);
 void chain_report_free(struct chain_report *r);

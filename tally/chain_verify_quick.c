@@ -7,7 +7,6 @@
 #include "tally/chain_verify_run.h"
 
 #define EVIDENCE_MAX 10000
-#define EXPECTED_MAX ((size_t)1 << 20)
 #define SNAPSHOT "snapshot.cbor"
 
 /* --- the snapshot --- */
@@ -196,25 +195,66 @@ static err_t check_finality(struct chain_run *v, struct fault *f)
 
 /* --- older snapshots --- */
 
+static int by_height(const void *a, const void *b)
+{
+    const struct chain_expected *x = a, *y = b;
+    if (x->shard != y->shard)
+        return x->shard < y->shard ? -1 : 1;
+    if (x->height != y->height)
+        return x->height < y->height ? -1 : 1;
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+/* Sorts, and drops what an earlier snapshot says too: shards that rest are in every snapshot. */
+static void compact(struct chain_run *v)
+{
+    struct chain_expected *x = v->expected;
+    size_t kept = 0;
+    if (v->expected_count)
+        qsort(x, v->expected_count, sizeof *x, by_height);
+    for (size_t i = 0; i < v->expected_count; i++)
+        if (kept == 0 || x[kept - 1].shard != x[i].shard || x[kept - 1].height != x[i].height ||
+            hash_cmp(&x[kept - 1].digest, &x[i].digest) != 0)
+            x[kept++] = x[i];
+    v->expected_count = kept;
+}
+
+/* After this there is room for as many again, at the least: sorting stays cheap. */
+static err_t make_room(struct chain_run *v, struct fault *f)
+{
+    compact(v);
+    if (v->expected_count > CHAIN_EXPECTED_MAX)
+        return fault_set(f, ERR_LIMIT, "older snapshots name more than %zu different headers: leave some out",
+                         CHAIN_EXPECTED_MAX);
+    if (v->expected_cap > 0 && v->expected_count <= v->expected_cap / 2)
+        return OK;
+    size_t cap = v->expected_cap ? 2 * v->expected_cap : 64;
+    struct chain_expected *more = realloc(v->expected, cap * sizeof *more);
+    if (more == NULL)
+        return fault_set(f, ERR_MEMORY, "comparing with older snapshots");
+    v->expected = more;
+    v->expected_cap = cap;
+    return OK;
+}
+
+err_t chain_expect(struct chain_run *v, const struct chain_expected *row, struct fault *f)
+{
+    if (v->expected_count == v->expected_cap)
+        TRY(make_room(v, f));
+    v->expected[v->expected_count++] = *row;
+    return OK;
+}
+
 static err_t expect(struct chain_run *v, const struct chain_snapshot *older, size_t i, uint32_t shard,
                     struct fault *f)
 {
     const struct chain_shard *s = &older->shard[i];
+    struct chain_expected x = {.shard = shard, .number = older->number};
     if (s->headers == 0)
         return OK;
-    if (v->expected_count == v->expected_cap) {
-        size_t cap = v->expected_cap ? 2 * v->expected_cap : 64;
-        struct chain_expected *more = cap <= EXPECTED_MAX ? realloc(v->expected, cap * sizeof *more) : NULL;
-        if (more == NULL)
-            return fault_set(f, ERR_MEMORY, "there are too many older snapshots to compare");
-        v->expected = more;
-        v->expected_cap = cap;
-    }
-    struct chain_expected *x = &v->expected[v->expected_count++];
-    x->shard = shard;
-    x->height = s->headers - 1;
-    x->number = older->number;
-    return chain_head_digest(&x->digest, &s->head, s->size, &s->root, &s->ids, s->state);
+    x.height = s->headers - 1;
+    TRY(chain_head_digest(&x.digest, &s->head, s->size, &s->root, &s->ids, s->state));
+    return chain_expect(v, &x, f);
 }
 
 /* Everything has only grown, from the older snapshot to this one. */
@@ -290,24 +330,13 @@ static err_t one_older(void *ctx, const char *name, struct fault *f)
     return e;
 }
 
-static int by_height(const void *a, const void *b)
-{
-    const struct chain_expected *x = a, *y = b;
-    if (x->shard != y->shard)
-        return x->shard < y->shard ? -1 : 1;
-    if (x->height != y->height)
-        return x->height < y->height ? -1 : 1;
-    return (x->number > y->number) - (x->number < y->number);
-}
-
 static err_t check_older(struct chain_run *v, struct fault *f)
 {
     struct older x = {.v = v};
     char path[CHAIN_PATH_MAX];
     TRY(chain_path(v, path, "snapshots", f));
     TRY(file_list(path, one_older, &x, f));
-    if (v->expected_count)
-        qsort(v->expected, v->expected_count, sizeof *v->expected, by_height);
+    compact(v);
     if (v->s->number == 0 && !hash_is_zero(&v->s->previous))
         chain_failf(v, CHAIN_CHECK_FORM, ERR_RULE, SNAPSHOT, -1,
                     "is the first one and names another before it");

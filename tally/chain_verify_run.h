@@ -25,6 +25,8 @@ struct chain_expected {
     uint64_t number; /* of the snapshot that says so */
 };
 
+#define CHAIN_EXPECTED_MAX ((size_t)1 << 21) /* different ones; at most 224 MB while they are collected */
+
 struct chain_run {
     const struct chain_context *ctx;
     const char *dir;
@@ -96,6 +98,8 @@ MUST err_t chain_verify_headers(struct chain_run *v, struct fault *f);
 /* --- snapshot, finality, layout, older snapshots, evidence: chain_verify_quick.c --- */
 
 MUST err_t chain_verify_quick(struct chain_run *v, struct fault *f);
+/* Adds one to v->expected. Several that say the same count once; ERR_LIMIT: more than CHAIN_EXPECTED_MAX. */
+MUST err_t chain_expect(struct chain_run *v, const struct chain_expected *row, struct fault *f);
 
 /* --- every ballot: chain_verify_full.c, chain_verify_batch.c, chain_verify_keep.c --- */
 

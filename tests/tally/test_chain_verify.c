@@ -7,7 +7,7 @@
 #include "tally/chain_export.h"
 #include "tally/chain_segment.h"
 #include "tally/chain_signed.h"
-#include "tally/chain_verify.h"
+#include "tally/chain_verify_run.h"
 #include "tests/support/ballots.h"
 #include "tests/support/chain_maker.h"
 #include "tests/support/tree.h"
@@ -1214,6 +1214,30 @@ static void test_older(void **state)
     chain_maker_free(&older);
 }
 
+/* Many older snapshots that say the same cost nothing; too many different headers are refused by name. */
+static void test_many_older(void **state)
+{
+    (void)state;
+    struct chain_run v = {.expected = NULL};
+    struct chain_expected row = {.shard = 0};
+    struct fault f;
+    err_t e = OK;
+    for (uint64_t number = 0; number < 300; number++)
+        for (row.shard = 0; row.shard < 10000; row.shard++) {
+            row.number = number;
+            e = chain_expect(&v, &row, &f);
+            if (e != OK)
+                fail_msg("%s after %llu snapshots", err_name(e), (unsigned long long)number);
+        }
+    assert_true(v.expected_cap <= 65536);
+    for (row.height = 1; e == OK && row.height <= 4 * CHAIN_EXPECTED_MAX; row.height++)
+        e = chain_expect(&v, &row, &f);
+    assert_int_equal(e, ERR_LIMIT);
+    assert_true(row.height > CHAIN_EXPECTED_MAX);
+    assert_true(v.expected_cap <= 2 * CHAIN_EXPECTED_MAX);
+    free(v.expected);
+}
+
 /* Opens what the key "validator" signed, asks about the snapshot of the export, and keeps it if it may. */
 static err_t remember(struct fault *f)
 {
@@ -1604,6 +1628,7 @@ int main(void)
         cmocka_unit_test(test_pruned),
         cmocka_unit_test(test_anchors),
         cmocka_unit_test(test_older),
+        cmocka_unit_test(test_many_older),
         cmocka_unit_test(test_validator_remembers),
         cmocka_unit_test(test_trusted),
         cmocka_unit_test(test_resume),
