@@ -8,7 +8,7 @@
  * A check ends PASS, FAIL (with every failure found, not only the first) or NOT CHECKED (with the reason):
  * a check whose input could not be read is never PASS. The ids are stable: scripts and the corpus of
  * mutants name them. Streams the exports; memory does not grow with the number of ballots (it does with
- * places and units): 64 MB for ballots and 40 MB for their ids, whatever the threads; 240 MB more for voting
+ * places and units): 24 MB for ballots and 40 MB for their ids, whatever the threads; 240 MB more for voting
  * chains. Public data, variable time; holds no secret and links nothing that can. */
 #ifndef TALLY_VERIFY_H
 #define TALLY_VERIFY_H

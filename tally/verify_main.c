@@ -32,7 +32,7 @@ static const char about[] =
     "as texts that start with CONCLAVE1:, as text files or as pictures; all parts make one message. With a "
     "bundle and\n"
     "a message, the message is checked against the bundle too.\n\n"
-    "Memory: 64 MB for ballots and 40 MB for their ids, whatever their number and that of the processors, 2 "
+    "Memory: 24 MB for ballots and 40 MB for their ids, whatever their number and that of the processors, 2 "
     "KB for "
     "each\n"
     "file and place, and what plan and result take; 240 MB more with voting chains. With --resume, a run "

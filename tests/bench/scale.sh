@@ -65,7 +65,7 @@ if [ "$bundle" = 1 ] || [ "$chain" = 0 ]; then
     read -r word <&7
     [ "${word:-}" = decrypted ] || { echo "nothing was decrypted"; cat "$dir/maker.err"; exit 1; }
     run publish "$ballots" "$size" "$out/conclave-tally" publish "${board[@]}" --exports "$dir/exports" --work "$dir/work" --out "$dir/bundle"
-    rm -rf "$dir/exports"
+    [ "$chain" = 0 ] || rm -rf "$dir/exports" # chains are large
     anchor=$("$out/conclave" fingerprint "${board[@]}" | awk '/^Trust anchor/ {getline; print $1}')
     run verify "$ballots" "$(bytes "$dir/bundle")" "$out/conclave-verify" "$dir/bundle" --election "$anchor" --threads "$threads"
 fi
