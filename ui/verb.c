@@ -51,7 +51,7 @@ static void usage(FILE *out, const struct verb_program *p)
 {
     fprintf(out, "%s: %s\n\nusage: %s VERB [OPTIONS]\n\n", p->name, p->about, p->name);
     for (size_t i = 0; i < p->count; i++)
-        fprintf(out, "  %-18s %s\n", p->verb[i].name, p->verb[i].summary);
+        fprintf(out, "  %-19s %s\n", p->verb[i].name, p->verb[i].summary);
     fprintf(out, "\n%s VERB --help says more. Exit status: 0 done, 1 refused or failed, 2 wrong use.\n",
             p->name);
 }
@@ -77,7 +77,7 @@ static int family(const struct verb_program *p, const char *word, FILE *out)
         const struct verb *v = &p->verb[i];
         if (strncmp(v->name, word, len) != 0 || v->name[len] != ' ')
             continue;
-        fprintf(out, "%s%s %-18s %s\n", found ? "       " : "usage: ", p->name, v->name, v->summary);
+        fprintf(out, "%s%s %-19s %s\n", found ? "       " : "usage: ", p->name, v->name, v->summary);
         found = 1;
     }
     return found;

@@ -432,6 +432,7 @@ static void test_admit_one(void **state)
     assert_int_equal(board_admit(b, before, &taken, &f), OK);
     assert_int_equal(taken, 1);
     world_roster(w);
+    b = w->party[0].b;
     struct entry *e = made(x, ENTRY_DEAL, "before the roster"); /* known: no question of admission */
     assert_int_equal(board_admit(b, e, &taken, &f), OK);
     assert_int_equal(taken, 0);

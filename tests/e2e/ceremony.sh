@@ -13,7 +13,7 @@ for v in token election enroll roster deal complain reveal cut confirm status fi
 done
 while read -r v; do
     check "conclave-tally $v --help" "$TALLY" $v --help
-done < <("$TALLY" --help | awk 'NR > 4 && /^  / {v = substr($0, 3, 18); sub(/ +$/, "", v); print v}')
+done < <("$TALLY" --help | awk 'NR > 4 && /^  / {v = substr($0, 3, 19); sub(/ +$/, "", v); print v}')
 check "conclave --help" "$CONCLAVE" --help
 check "conclave-tally --help" "$TALLY" --help
 fails "no verb" 2 usage "$CONCLAVE"

@@ -105,7 +105,8 @@ for p in 1 2; do
     common=(--board "$D/board" --place "p$p")
     tally_is precinct open "${common[@]}" --journal "$dir/journal"
     through "precinct open p$p" /dev/null "$D/log/open" 30
-    tally_is ballot make "${common[@]}" --random $BALLOTS --seed $p --out "$dir/ballots"
+    # Where an attempt was done before it was killed, the next one begins without its file.
+    party=(bash -c 'rm -f "$0"; exec "$@"' "$dir/ballots" "$TALLY" ballot make "${common[@]}" --random $BALLOTS --seed $p --out "$dir/ballots")
     [ $p -eq 1 ] && through "ballot make" /dev/null "$D/log/make" 300 || must "${party[@]}"
     tally_is precinct cast "${common[@]}" --journal "$dir/journal" "$dir/ballots"
     through "precinct cast p$p" /dev/null "$dir/cast" 500
