@@ -55,8 +55,16 @@ also_at() { # size title
 }
 # What a step waited for is there. Each page is also looked at in the other size once, if the script says so.
 note() {
-    local t
+    local t n
     t=$(title)
+    if [ -n "$also" ] && [ "$now" != "$also" ]; then
+        for n in 1 2 3 4 5 6 7 8 9; do # half drawn, its first line may be another's
+            case $looked_at in *"|$t|"*) break ;; esac
+            sleep 0.1
+            [ "$(title)" != "$t" ] || break
+            t=$(title)
+        done
+    fi
     printf '%s\t%s\n' "$now" "$t" >>"$seen"
     [ -n "$also" ] && [ "$now" != "$also" ] && [ ${#t} -gt 2 ] || return
     case $looked_at in *"|$t|"*) return ;; esac
