@@ -199,28 +199,35 @@ static void get_failure(struct cbor_in *in, struct verify_failure *x)
         cbor_fail(in, ERR_RULE);
 }
 
-static void get_outcome(struct cbor_in *in, struct part_found *x)
+/* What a report may still list: of one check as much as a whole run keeps, over all exports. */
+struct rest {
+    size_t failures[CHECK_COUNT], notes[CHECK_COUNT];
+};
+
+static void get_outcome(struct cbor_in *in, struct part_found *x, struct rest *rest)
 {
     struct verify_outcome *o = &x->outcome;
     char note[NOTE_MAX + 1];
     cbor_get_array_exact(in, 4);
     x->check = get_check(in);
     o->failure_count = (size_t)cbor_get_uint(in, UINT32_MAX);
-    o->failure = get_list(in, &o->failure_kept, VERIFY_KEPT_MAX, sizeof *o->failure, LEAST_FAILURE);
+    o->failure = get_list(in, &o->failure_kept, rest->failures[x->check], sizeof *o->failure, LEAST_FAILURE);
     for (size_t i = 0; i < o->failure_kept && in->err == OK; i++)
         get_failure(in, &o->failure[i]);
     if (o->failure_kept > o->failure_count)
         cbor_fail(in, ERR_RULE);
-    o->note = get_list(in, &o->note_count, VERIFY_KEPT_MAX, sizeof *o->note, LEAST_NOTE);
+    o->note = get_list(in, &o->note_count, rest->notes[x->check], sizeof *o->note, LEAST_NOTE);
     for (size_t i = 0; i < o->note_count && in->err == OK; i++) {
         get_string(in, note, NOTE_MAX);
         o->note[i] = strdup(note);
         if (o->note[i] == NULL)
             cbor_fail(in, ERR_MEMORY);
     }
+    rest->failures[x->check] -= o->failure_kept;
+    rest->notes[x->check] -= o->note_count;
 }
 
-static void get_finding(struct cbor_in *in, struct part_finding *f)
+static void get_finding(struct cbor_in *in, struct part_finding *f, struct rest *rest)
 {
     cbor_get_array_exact(in, 9);
     cbor_get_id(in, f->place, TEXT_ID_MAX);
@@ -234,8 +241,21 @@ static void get_finding(struct cbor_in *in, struct part_finding *f)
     for (size_t i = 0; i < f->left_out_count && in->err == OK; i++)
         cbor_get_hash(in, &f->left_out[i]);
     f->found = get_list(in, &f->found_count, CHECK_COUNT, sizeof *f->found, LEAST_FOUND);
-    for (size_t i = 0; i < f->found_count && in->err == OK; i++)
-        get_outcome(in, &f->found[i]);
+    for (size_t i = 0; i < f->found_count && in->err == OK; i++) {
+        get_outcome(in, &f->found[i], rest);
+        if (i > 0 && f->found[i].check <= f->found[i - 1].check)
+            cbor_fail(in, ERR_CANONICAL);
+    }
+}
+
+static void get_findings(struct cbor_in *in, struct part *p)
+{
+    struct rest rest;
+    for (size_t i = 0; i < CHECK_COUNT; i++)
+        rest.failures[i] = rest.notes[i] = VERIFY_KEPT_MAX;
+    p->finding = get_list(in, &p->count, (size_t)1 << 24, sizeof *p->finding, LEAST_FINDING);
+    for (size_t i = 0; i < p->count && in->err == OK; i++)
+        get_finding(in, &p->finding[i], &rest);
 }
 
 static void get_head(struct cbor_in *in, struct part_head *h)
@@ -284,9 +304,7 @@ err_t part_read(struct part **out, struct cose *signature, const void *data, siz
     hash_one(&p->id, data, len);
     cbor_in_init(&in, data, len);
     get_head(&in, &p->head);
-    p->finding = get_list(&in, &p->count, (size_t)1 << 24, sizeof *p->finding, LEAST_FINDING);
-    for (size_t i = 0; i < p->count && in.err == OK; i++)
-        get_finding(&in, &p->finding[i]);
+    get_findings(&in, p);
     GO(cbor_in_end(&in, f));
     if (ids_of(p) != p->head.id_count)
         e = fault_set(f, ERR_SUM, "the number of ballot ids is not that of its exports");

@@ -744,6 +744,60 @@ static void test_count_that_cannot_be(void **state)
     free(data);
 }
 
+static err_t read_findings(const struct part_finding *finding, size_t count)
+{
+    struct part_head head = {.k = 1, .n = 1, .version = "1"};
+    struct cbor_out o = CBOR_OUT_INIT, list = CBOR_OUT_INIT;
+    struct cose c;
+    struct part *p;
+    struct fault f;
+    for (size_t i = 0; i < count; i++)
+        part_finding_put(&list, &finding[i]);
+    assert_int_equal(part_build(&o, &head, count, &list, &f), OK);
+    err_t e = part_read(&p, &c, o.data, o.len, &f);
+    assert_int_equal(e == OK, p != NULL);
+    part_free(p);
+    cbor_out_free(&o);
+    cbor_out_free(&list);
+    return e;
+}
+
+/* Of one check a report lists what a whole run keeps, over all findings: small items that need much memory
+ * do not come in any number. */
+static void test_lists_that_are_too_long(void **state)
+{
+    static struct verify_failure failure[VERIFY_KEPT_MAX];
+    static char *note[VERIFY_KEPT_MAX];
+    struct part_found found[2][2] = {{{.check = CHECK_BALLOTS}, {.check = CHECK_TALLY}},
+                                     {{.check = CHECK_BALLOTS}, {.check = CHECK_TALLY}}};
+    struct part_finding finding[2] = {{.place = "a", .found_count = 2, .found = found[0]},
+                                      {.place = "b", .found_count = 2, .found = found[1]}};
+    (void)state;
+    for (size_t i = 0; i < VERIFY_KEPT_MAX; i++) {
+        failure[i].err = ERR_PROOF;
+        note[i] = "";
+    }
+    for (size_t i = 0; i < 2; i++)
+        for (size_t k = 0; k < 2; k++) {
+            struct verify_outcome *o = &found[i][k].outcome;
+            o->failure = failure;
+            o->note = note;
+            o->failure_count = o->failure_kept = o->note_count = VERIFY_KEPT_MAX / 2;
+        }
+    assert_int_equal(read_findings(finding, 2), OK);
+    found[1][0].outcome.failure_count = ++found[1][0].outcome.failure_kept;
+    assert_int_equal(read_findings(finding, 2), ERR_LIMIT);
+    found[1][0].outcome.failure_kept--;
+    assert_int_equal(read_findings(finding, 2), OK); /* more may be counted */
+    found[1][1].outcome.note_count++;
+    assert_int_equal(read_findings(finding, 2), ERR_LIMIT);
+    found[1][1].outcome.note_count--;
+    found[1][1].check = CHECK_BALLOTS;
+    assert_int_equal(read_findings(finding, 2), ERR_CANONICAL);
+    found[1][0].check = CHECK_TALLY;
+    assert_int_equal(read_findings(finding, 2), ERR_CANONICAL);
+}
+
 /* --- the ids --- */
 
 static void entry(uint8_t out[36], uint64_t id, uint32_t place)
@@ -1052,6 +1106,7 @@ int main(void)
         cmocka_unit_test(test_disputed),
         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_count_that_cannot_be),
+        cmocka_unit_test(test_lists_that_are_too_long),
         cmocka_unit_test(test_ids_merged),
         cmocka_unit_test(test_ids_bad),
         cmocka_unit_test(test_ids_of_others),
