@@ -204,12 +204,15 @@ struct rest {
     size_t failures[CHECK_COUNT], notes[CHECK_COUNT];
 };
 
-static void get_outcome(struct cbor_in *in, struct part_found *x, struct rest *rest)
+static void get_outcome(struct cbor_in *in, struct part_found *x, const struct part_found *before,
+                        struct rest *rest)
 {
     struct verify_outcome *o = &x->outcome;
     char note[NOTE_MAX + 1];
     cbor_get_array_exact(in, 4);
     x->check = get_check(in);
+    if (before != NULL && x->check <= before->check)
+        cbor_fail(in, ERR_CANONICAL);
     o->failure_count = (size_t)cbor_get_uint(in, UINT32_MAX);
     o->failure = get_list(in, &o->failure_kept, rest->failures[x->check], sizeof *o->failure, LEAST_FAILURE);
     for (size_t i = 0; i < o->failure_kept && in->err == OK; i++)
@@ -241,11 +244,8 @@ static void get_finding(struct cbor_in *in, struct part_finding *f, struct rest 
     for (size_t i = 0; i < f->left_out_count && in->err == OK; i++)
         cbor_get_hash(in, &f->left_out[i]);
     f->found = get_list(in, &f->found_count, CHECK_COUNT, sizeof *f->found, LEAST_FOUND);
-    for (size_t i = 0; i < f->found_count && in->err == OK; i++) {
-        get_outcome(in, &f->found[i], rest);
-        if (i > 0 && f->found[i].check <= f->found[i - 1].check)
-            cbor_fail(in, ERR_CANONICAL);
-    }
+    for (size_t i = 0; i < f->found_count && in->err == OK; i++)
+        get_outcome(in, &f->found[i], i > 0 ? &f->found[i - 1] : NULL, rest);
 }
 
 static void get_findings(struct cbor_in *in, struct part *p)
