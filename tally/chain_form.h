@@ -56,7 +56,6 @@ struct chain_sums {
 };
 /* Zeros. Freed with chain_sums_free. */
 MUST err_t chain_sums_new(struct chain_sums **out, const struct chain_context *ctx);
-MUST err_t chain_sums_copy(struct chain_sums **out, const struct chain_sums *s);
 void chain_sums_free(struct chain_sums *s);
 /* ERR_UNKNOWN: not a place of this chain. */
 MUST err_t chain_sums_add_ballot_var(struct chain_sums *s, const struct chain_context *ctx,

@@ -274,8 +274,3 @@ err_t chain_journal_next(struct chain_journal *j, struct fault *f)
         j->broken = 1;
     return e;
 }
-
-uint64_t chain_journal_bytes(const struct chain_journal *j)
-{
-    return j->end + j->len;
-}

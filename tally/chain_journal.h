@@ -27,6 +27,5 @@ MUST err_t chain_journal_add(struct chain_journal *j, const uint8_t *data, size_
 MUST err_t chain_journal_sync(struct chain_journal *j, struct fault *f);
 /* The block is finished: empties the file, which is for the next block then. */
 MUST err_t chain_journal_next(struct chain_journal *j, struct fault *f);
-uint64_t chain_journal_bytes(const struct chain_journal *j);
 
 #endif

@@ -283,11 +283,6 @@ void chain_seen_free(struct chain_seen *s)
     free(s);
 }
 
-uint64_t chain_seen_count(const struct chain_seen *s)
-{
-    return s->count;
-}
-
 err_t chain_seen_find(const struct chain_seen *s, const hash_t *id, uint64_t *index, struct fault *f)
 {
     uint64_t at, tag;

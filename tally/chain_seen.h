@@ -26,7 +26,6 @@ MUST err_t chain_seen_open(struct chain_seen **out, const char *dir, uint64_t co
                            struct fault *f);
 void chain_seen_free(struct chain_seen *s);
 
-uint64_t chain_seen_count(const struct chain_seen *s);
 /* *index: number of the id, or CHAIN_SEEN_NONE. */
 MUST err_t chain_seen_find(const struct chain_seen *s, const hash_t *id, uint64_t *index, struct fault *f);
 /* Writes ids behind the others, not found before the commit; durable after chain_seen_sync. */

@@ -37,30 +37,6 @@ err_t chain_sums_new(struct chain_sums **out, const struct chain_context *ctx)
     return OK;
 }
 
-err_t chain_sums_copy(struct chain_sums **out, const struct chain_sums *s)
-{
-    *out = NULL;
-    struct chain_sums *c = calloc(1, sizeof *c);
-    if (!c)
-        return ERR_MEMORY;
-    c->row = calloc(s->count, sizeof *c->row);
-    if (!c->row) {
-        free(c);
-        return ERR_MEMORY;
-    }
-    c->count = s->count;
-    for (size_t i = 0; i < s->count; i++) {
-        c->row[i].ballots = s->row[i].ballots;
-        err_t e = tallies_copy(&c->row[i].t, s->row[i].t);
-        if (e != OK) {
-            chain_sums_free(c);
-            return e;
-        }
-    }
-    *out = c;
-    return OK;
-}
-
 void chain_sums_free(struct chain_sums *s)
 {
     if (!s)

@@ -36,7 +36,7 @@ struct verify_outcome {
     err_t broken;                       /* this machine failed in the middle of it: there is no report then */
     size_t failure_count, failure_kept; /* found; kept below */
     struct verify_failure *failure;
-    size_t note_count, note_cap;
+    size_t note_count;
     char **note; /* what should be known although it is no failure */
     size_t failure_cap;
 };

@@ -54,7 +54,6 @@ MUST err_t ui_open(struct ui **ui, const struct ui_config *config, struct fault 
 void ui_close(struct ui *ui); /* NULL allowed; idempotent for the terminal */
 
 void ui_set_language(struct ui *ui, enum language l);
-enum language ui_language(const struct ui *ui);
 int ui_is_lines(const struct ui *ui);
 
 /* Gives the terminal to another program or to plain output, and takes it back. */

@@ -238,11 +238,6 @@ void term_give_back(void)
 
 /* --- waiting --- */
 
-int term_stopped(void)
-{
-    return term.stopped;
-}
-
 static int seen_signals(void)
 {
     char drain[64];

@@ -37,7 +37,5 @@ MUST err_t term_again(void);
 /* Waits for in, other (-1: none), a signal, or ms milliseconds (-1: no limit). Returns TERM_*, 0 when the
  * time is over. */
 int term_wait(int in, int other, int ms);
-/* 1 once a signal asked to end. */
-int term_stopped(void);
 
 #endif

@@ -66,11 +66,6 @@ void ui_set_language(struct ui *ui, enum language l)
     ui->config.language = l;
 }
 
-enum language ui_language(const struct ui *ui)
-{
-    return ui->config.language;
-}
-
 int ui_is_lines(const struct ui *ui)
 {
     return ui->lines;
