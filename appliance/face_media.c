@@ -20,7 +20,8 @@ static void format(char *out, size_t size, const struct face *face, enum message
     (void)ignored;
 }
 
-void media_face_name(char out[1100], const struct face *face, const struct media *m)
+/* "ELECTION, 8.0 GB" or "folder PATH". */
+static void describe(char out[1100], const struct face *face, const struct media *m)
 {
     char size[32];
     face_bytes(size, m->size);
@@ -73,7 +74,7 @@ static err_t one_page(struct face *face, struct here *h, int all, int *action, s
         page_field_choice(p, &h->at, MSG_MEDIA_FIELD);
     for (size_t i = 0; i < h->list.count; i++) {
         char name[1100], detail[1400];
-        media_face_name(name, face, &h->list.item[i]);
+        describe(name, face, &h->list.item[i]);
         detail_of(detail, face, &h->list.item[i]);
         page_item_raw(p, name, detail);
     }
@@ -153,7 +154,7 @@ static err_t remove_medium(struct face *face, struct media *m, struct fault *f)
     char name[1100];
     int unmounted;
     size_t len = strlen(m->mount);
-    media_face_name(name, face, m);
+    describe(name, face, m);
     if (len > 0 && face->c.board != NULL && strncmp(face->board, m->mount, len) == 0 &&
         (face->board[len] == '/' || face->board[len] == '\0'))
         TRY(ui_ask(face->ui, MSG_MEDIA_REMOVE_TITLE, f, MSG_MEDIA_REMOVE_BOARD));

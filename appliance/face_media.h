@@ -18,7 +18,4 @@ MUST err_t media_face_give(struct face *face, const struct media *m, struct faul
 /* A list of the media, of which one is chosen and mounted. ERR_REFUSED: went back. */
 MUST err_t media_face_choose(struct face *face, struct media *m, struct fault *f);
 
-/* "ELECTION, 8.0 GB" or "folder PATH". */
-void media_face_name(char out[1100], const struct face *face, const struct media *m);
-
 #endif

@@ -25,7 +25,8 @@ struct media_paths media_paths_of(const struct media_paths *p)
     return out;
 }
 
-void media_clean(char *out, size_t size, const char *text)
+/* Copies what a device says of itself: control characters become '?', spaces at the end are cut. */
+static void copy_clean(char *out, size_t size, const char *text)
 {
     size_t n = 0;
     for (; *text != '\0' && n + 1 < size; text++)
@@ -134,7 +135,7 @@ static err_t try_label(void *ctx, const char *name, struct fault *f)
     if (strcmp(base != NULL ? base + 1 : target, l->m->device) != 0)
         return OK;
     unescape(text, sizeof text, name);
-    media_clean(l->m->label, sizeof l->m->label, text);
+    copy_clean(l->m->label, sizeof l->m->label, text);
     return OK;
 }
 
@@ -195,7 +196,7 @@ static err_t try_device(void *ctx, const char *name, struct fault *f)
     s->partitions = 0;
     if (!line_of(model, sizeof model, dir, "device", "model"))
         model[0] = '\0';
-    media_clean(s->model, sizeof s->model, model);
+    copy_clean(s->model, sizeof s->model, model);
     TRY(file_list(dir, try_partition, s, f));
     return s->partitions > 0 ? OK : take(s, name, s->p.sys_block, name, f);
 }
@@ -292,7 +293,7 @@ static int field(char out[64], const uint8_t *at, size_t len)
     char text[64];
     memcpy(text, at, len);
     text[len] = '\0';
-    media_clean(out, 64, text);
+    copy_clean(out, 64, text);
     return out[0] != '\0' && strcmp(out, "NO NAME") != 0;
 }
 

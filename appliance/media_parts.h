@@ -8,8 +8,6 @@
 
 /* The usual places where p has none; p may be NULL. */
 struct media_paths media_paths_of(const struct media_paths *p);
-/* Copies what a device says of itself: control characters become '?', spaces at the end are cut. */
-void media_clean(char *out, size_t size, const char *text);
 /* Size, room and whether it can be written, of what is mounted. */
 void media_room(struct media *m);
 

@@ -7,27 +7,9 @@
 
 /* --- opening --- */
 
-err_t work_plan_open(struct plan_work *w, const struct session *s, const char *plan, const char *const *older,
-                     size_t older_count, const struct plan_watch *watch, struct fault *f)
-{
-    const struct election_context *ctx = &s->el->ctx;
-    memset(w, 0, sizeof *w);
-    TRY(fault_file(f, record_check(s->el->r, s->el->m, s->b, f), BUNDLE_RECORD));
-    TRY(plan_file_load(&w->file, &w->p, ctx, plan, f));
-    if (older_count == 0 && w->p->has_supersedes)
-        return fault_set(f, ERR_MISSING,
-                         "this plan supersedes another one, which is needed, and all before it");
-    TRY(plan_set_load_var(&w->older, ctx, older, older_count, f));
-    w->older_file = calloc(older_count > 0 ? older_count : 1, sizeof *w->older_file);
-    if (w->older_file == NULL)
-        return fault_set(f, ERR_MEMORY, "plans");
-    for (size_t i = 0; i < older_count; i++)
-        TRY(plan_file_load(&w->older_file[i], NULL, ctx, older[i], f));
-    return plan_supersede_all(w->older.plan, w->older.count, w->p, ctx, watch->violation, watch->ctx, f);
-}
-
-err_t plan_file_load(struct plan_file *out, struct plan **p, const struct election_context *ctx,
-                     const char *path, struct fault *f)
+/* Bytes of the file for the vault, freed with drop_file, and, if p is not NULL, the plan. */
+static err_t load_file(struct plan_file *out, struct plan **p, const struct election_context *ctx,
+                       const char *path, struct fault *f)
 {
     uint8_t *data;
     size_t len;
@@ -47,18 +29,37 @@ err_t plan_file_load(struct plan_file *out, struct plan **p, const struct electi
     return OK;
 }
 
-void plan_file_drop(struct plan_file *p)
+static void drop_file(struct plan_file *p)
 {
     free((void *)(uintptr_t)p->bytes.data);
     memset(p, 0, sizeof *p);
 }
 
+err_t work_plan_open(struct plan_work *w, const struct session *s, const char *plan, const char *const *older,
+                     size_t older_count, const struct plan_watch *watch, struct fault *f)
+{
+    const struct election_context *ctx = &s->el->ctx;
+    memset(w, 0, sizeof *w);
+    TRY(fault_file(f, record_check(s->el->r, s->el->m, s->b, f), BUNDLE_RECORD));
+    TRY(load_file(&w->file, &w->p, ctx, plan, f));
+    if (older_count == 0 && w->p->has_supersedes)
+        return fault_set(f, ERR_MISSING,
+                         "this plan supersedes another one, which is needed, and all before it");
+    TRY(plan_set_load_var(&w->older, ctx, older, older_count, f));
+    w->older_file = calloc(older_count > 0 ? older_count : 1, sizeof *w->older_file);
+    if (w->older_file == NULL)
+        return fault_set(f, ERR_MEMORY, "plans");
+    for (size_t i = 0; i < older_count; i++)
+        TRY(load_file(&w->older_file[i], NULL, ctx, older[i], f));
+    return plan_supersede_all(w->older.plan, w->older.count, w->p, ctx, watch->violation, watch->ctx, f);
+}
+
 void plan_work_free(struct plan_work *w)
 {
     for (size_t i = 0; w->older_file != NULL && i < w->older.count; i++)
-        plan_file_drop(&w->older_file[i]);
+        drop_file(&w->older_file[i]);
     free(w->older_file);
-    plan_file_drop(&w->file);
+    drop_file(&w->file);
     plan_free(w->p);
     plan_set_free(&w->older);
     memset(w, 0, sizeof *w);

@@ -66,11 +66,6 @@ MUST uint32_t work_plan_rivals(const struct plan_work *w, const struct session *
  */
 MUST err_t work_plan_show(const struct plan_work *w, struct session *s, struct fault *f);
 
-/* Reads a plan file: bytes for the vault, freed with plan_file_drop, and, if p is not NULL, parsed. */
-MUST err_t plan_file_load(struct plan_file *out, struct plan **p, const struct election_context *ctx,
-                          const char *path, struct fault *f);
-void plan_file_drop(struct plan_file *p);
-
 /* Signs the plan and puts the partial decryption on the board. s: with a token, after trustee_find; its
  * t.despite as in trustee.h. *is_signed: the plan is signed, whatever came after that (ERR_QUORUM: the
  * manifest wants more signatures before the first partial decryption). */

@@ -44,7 +44,7 @@ err_t vault_entry_sign(struct vault_local *v, struct cbor_out *entry, enum entry
     return entry->err == OK ? OK : fault_set(f, entry->err, "signed entry");
 }
 
-err_t vault_needs_own(const struct vault_local *v, struct fault *f)
+static err_t needs_own(const struct vault_local *v, struct fault *f)
 {
     return v->has_own ? OK : fault_set(f, ERR_BUG, "the vault was not told which enrolment is its own");
 }
@@ -171,7 +171,7 @@ err_t vault_secret_seed(struct vault_local *v, uint8_t **secret_seed, struct fau
     struct cbor_out info = CBOR_OUT_INIT;
     err_t e;
     *secret_seed = NULL;
-    TRY(vault_needs_own(v, f));
+    TRY(needs_own(v, f));
     if (!v->has_seed)
         return fault_set(f, ERR_BUG, "the vault was not given the own sealed seed");
     GO(secret_alloc((void **)&seed, SEED_LEN));
@@ -350,7 +350,7 @@ static err_t local_roster(void *ctx, const struct vault_roster *in, struct fault
 {
     struct vault_local *v = ctx;
     struct roster *r = &v->roster;
-    TRY(vault_needs_own(v, f));
+    TRY(needs_own(v, f));
     v->has_roster = v->bound = 0;
     if (in->n != v->n)
         return fault_set(f, ERR_QUORUM, "%u enrolments, the own one is for %u", in->n, v->n);
@@ -430,7 +430,7 @@ static err_t local_sign(void *ctx, struct cbor_out *entry, enum entry_kind kind,
     if (kind != ENTRY_COMPLAINT && kind != ENTRY_CUT && kind != ENTRY_EXCEPTION && kind != ENTRY_RETIRE)
         return fault_set(f, ERR_REFUSED, "the vault signs no %s that it did not make", entry_kind_name(kind));
     /* What did not go as planned can be noted before there is a roster. */
-    TRY(kind == ENTRY_EXCEPTION ? vault_needs_own(v, f) : vault_needs_roster(v, f));
+    TRY(kind == ENTRY_EXCEPTION ? needs_own(v, f) : vault_needs_roster(v, f));
     if (statement->len == 0 || statement->len > ENTRY_MAX / 2)
         return fault_set(f, ERR_LIMIT, "a statement of %zu bytes", statement->len);
     /* If the own seed does not open, the own token is at fault and nobody is accused. */

@@ -36,8 +36,7 @@ MUST err_t vault_entry_read(struct vault_local *v, struct entry **out, const str
 MUST err_t vault_entry_sign(struct vault_local *v, struct cbor_out *entry, enum entry_kind kind,
                             const hash_t *ceremony, const hash_t *subject, struct cbor_out *statement,
                             struct cbor_out *evidence, struct fault *f);
-/* ERR_BUG without own or roster. */
-MUST err_t vault_needs_own(const struct vault_local *v, struct fault *f);
+/* ERR_BUG without a roster. */
 MUST err_t vault_needs_roster(const struct vault_local *v, struct fault *f);
 /* Binds the token to the roster's ceremony; or asks whether it is bound to it (ERR_EARLY, ERR_TOKEN_BOUND).
  */

@@ -37,7 +37,7 @@ static void child(struct chain_front *fr, const struct shard_process *s, int fd)
     _exit(chain_worker_run(&job));
 }
 
-err_t front_start(struct chain_front *fr, struct shard_process *s, struct fault *f)
+static err_t start(struct chain_front *fr, struct shard_process *s, struct fault *f)
 {
     int fd[2];
     s->in.pos = s->in.len = s->out.pos = s->out.len = 0;
@@ -84,7 +84,8 @@ static err_t add_shard(struct chain_front *fr, const struct chain_shard_name *na
     return OK;
 }
 
-struct shard_process *front_shard_of(struct chain_front *fr, const hash_t *id)
+/* The shard that takes this id. */
+static struct shard_process *shard_of(struct chain_front *fr, const hash_t *id)
 {
     for (size_t i = 0; i < fr->shard_count; i++)
         if (chain_shard_has(&fr->shard[i].name, id))
@@ -173,8 +174,8 @@ static err_t split_done(struct chain_front *fr, struct shard_process *s, struct 
         wait_in(chain_shard_has(&half[1], &w->id) ? other : s, w);
         w = next;
     }
-    TRY(front_start(fr, s, f));
-    TRY(front_start(fr, other, f));
+    TRY(start(fr, s, f));
+    TRY(start(fr, other, f));
     if (asked_for) {
         control_answer(fr, OK, "split");
         fr->is_splitting = 0;
@@ -237,7 +238,7 @@ static err_t died(struct chain_front *fr, struct shard_process *s, struct fault 
         s->refusals++;
     }
     s->careful = 1;
-    return front_start(fr, s, f);
+    return start(fr, s, f);
 }
 
 static err_t ended(struct chain_front *fr, struct shard_process *s, struct fault *f)
@@ -304,7 +305,8 @@ static err_t after(struct chain_front *fr, struct fault *f)
     return fr->job->flush(fr->job->ctx, f);
 }
 
-err_t front_step(struct chain_front *fr, int fd, int timeout_ms, int *readable, struct fault *f)
+/* Once around: waits at most so long for sockets, and for input if fd is not -1; *readable: there is some. */
+static err_t step(struct chain_front *fr, int fd, int timeout_ms, int *readable, struct fault *f)
 {
     size_t n = fr->shard_count;
     struct pollfd *p = calloc(n + 3, sizeof *p);
@@ -357,8 +359,8 @@ static err_t take_one(struct chain_front *fr, const uint8_t *data, size_t len, s
     w->len = len;
     memcpy(w->data, data, len);
     struct shard_process *s;
-    while ((s = front_shard_of(fr, &w->id)) != NULL && full(fr, s) && e == OK)
-        e = front_step(fr, -1, STEP_MS, &readable, f);
+    while ((s = shard_of(fr, &w->id)) != NULL && full(fr, s) && e == OK)
+        e = step(fr, -1, STEP_MS, &readable, f);
     if (e != OK || s == NULL) {
         free(w);
         return e != OK ? e : refuse(fr, number, &v.ballot, ERR_DONE); /* of a shard that is closed */
@@ -423,7 +425,7 @@ err_t chain_front_take(struct chain_front *fr, int fd, const char *name, struct 
         if (fr->job->stop && *fr->job->stop)
             e = fault_set(f, ERR_STOPPED, "ballots accepted so far are on disk");
         if (e == OK)
-            e = front_step(fr, fd, STEP_MS, &readable, f);
+            e = step(fr, fd, STEP_MS, &readable, f);
         if (e != OK || !readable)
             continue;
         e = chain_buffer_fill(&b, fd, READ_MAX, &closed);
@@ -457,7 +459,7 @@ static err_t start_all(struct chain_front *fr, struct fault *f)
     if (e == OK && fr->shard_count == 0)
         e = fault_set(f, ERR_DONE, "the chain is closed");
     for (size_t i = 0; i < fr->shard_count && e == OK; i++)
-        e = front_start(fr, &fr->shard[i], f);
+        e = start(fr, &fr->shard[i], f);
     return e;
 }
 
@@ -500,7 +502,7 @@ err_t chain_front_finish(struct chain_front *fr, struct fault *f)
         }
         if (!running)
             break;
-        TRY(front_step(fr, -1, STEP_MS, &readable, f));
+        TRY(step(fr, -1, STEP_MS, &readable, f));
     }
     if (metrics_publish(fr->metrics, fr->metrics_dir, 1, &ignored) != OK)
         fault_clear(&ignored);

@@ -48,12 +48,8 @@ struct chain_front {
 
 /* --- chain_front.c --- */
 
-MUST err_t front_start(struct chain_front *fr, struct shard_process *s, struct fault *f);
-/* The shard that takes this id. */
-struct shard_process *front_shard_of(struct chain_front *fr, const hash_t *id);
+/* The shard of this name, NULL if there is none. */
 struct shard_process *front_shard(struct chain_front *fr, const char *name);
-/* Once around: waits at most so long for sockets, and for input if fd is not -1; *readable: there is some. */
-MUST err_t front_step(struct chain_front *fr, int fd, int timeout_ms, int *readable, struct fault *f);
 
 /* --- chain_front_control.c --- */
 

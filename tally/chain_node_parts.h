@@ -55,8 +55,6 @@ struct chain_node {
 
 /* --- chain_node_take.c --- */
 
-/* The pending ballot of an id, or NULL. */
-struct pending *node_pending(const struct chain_node *n, const hash_t *id);
 void node_pending_clear(struct chain_node *n);
 /* Leaf of the ballot with this id, wherever it is; *found. */
 MUST err_t node_find(struct chain_node *n, const hash_t *id, hash_t *leaf, int *found, struct fault *f);

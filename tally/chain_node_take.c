@@ -17,7 +17,8 @@ static size_t slot_of(const struct chain_node *n, const hash_t *id)
     return at;
 }
 
-struct pending *node_pending(const struct chain_node *n, const hash_t *id)
+/* The pending ballot of an id, or NULL. */
+static struct pending *pending_of(const struct chain_node *n, const hash_t *id)
 {
     uint32_t v = n->slot[slot_of(n, id)];
     return v == 0 ? NULL : &n->pending[v - 1];
@@ -45,7 +46,7 @@ static err_t find_in(struct chain_seen *seen, struct mmr *ballots, const hash_t 
 
 err_t node_find(struct chain_node *n, const hash_t *id, hash_t *leaf, int *found, struct fault *f)
 {
-    const struct pending *p = node_pending(n, id);
+    const struct pending *p = pending_of(n, id);
     *found = p != NULL;
     if (p) {
         *leaf = p->leaf;

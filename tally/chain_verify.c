@@ -65,7 +65,7 @@ err_t chain_export_chain(uint32_t *out, const struct election_context *e, const 
 
 /* --- filing --- */
 
-void chain_fail(struct chain_run *v, enum chain_check c, const struct fault *f)
+static void fail(struct chain_run *v, enum chain_check c, const struct fault *f)
 {
     struct chain_verdict *x = &v->r->check[c];
     x->verdict = VERIFY_FAIL;
@@ -94,7 +94,7 @@ void chain_failf(struct chain_run *v, enum chain_check c, err_t e, const char *f
     if (file != NULL)
         fault_file(&f, e, file);
     name_shard(v, shard, &f);
-    chain_fail(v, c, &f);
+    fail(v, c, &f);
 }
 
 err_t chain_file(struct chain_run *v, enum chain_check c, err_t e, struct fault *why, const char *file,
@@ -114,7 +114,7 @@ err_t chain_file(struct chain_run *v, enum chain_check c, err_t e, struct fault 
     if (file != NULL)
         fault_file(why, e, file);
     name_shard(v, shard, why);
-    chain_fail(v, c, why);
+    fail(v, c, why);
     return OK;
 }
 

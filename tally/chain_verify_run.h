@@ -48,7 +48,6 @@ struct chain_run {
 
 /* --- filing: chain_verify.c --- */
 
-void chain_fail(struct chain_run *v, enum chain_check c, const struct fault *f);
 /* file: inside the export, or NULL; shard: its index in the snapshot, or -1. */
 void chain_failf(struct chain_run *v, enum chain_check c, err_t e, const char *file, int64_t shard,
                  const char *fmt, ...) __attribute__((format(printf, 6, 7)));

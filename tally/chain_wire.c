@@ -12,7 +12,8 @@ void chain_buffer_free(struct chain_buffer *b)
     memset(b, 0, sizeof *b);
 }
 
-err_t chain_buffer_room(struct chain_buffer *b, size_t more)
+/* Room for more bytes behind len. ERR_MEMORY. */
+static err_t room(struct chain_buffer *b, size_t more)
 {
     if (b->pos > 0 && (b->pos == b->len || b->cap - b->len < more)) {
         memmove(b->data, b->data + b->pos, b->len - b->pos);
@@ -33,7 +34,7 @@ err_t chain_buffer_room(struct chain_buffer *b, size_t more)
 err_t chain_frame_put(struct chain_buffer *b, enum chain_frame_type type, uint64_t number, const void *data,
                       size_t len)
 {
-    TRY(chain_buffer_room(b, FRAME_HEAD + len));
+    TRY(room(b, FRAME_HEAD + len));
     uint8_t *p = b->data + b->len;
     size_t rest = FRAME_HEAD - 4 + len;
     for (int i = 0; i < 4; i++)
@@ -74,7 +75,7 @@ err_t chain_frame_get(struct chain_buffer *b, struct chain_frame *out, size_t ma
 err_t chain_buffer_fill(struct chain_buffer *b, int fd, size_t most, int *closed)
 {
     *closed = 0;
-    TRY(chain_buffer_room(b, most));
+    TRY(room(b, most));
     ssize_t n = read(fd, b->data + b->len, most);
     if (n < 0)
         return errno == EINTR || errno == EAGAIN ? OK : ERR_IO;

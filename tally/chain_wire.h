@@ -29,8 +29,6 @@ struct chain_buffer {
     size_t pos, len, cap;
 };
 void chain_buffer_free(struct chain_buffer *b);
-/* Room for more bytes behind len. ERR_MEMORY. */
-MUST err_t chain_buffer_room(struct chain_buffer *b, size_t more);
 /* Appends a frame. */
 MUST err_t chain_frame_put(struct chain_buffer *b, enum chain_frame_type type, uint64_t number,
                            const void *data, size_t len);

@@ -381,8 +381,11 @@ out:
     return e;
 }
 
-err_t node_check_sum(const struct election_context *ctx, const struct node *parent, const struct node *sum,
-                     struct fault *f)
+/* Parent against the sum of its children, made with node_add into an empty node of the same place: child
+ * hashes (ERR_HASH naming the child), ballots, tallies (ERR_SUM naming the contest), missing
+ * (ERR_MISMATCH). */
+static err_t check_sum(const struct election_context *ctx, const struct node *parent, const struct node *sum,
+                       struct fault *f)
 {
     uint32_t contest;
     if (parent->place != sum->place)
@@ -513,7 +516,7 @@ static err_t walk_place(struct walk *w, uint32_t place, struct node **out, hash_
     }
     if (n && whole && n->level + 1 < w->ctx->m->level_count) {
         fault_clear(&f);
-        e = node_check_sum(w->ctx, n, sum, &f);
+        e = check_sum(w->ctx, n, sum, &f);
         if (e != OK) {
             node_free(n);
             n = NULL;

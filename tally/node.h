@@ -5,8 +5,9 @@
  * all of them.
  *
  * node_new, fill, node_encode      when aggregating
- * node_parse_var, node_check_sum   when checking: by trustees, verifiers, planning
- * node_walk                        reads and checks the whole set, child by child, in the memory of one path
+ * node_parse_var                   when one is checked alone
+ * node_walk                        by trustees, verifiers, planning: reads and checks the whole set, child by
+ * child, in the memory of one path
  *
  * All is public data, variable time. A node holds no signature: it is what anyone can compute again. */
 #ifndef TALLY_NODE_H
@@ -65,12 +66,6 @@ MUST err_t node_hash(hash_t *out, const uint8_t *data, size_t len);
 MUST err_t node_parse_var(struct node **out, const struct election_context *ctx, uint32_t place,
                           const uint8_t *data, size_t len, struct fault *f);
 
-/* Parent against the sum of its children, made with node_add into an empty node of the same place: child
- * hashes (ERR_HASH naming the child), ballots, tallies (ERR_SUM naming the contest), missing
- * (ERR_MISMATCH). */
-MUST err_t node_check_sum(const struct election_context *ctx, const struct node *parent,
-                          const struct node *sum, struct fault *f);
-
 /* 1 if some lowest-level place at or below it has an export. */
 MUST int node_present(const struct election_context *ctx, const struct node *n);
 
@@ -88,8 +83,8 @@ void node_provider_dir(struct node_provider *out, const char *dir);
 MUST err_t node_path(char *out, size_t out_len, const struct election_context *ctx, const char *dir,
                      uint32_t place);
 
-/* Reads every record once, children before their parent, checks each with node_parse_var and each parent with
- * node_check_sum, and calls visit (may be NULL) for each good node. root: hash of the whole.
+/* Reads every record once, children before their parent, checks each with node_parse_var and each parent
+ * against the sum of its children, and calls visit (may be NULL) for each good node. root: hash of the whole.
  * wrong (may be NULL) is called for each error found, which is then not fatal: the walk goes on where it
  * can, and the first error is returned at the end. Without it the first error ends the walk. Faults name
  * the file. */

@@ -32,7 +32,8 @@ static const char schema[] =
     "CREATE TABLE checkpoint(batch INTEGER PRIMARY KEY, count INTEGER NOT NULL, root BLOB NOT NULL,"
     " tallies BLOB NOT NULL);";
 
-err_t db_fault(struct precinct *p, int rc, struct fault *f)
+/* The error of SQLite's result code, with a sentence. */
+static err_t db_fault(struct precinct *p, int rc, struct fault *f)
 {
     err_t e = ERR_IO;
     switch (rc & 0xff) {

@@ -53,8 +53,6 @@ struct precinct_mark {
 /* The journal's database; *fresh: it was made now. */
 MUST err_t db_open(struct precinct *p, int create, int *fresh, struct fault *f);
 void db_close(struct precinct *p);
-/* The error of SQLite's result code, with a sentence. */
-MUST err_t db_fault(struct precinct *p, int rc, struct fault *f);
 MUST err_t db_exec(struct precinct *p, const char *sql, struct fault *f);
 /* A statement of the list, reset; NULL on error. */
 sqlite3_stmt *db_stmt(struct precinct *p, enum stmt which, struct fault *f);

@@ -32,8 +32,11 @@ static struct verify *findings(struct verify_job *j)
     return v;
 }
 
-void verify_job_failf(struct verify_job *j, enum verify_id id, err_t e, const char *file, const char *fmt,
-                      ...)
+/* Files a failure or a note of this export. Where memory is short, the run ends (verify_exports_error). */
+static void failf(struct verify_job *j, enum verify_id id, err_t e, const char *file, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+
+static void failf(struct verify_job *j, enum verify_id id, err_t e, const char *file, const char *fmt, ...)
 {
     char text[512];
     va_list ap;
@@ -45,7 +48,7 @@ void verify_job_failf(struct verify_job *j, enum verify_id id, err_t e, const ch
         verify_failf(v, id, e, file, j->who, "%s", text);
 }
 
-void verify_job_fail(struct verify_job *j, enum verify_id id, const struct fault *f)
+static void fail(struct verify_job *j, enum verify_id id, const struct fault *f)
 {
     struct verify *v = findings(j);
     if (v)
@@ -59,8 +62,8 @@ size_t verify_job_failures(const struct verify_job *j, enum verify_id id)
 
 void verify_job_item(struct verify_job *j, enum verify_id id, err_t e, uint64_t index, const char *detail)
 {
-    verify_job_failf(j, id, e, j->file, j->all->m->kind == KIND_IMPORT ? "count %llu: %s" : "ballot %llu: %s",
-                     (unsigned long long)index, detail);
+    failf(j, id, e, j->file, j->all->m->kind == KIND_IMPORT ? "count %llu: %s" : "ballot %llu: %s",
+          (unsigned long long)index, detail);
 }
 
 /* Numbers of items are what the header signs; how they are framed is form. */
@@ -68,7 +71,7 @@ void verify_job_read_error(struct verify_job *j, err_t e, const struct fault *f)
 {
     struct fault mine = *f;
     fault_who(&mine, e, "%s", j->who);
-    verify_job_fail(j, e == ERR_MISSING || e == ERR_TRAILING ? CHECK_ROOT : CHECK_BALLOTS, &mine);
+    fail(j, e == ERR_MISSING || e == ERR_TRAILING ? CHECK_ROOT : CHECK_BALLOTS, &mine);
     j->unread = 1;
 }
 
@@ -209,6 +212,20 @@ static err_t on_span(void *ctx, const struct ballot_batch *b, size_t from, size_
     return verify_exports_progress(j->x, bytes);
 }
 
+/* What is only needed while it is verified. */
+static void drop(struct verify_job *j)
+{
+    node_free(j->n);
+    export_header_free(j->h);
+    id_set_free(j->ids);
+    tallies_free(j->sums);
+    tallies_free(j->dropped);
+    j->n = NULL;
+    j->h = NULL;
+    j->ids = NULL;
+    j->sums = j->dropped = NULL;
+}
+
 static int never_enough(void *ctx)
 {
     (void)ctx;
@@ -227,7 +244,7 @@ static err_t on_end(void *ctx, err_t why, const struct fault *f)
 
 static void on_drop(void *ctx)
 {
-    verify_job_end(ctx);
+    drop(ctx);
 }
 
 static const struct export_flow_ops ops = {on_span, never_enough, on_end, on_drop};
@@ -289,15 +306,13 @@ static void check_header(struct verify_job *j)
     uint32_t contest;
     merkle_root(&j->tree, &root);
     if (hash_cmp(&root, &j->h->root) != 0)
-        verify_job_failf(j, CHECK_ROOT, ERR_HASH, j->file,
-                         "the items do not have the Merkle root that was signed");
+        failf(j, CHECK_ROOT, ERR_HASH, j->file, "the items do not have the Merkle root that was signed");
     if (j->all->m->kind == KIND_IMPORT && !j->unread && j->done != j->sums->count)
-        verify_job_failf(j, CHECK_ORDER, ERR_MISMATCH, j->file, "%llu counts for %zu contests",
-                         (unsigned long long)j->done, j->sums->count);
+        failf(j, CHECK_ORDER, ERR_MISMATCH, j->file, "%llu counts for %zu contests",
+              (unsigned long long)j->done, j->sums->count);
     if (!j->unread && !tallies_equal_var(j->sums, j->h->tallies, &contest))
-        verify_job_failf(j, CHECK_TALLY, ERR_SUM, j->file,
-                         "contest %s: the signed tally is not the sum of the items",
-                         j->all->m->contest[contest].id);
+        failf(j, CHECK_TALLY, ERR_SUM, j->file, "contest %s: the signed tally is not the sum of the items",
+              j->all->m->contest[contest].id);
 }
 
 static int record_name(const struct verify_job *j, char path[512])
@@ -313,15 +328,14 @@ static void check_record(struct verify_job *j)
     if (!record_name(j, path))
         return;
     if (j->dropped_found < n->dropped_count)
-        verify_job_failf(j, CHECK_R_DROPPED, ERR_MISSING, path,
-                         "%zu of %zu ballots that are left out are in the export", j->dropped_found,
-                         n->dropped_count);
+        failf(j, CHECK_R_DROPPED, ERR_MISSING, path, "%zu of %zu ballots that are left out are in the export",
+              j->dropped_found, n->dropped_count);
     uint64_t ballots = j->all->m->kind == KIND_BALLOTS ? j->done - j->dropped_found : 0;
     if (n->ballots != ballots)
-        verify_job_failf(j, CHECK_R_SUMS, ERR_SUM, path, "%llu ballots, but %llu of its export count",
-                         (unsigned long long)n->ballots, (unsigned long long)ballots);
+        failf(j, CHECK_R_SUMS, ERR_SUM, path, "%llu ballots, but %llu of its export count",
+              (unsigned long long)n->ballots, (unsigned long long)ballots);
     if (tallies_sub_var(j->sums, j->dropped) != OK || !tallies_equal_var(j->sums, n->tallies, &contest))
-        verify_job_failf(j, CHECK_R_SUMS, ERR_SUM, path, "the sums are not those of the ballots that count");
+        failf(j, CHECK_R_SUMS, ERR_SUM, path, "the sums are not those of the ballots that count");
 }
 
 void verify_job_settle(struct verify_job *j)
@@ -331,7 +345,7 @@ void verify_job_settle(struct verify_job *j)
     if (!j->unread)
         check_record(j);
     j->over = 1;
-    verify_job_end(j);
+    drop(j);
 }
 
 static void check_correction(struct verify_job *j)
@@ -344,10 +358,9 @@ static void check_correction(struct verify_job *j)
     if (same && n->replaced_count)
         same = hash_cmp(&n->replaced[n->replaced_count - 1].older, &j->h->replaces) == 0;
     if (!same) {
-        verify_job_failf(
-            j, CHECK_R_CORRECTIONS, ERR_MISMATCH, path,
-            "the export is correction %llu, the record states %zu, or another export that it replaces",
-            (unsigned long long)j->h->revision, n->replaced_count);
+        failf(j, CHECK_R_CORRECTIONS, ERR_MISMATCH, path,
+              "the export is correction %llu, the record states %zu, or another export that it replaces",
+              (unsigned long long)j->h->revision, n->replaced_count);
     } else if (n->replaced_count) {
         snprintf(note, sizeof note,
                  "%s: corrected %zu times; NOT CHECKED here how few ballots that exchanged: what was "
@@ -395,7 +408,7 @@ static err_t not_signed(struct verify_job *j, err_t e, struct fault *f)
         fault_set(f, e, "cannot be read");
     fault_file(f, e, j->file);
     fault_who(f, e, "%s", j->who);
-    verify_job_fail(j, CHECK_SIGNED, f);
+    fail(j, CHECK_SIGNED, f);
     j->bad = 1;
     return OK;
 }
@@ -415,15 +428,14 @@ static err_t open_export(struct verify_job *j, struct export_reader **r)
     if (e != OK)
         return not_signed(j, e, &f);
     if ((*r)->header->place != j->place) {
-        verify_job_failf(j, CHECK_SIGNED, ERR_MISMATCH, j->file, "is the export of another place");
+        failf(j, CHECK_SIGNED, ERR_MISMATCH, j->file, "is the export of another place");
         j->bad = 1;
         return OK;
     }
     j->h = (*r)->header;
     (*r)->header = NULL;
     if (j->n && j->n->source_count && hash_cmp(&j->n->source[0].hash, &j->h->id) != 0)
-        verify_job_failf(j, CHECK_R_SOURCES, ERR_HASH, j->file,
-                         "is not the export that the record of the place names");
+        failf(j, CHECK_R_SOURCES, ERR_HASH, j->file, "is not the export that the record of the place names");
     return OK;
 }
 
@@ -470,27 +482,14 @@ err_t verify_job_start(struct verify_job *j, struct export_flow *flow)
     if (e == OK && j->h)
         e = look(j, r, flow);
     else
-        verify_job_end(j);
+        drop(j);
     export_close(r);
     return e;
 }
 
-void verify_job_end(struct verify_job *j)
-{
-    node_free(j->n);
-    export_header_free(j->h);
-    id_set_free(j->ids);
-    tallies_free(j->sums);
-    tallies_free(j->dropped);
-    j->n = NULL;
-    j->h = NULL;
-    j->ids = NULL;
-    j->sums = j->dropped = NULL;
-}
-
 void verify_job_free(struct verify_job *j)
 {
-    verify_job_end(j);
+    drop(j);
     free(j->left_out);
     if (j->v) {
         verify_report_free(j->v->rep);

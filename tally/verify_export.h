@@ -46,18 +46,12 @@ struct verify_job {
     size_t left_out_count;
 };
 
-/* Files a failure or a note of this export. Where memory is short, the run ends (verify_exports_error). */
-void verify_job_failf(struct verify_job *j, enum verify_id id, err_t e, const char *file, const char *fmt,
-                      ...) __attribute__((format(printf, 5, 6)));
-void verify_job_fail(struct verify_job *j, enum verify_id id, const struct fault *f);
 /* Failures filed so far. */
 MUST size_t verify_job_failures(const struct verify_job *j, enum verify_id id);
 
 /* Looks at the export; its ballots go through flow, and are judged now or later (NULL: an election of
  * counts). Errors are those of the system. */
 MUST err_t verify_job_start(struct verify_job *j, struct export_flow *flow);
-/* What is only needed while it is verified. */
-void verify_job_end(struct verify_job *j);
 /* All but findings, too. */
 void verify_job_free(struct verify_job *j);
 

@@ -321,7 +321,8 @@ err_t verify_check_complete(struct verify *v, enum verify_id id)
 
 /* --- the page --- */
 
-err_t verify_page_make(struct verify *v, uint8_t **out, size_t *len, struct fault *f)
+/* The report page from what was loaded; publish makes the same. *out is freed with free(). */
+static err_t make_page(struct verify *v, uint8_t **out, size_t *len, struct fault *f)
 {
     struct report_data *data = NULL;
     char dir[BUNDLE_PATH_MAX];
@@ -376,7 +377,7 @@ err_t verify_check_page(struct verify *v, enum verify_id id)
         verify_skip(v, id, "there are no good plan, partial decryptions and result to make it from");
         return OK;
     }
-    err_t e = verify_page_make(v, &page, &len, &f);
+    err_t e = make_page(v, &page, &len, &f);
     if (e == ERR_MEMORY)
         return e;
     if (e == OK)

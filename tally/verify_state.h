@@ -216,9 +216,6 @@ MUST err_t verify_exports(struct verify *v);
 /* verify_records.c: a ballot id that is in the export of this place. */
 MUST err_t verify_seen(struct verify *v, const hash_t *id, uint32_t place);
 
-/* The report page from what was loaded; publish makes the same. *out is freed with free(). */
-MUST err_t verify_page_make(struct verify *v, uint8_t **out, size_t *len, struct fault *f);
-
 /* verify_files.c: SHA-256 of a file of the bundle that is no longer than its kind can be. ERR_LIMIT, ERR_IO,
  * ... */
 MUST err_t verify_file_hash(const struct verify *v, hash_t *out, const char *name);

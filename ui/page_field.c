@@ -62,7 +62,8 @@ void field_words_row(char *out, size_t out_len, const struct field *f, size_t fi
     out[at] = '\0';
 }
 
-void field_words_plain(char *out, size_t out_len, const struct field *f, size_t first, size_t count)
+/* Count words from number first on, with single blanks. */
+static void words_plain(char *out, size_t out_len, const struct field *f, size_t first, size_t count)
 {
     const char *s = nth_word(f->words, first), *end = s != NULL ? nth_word(s, count) : NULL;
     size_t n = s == NULL ? 0 : end == NULL ? strlen(s) : (size_t)(end - s) - 1;
@@ -73,7 +74,7 @@ void field_words_line(char *out, size_t out_len, const struct ui *ui, const stru
                       size_t last)
 {
     char words[128];
-    field_words_plain(words, sizeof words, f, first, last - first);
+    words_plain(words, sizeof words, f, first, last - first);
     if (last - first == 1)
         ui_say(out, out_len, ui, UI_ARGS(MSG_COMPARE_LAST, UI_NUMBER(last), words));
     else

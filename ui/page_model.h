@@ -140,8 +140,6 @@ size_t field_words_per_row(size_t width);
 /* Copies count words from number first on, in capitals, spaced where wide. */
 void field_words_row(char *out, size_t out_len, const struct field *f, size_t first, size_t count,
                      size_t width);
-/* The same words with single blanks. */
-void field_words_plain(char *out, size_t out_len, const struct field *f, size_t first, size_t count);
 /* "Words 1 to 4: ...", "Word 17: ..." */
 void field_words_line(char *out, size_t out_len, const struct ui *ui, const struct field *f, size_t first,
                       size_t last);

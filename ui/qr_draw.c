@@ -50,7 +50,7 @@ static int dark_at(const struct qr *q, size_t x, size_t y)
     return q->module[(y - QR_QUIET) * q->side + x - QR_QUIET];
 }
 
-err_t qr_put_utf8(char **out, const struct qr *q, enum qr_style style)
+static err_t put_utf8(char **out, const struct qr *q, enum qr_style style)
 {
     const char *start = style == QR_ANSI ? ANSI_START : "", *end = style == QR_ANSI ? ANSI_END "\n" : "\n";
     size_t side = q->side + 2 * QR_QUIET;
@@ -144,7 +144,7 @@ static size_t run_length(const struct qr *q, size_t x, size_t y)
     return n;
 }
 
-err_t qr_put_svg(char **out, const struct qr *q)
+static err_t put_svg(char **out, const struct qr *q)
 {
     size_t len, side = q->side + 2 * QR_QUIET;
     *out = NULL;
@@ -233,7 +233,7 @@ err_t qr_draw_utf8(char **out, const char *text, enum qr_style style, struct fau
     struct qr_grid g = {0};
     *out = NULL;
     TRY(qr_make(&q, text, f));
-    err_t e = qr_put_utf8(out, &q, style);
+    err_t e = put_utf8(out, &q, style);
     qr_free(&q);
     if (e == OK)
         e = qr_get_utf8(&g, *out, style);
@@ -246,7 +246,7 @@ err_t qr_draw_svg(char **out, const char *text, struct fault *f)
     struct qr_grid g = {0};
     *out = NULL;
     TRY(qr_make(&q, text, f));
-    err_t e = qr_put_svg(out, &q);
+    err_t e = put_svg(out, &q);
     qr_free(&q);
     if (e == OK)
         e = qr_get_svg(&g, *out);

@@ -13,12 +13,8 @@ struct qr_grid {
 
 void qr_grid_free(struct qr_grid *g);
 
-/* *out: malloc'ed; ERR_MEMORY. */
-MUST err_t qr_put_utf8(char **out, const struct qr *q, enum qr_style style);
-MUST err_t qr_put_svg(char **out, const struct qr *q);
-
-/* Back into modules, from the text alone. ERR_MISMATCH when it holds anything that qr_put_* would
- * not have written; ERR_MEMORY. g: freed by qr_grid_free, zeroed on error. */
+/* Back into modules, from the text alone. ERR_MISMATCH when it holds anything that a drawing of
+ * qr.h would not; ERR_MEMORY. g: freed by qr_grid_free, zeroed on error. */
 MUST err_t qr_get_utf8(struct qr_grid *g, const char *text, enum qr_style style);
 MUST err_t qr_get_svg(struct qr_grid *g, const char *text);
 

@@ -143,7 +143,7 @@ void cbor_get_point_var(struct cbor_in *in, point_t *p, struct p256_affine *pa)
     get_decompressed(in, p, pa, p256_decompress_var);
 }
 
-void cbor_get_sum_var(struct cbor_in *in, point_t *p, struct p256_affine *pa)
+static void get_sum_var(struct cbor_in *in, point_t *p, struct p256_affine *pa)
 {
     get_decompressed(in, p, pa, p256_decompress_sum_var);
 }
@@ -163,5 +163,5 @@ void cbor_get_elgamal_var(struct cbor_in *in, struct elgamal *ct, struct elgamal
 
 void cbor_get_elgamal_sum_var(struct cbor_in *in, struct elgamal *ct, struct elgamal_affine *pa)
 {
-    get_elgamal(in, ct, pa, cbor_get_sum_var);
+    get_elgamal(in, ct, pa, get_sum_var);
 }

@@ -125,7 +125,6 @@ MUST err_t batch_find_bad(const point_t *Y, uint8_t *bad, size_t count, size_t p
 /* CBOR: [A, B], [a0, b0, a1, b1, c0, z0, z1], [a, b, z]. The _var readers also decompress, which is
  * how points are checked to be on the curve; pa may be NULL when only the form is wanted. */
 void cbor_get_point_var(struct cbor_in *in, point_t *p, struct p256_affine *pa);
-void cbor_get_sum_var(struct cbor_in *in, point_t *p, struct p256_affine *pa); /* identity allowed */
 void cbor_put_elgamal(struct cbor_out *o, const struct elgamal *ct);
 void cbor_get_elgamal_var(struct cbor_in *in, struct elgamal *ct, struct elgamal_affine *pa);
 void cbor_get_elgamal_sum_var(struct cbor_in *in, struct elgamal *ct,
