@@ -171,14 +171,17 @@ err_t ecdsa_verify_var(const pubkey_t *key, const hash_t *digest, const uint8_t 
     uint8_t *der;
     int der_len = der_signature(&der, signature), verdict = -1;
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(pkey, NULL);
-    /* 1 good, 0 wrong; below 0 it could not be found out, and there is only memory that can be missing. */
+    /* 1 good, 0 wrong; below 0 it could not be found out: for want of memory, or because the signer chose a
+     * signature that leads to the identity, which has no x-coordinate. */
+    openssl_begin();
     if (der_len > 0 && ctx != NULL && EVP_PKEY_verify_init(ctx) == 1)
         verdict = EVP_PKEY_verify(ctx, der, (size_t)der_len, digest->b, HASH_LEN);
+    err_t e = verdict == 1 ? OK : verdict == 0 ? ERR_SIGNATURE : openssl_signature_error();
     EVP_PKEY_CTX_free(ctx);
     OPENSSL_free(der);
     EVP_PKEY_free(pkey);
     openssl_begin();
-    return verdict == 1 ? OK : verdict == 0 ? ERR_SIGNATURE : ERR_MEMORY;
+    return e;
 }
 
 err_t cose_verify(const struct cose *m, const pubkey_t *key, struct fault *f)

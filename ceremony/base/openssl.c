@@ -22,3 +22,11 @@ err_t openssl_point_error(void)
                ? ERR_POINT
                : ERR_MEMORY;
 }
+
+err_t openssl_signature_error(void)
+{
+    unsigned long first = ERR_peek_error();
+    ERR_clear_error();
+    return ERR_GET_LIB(first) == ERR_LIB_EC && ERR_GET_REASON(first) == EC_R_POINT_AT_INFINITY ? ERR_SIGNATURE
+                                                                                               : ERR_MEMORY;
+}

@@ -12,4 +12,8 @@ void openssl_begin(void);
  * ERR_MEMORY. Empties the queue. */
 MUST err_t openssl_point_error(void);
 
+/* After verifying a signature ended without a verdict: ERR_SIGNATURE if the first thing that went wrong is
+ * that it leads to the identity, else ERR_MEMORY. Empties the queue. */
+MUST err_t openssl_signature_error(void);
+
 #endif

@@ -1,4 +1,5 @@
 /* COSE_Sign1: one form only, identity independent of the signature. */
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
@@ -139,6 +140,62 @@ static void test_other_key(void **state)
     teardown(&second);
 }
 
+/* Whoever has the private key d can choose r = -e/d: then e/s G + r/s Q is the identity for every s, about
+ * which OpenSSL says that it could not find out. It is a wrong signature, and not a lack of memory: that
+ * would end the reading of a whole board. */
+static void test_signature_to_the_identity(void **state)
+{
+    struct world *w = *state;
+    struct cbor_out o = CBOR_OUT_INIT;
+    struct cose m;
+    hash_t digest, kid;
+    BIGNUM *d = NULL, *e = BN_new(), *r = BN_new(), *q = BN_new();
+    BN_CTX *ctx = BN_CTX_new();
+    EC_GROUP *group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+    uint8_t signature[SIGNATURE_LEN] = {0};
+    cose_kid(&kid, &w->s.key);
+    assert_err(cose_digest(&digest, &kid, "payload", 7), OK);
+    assert_int_equal(EVP_PKEY_get_bn_param(w->pkey, OSSL_PKEY_PARAM_PRIV_KEY, &d), 1);
+    assert_int_equal(EC_GROUP_get_order(group, q, ctx), 1);
+    assert_non_null(BN_bin2bn(digest.b, HASH_LEN, e));
+    assert_non_null(BN_mod_inverse(r, d, q, ctx));
+    assert_int_equal(BN_mod_mul(r, r, e, q, ctx), 1);
+    assert_int_equal(BN_sub(r, q, r), 1);
+    assert_int_equal(BN_bn2binpad(r, signature, 32), 32);
+    for (uint8_t s = 1; s < 4; s++) {
+        signature[63] = s;
+        assert_err(ecdsa_verify_var(&w->s.key, &digest, signature), ERR_SIGNATURE);
+    }
+    assert_err(cose_build(&o, &kid, "payload", 7, signature), OK);
+    assert_err(cose_parse(&m, o.data, o.len, NULL), OK);
+    assert_err(cose_verify(&m, &w->s.key, NULL), ERR_SIGNATURE);
+    cbor_out_free(&o);
+    BN_clear_free(d);
+    BN_free(e);
+    BN_free(r);
+    BN_free(q);
+    BN_CTX_free(ctx);
+    EC_GROUP_free(group);
+}
+
+/* Numbers outside 1 .. q-1. */
+static void test_numbers_out_of_range(void **state)
+{
+    struct world *w = *state;
+    hash_t digest = {{1}};
+    uint8_t signature[SIGNATURE_LEN];
+    for (int which = 0; which < 4; which++) {
+        memset(signature, 0, sizeof signature);
+        signature[31] = which != 0;
+        signature[63] = which != 1;
+        if (which == 2)
+            memset(signature, 0xff, 32);
+        if (which == 3)
+            memset(signature + 32, 0xff, 32);
+        assert_err(ecdsa_verify_var(&w->s.key, &digest, signature), ERR_SIGNATURE);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +203,8 @@ int main(void)
         cmocka_unit_test(test_every_byte),
         cmocka_unit_test(test_malleated),
         cmocka_unit_test(test_other_key),
+        cmocka_unit_test(test_signature_to_the_identity),
+        cmocka_unit_test(test_numbers_out_of_range),
     };
     return secret_init() == OK ? cmocka_run_group_tests(tests, setup, teardown) : 1;
 }

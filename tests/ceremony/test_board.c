@@ -267,6 +267,41 @@ static err_t refused_as(const struct board *b, const char *name)
     return OK;
 }
 
+/* (attack) A signature that its author computed to lead to the identity is a wrong one: the entry is refused
+ * and everything else read, where "no memory" would keep the whole board from being opened. */
+static void test_signature_to_the_identity(void **state)
+{
+    struct fixture *x = *state;
+    struct entry *good = add(x, 1, &x->signer, ENTRY_PLAN, "good", NULL);
+    struct entry *e = make_entry(x, &x->signer, ENTRY_PLAN, "statement", NULL);
+    char name[ENTRY_NAME_SIZE];
+    struct cose m;
+    hash_t digest;
+    scalar_t r, s, h;
+    struct merge_report report;
+    struct board *again;
+    assert_int_equal(cose_parse(&m, e->bytes, e->bytes_len, &f), OK);
+    assert_int_equal(cose_digest(&digest, &m.kid, m.payload, m.payload_len), OK);
+    scalar_reduce(&h, digest.b, HASH_LEN); /* r = -h/d, any s */
+    scalar_invert(&r, &x->token->enrolment[0].identity);
+    scalar_mul(&r, &r, &h);
+    scalar_neg(&r, &r);
+    scalar_set(&s, 5);
+    memcpy(e->bytes + e->bytes_len - 64, r.b, 32);
+    memcpy(e->bytes + e->bytes_len - 32, s.b, 32);
+    entry_file_name(name, e);
+    write_file(x->dir[1], "entries", name, e->bytes, e->bytes_len);
+    assert_int_equal(board_open(&again, x->dir[1], &x->election, &f), OK);
+    assert_int_equal(again->entry_count, 1);
+    assert_int_equal(refused_as(again, name), ERR_SIGNATURE);
+    board_free(again);
+    assert_int_equal(board_merge(x->board[0], x->dir[1], &report, &f), OK);
+    assert_int_equal(report.added, 1);
+    assert_int_equal(report.refused, 1);
+    assert_non_null(board_entry(x->board[0], &good->id));
+    entry_free(e);
+}
+
 static void test_rubbish(void **state)
 {
     struct fixture *x = *state;
@@ -523,6 +558,7 @@ int main(void)
         T(test_every_byte),
         T(test_other_election),
         T(test_malleated_signature),
+        T(test_signature_to_the_identity),
         T(test_evidence_where_none_belongs),
         T(test_merge),
         T(test_repetition_and_equivocation),
