@@ -105,11 +105,13 @@ out:
     return e;
 }
 
-err_t p256_msm_on_var(enum p256_path path, struct p256_jacobian *out, const scalar_t *k,
-                      const struct p256_affine *p, size_t count, unsigned bits)
+err_t p256_msm_width_var(enum p256_path path, struct p256_jacobian *out, const scalar_t *k,
+                         const struct p256_affine *p, size_t count, unsigned bits, unsigned width)
 {
     p256_zero(out);
     if (bits > SCALAR_BITS || count > P256_PIPPENGER_POINTS || !p256_path_available(path))
+        return ERR_BUG;
+    if (width != 0 && (width < P256_WIDTH_MIN || width > P256_WIDTH_MAX))
         return ERR_BUG;
     if (count == 0)
         return OK;
@@ -126,9 +128,15 @@ err_t p256_msm_on_var(enum p256_path path, struct p256_jacobian *out, const scal
     if (count <= STRAUS_MAX)
         TRY(straus(&sum, k, p, count));
     else
-        TRY(p256_pippenger_var(path, &sum, k, p, count, longest));
+        TRY(p256_pippenger_var(path, &sum, k, p, count, longest, width));
     *out = sum;
     return OK;
+}
+
+err_t p256_msm_on_var(enum p256_path path, struct p256_jacobian *out, const scalar_t *k,
+                      const struct p256_affine *p, size_t count, unsigned bits)
+{
+    return p256_msm_width_var(path, out, k, p, count, bits, 0);
 }
 
 err_t p256_msm_var(struct p256_jacobian *out, const scalar_t *k, const struct p256_affine *p, size_t count,

@@ -26,5 +26,11 @@ MUST err_t p256_lift_many_on_var(enum p256_path path, struct p256_affine *out, c
                                  const uint8_t (*y)[32], size_t count, size_t *bad);
 MUST err_t p256_msm_on_var(enum p256_path path, struct p256_jacobian *out, const scalar_t *k,
                            const struct p256_affine *p, size_t count, unsigned bits);
+/* The same with digits (windows) of so many bits where there are enough points for buckets, 0: as it chooses.
+ * ERR_BUG: another number. The sum is the same. */
+#define P256_WIDTH_MIN 2
+#define P256_WIDTH_MAX 15 /* so that a digit fits 16 bits */
+MUST err_t p256_msm_width_var(enum p256_path path, struct p256_jacobian *out, const scalar_t *k,
+                              const struct p256_affine *p, size_t count, unsigned bits, unsigned width);
 
 #endif

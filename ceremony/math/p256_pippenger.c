@@ -14,7 +14,6 @@
 
 #include "ceremony/math/p256_add_many.h"
 
-#define WIDTH_MAX 15        /* so that a digit fits 16 bits */
 #define GROUP_ENTRIES 65536 /* filled at once, where one window has fewer */
 #define FEW_POINTS 1024     /* up to here memory counts more: a precinct's node has 500 KB in all */
 #define FEW_GROUP 4         /* windows filled at once then */
@@ -212,16 +211,16 @@ static void pippenger_run(struct p256_jacobian *out, struct pippenger *b)
  * and two for each bucket to reduce it. */
 unsigned p256_pippenger_width(size_t count, unsigned bits)
 {
-    unsigned best = 2;
+    unsigned best = P256_WIDTH_MIN;
     double best_cost = 0;
-    for (unsigned width = 2; width <= WIDTH_MAX; width++) {
+    for (unsigned width = P256_WIDTH_MIN; width <= P256_WIDTH_MAX; width++) {
         double buckets = (double)(1u << (width - 1)), empty = 1, base = 1 - 1 / buckets;
         for (size_t n = count; n > 0; n /= 2) {
             empty *= n % 2 ? base : 1;
             base *= base;
         }
         double cost = (bits / width + 1) * ((double)count + buckets * (1 + empty));
-        if (width == 2 || cost < best_cost) {
+        if (width == P256_WIDTH_MIN || cost < best_cost) {
             best = width;
             best_cost = cost;
         }
@@ -251,11 +250,13 @@ static err_t pippenger_alloc(struct pippenger *b)
 }
 
 err_t p256_pippenger_var(enum p256_path path, struct p256_jacobian *out, const scalar_t *k,
-                         const struct p256_affine *p, size_t count, unsigned bits)
+                         const struct p256_affine *p, size_t count, unsigned bits, unsigned width)
 {
     err_t e;
     struct pippenger b = {.count = count, .p = p};
-    b.width = p256_pippenger_width(count, bits);
+    if (width != 0 && (width < P256_WIDTH_MIN || width > P256_WIDTH_MAX))
+        return ERR_BUG;
+    b.width = width ? width : p256_pippenger_width(count, bits);
     b.windows = bits / b.width + 1;
     b.per_window = (size_t)1 << (b.width - 1);
     size_t group = count <= FEW_POINTS ? FEW_GROUP : count < GROUP_ENTRIES ? GROUP_ENTRIES / count : 1;

@@ -37,9 +37,10 @@ static inline uint32_t wide_bits(const wide_t w, unsigned at, unsigned count)
 /* Bits of a digit for so many points and scalars of so many bits: what p256_pippenger_var takes. */
 unsigned p256_pippenger_width(size_t count, unsigned bits);
 
-/* out = sum k[i] P[i], scalars of at most bits <= 256 bits; 1 <= count <= P256_PIPPENGER_POINTS. k is used
- * up. ERR_MEMORY (about 150 bytes a point at 2^16 points), out then unchanged. */
+/* out = sum k[i] P[i], scalars of at most bits <= 256 bits; 1 <= count <= P256_PIPPENGER_POINTS. width: bits
+ * of a digit, P256_WIDTH_MIN to P256_WIDTH_MAX, or 0: p256_pippenger_width. ERR_MEMORY (about 150 bytes a
+ * point at 2^16 points), ERR_BUG: another width; out then unchanged. */
 MUST err_t p256_pippenger_var(enum p256_path path, struct p256_jacobian *out, const scalar_t *k,
-                              const struct p256_affine *p, size_t count, unsigned bits);
+                              const struct p256_affine *p, size_t count, unsigned bits, unsigned width);
 
 #endif

@@ -580,9 +580,33 @@ static void test_msm_refuses_long_scalars(void **state)
     assert_int_equal(p256_msm_var(&r, &k, &f->a[1], 1, 257), ERR_BUG);
 }
 
+/* The sum does not depend on the bits of a digit. */
+static void test_msm_width(void **state)
+{
+    enum { COUNT = 300 };
+    struct fixture *f = *state;
+    scalar_t k[COUNT];
+    struct p256_affine p[COUNT], sum, want;
+    struct p256_jacobian r;
+    for (size_t i = 0; i < COUNT; i++) {
+        p[i] = f->a[i % POOL];
+        scalar_random(&k[i]);
+    }
+    assert_int_equal(p256_msm_var(&r, k, p, COUNT, 256), OK);
+    assert_int_equal(p256_to_affine_many_var(&want, &r, 1), OK);
+    for (unsigned width = P256_WIDTH_MIN; width <= P256_WIDTH_MAX; width++) {
+        assert_int_equal(p256_msm_width_var(p256_path_best(), &r, k, p, COUNT, 256, width), OK);
+        assert_int_equal(p256_to_affine_many_var(&sum, &r, 1), OK);
+        assert_memory_equal(&sum, &want, sizeof want);
+    }
+    assert_int_equal(p256_msm_width_var(p256_path_best(), &r, k, p, COUNT, 256, 1), ERR_BUG);
+    assert_int_equal(p256_msm_width_var(p256_path_best(), &r, k, p, COUNT, 256, 16), ERR_BUG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_msm_width),
         cmocka_unit_test(test_field),
         cmocka_unit_test(test_decompress),
         cmocka_unit_test(test_decompress_refused),
