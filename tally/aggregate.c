@@ -434,6 +434,7 @@ static err_t scan_new(struct scan **out, struct agg_run *run)
         return OK;
     TRY(ballot_layout_new(&s->layout, run->ctx));
     ballot_layout_observe(s->layout, run->options->metrics);
+    ballot_layout_set_window(s->layout, run->options->window);
     metrics_set(run->options->metrics, METRIC_VERIFY_THREADS, s->threads);
     return OK;
 }

@@ -40,6 +40,7 @@ struct aggregate_options {
     size_t correction_count;
     int threads;             /* 0: as OpenMP says */
     size_t batch_points;     /* of each thread (settings.h); 0: as 24 MB allow */
+    unsigned window;         /* of its equations (settings.h); 0: as the kernel chooses */
     struct metrics *metrics; /* numbers about this run, or NULL */
     /* On many machines of one's own: part of parts (from 1; 0: all) verifies each parts-th file of the
      * exports directory, no chains, and stops there. A run over everything with the work directories of the

@@ -125,6 +125,9 @@ static err_t verify(struct agg_run *run, struct watch *w, uint32_t chain, const 
     chain_context_init(&ctx, run->ctx, chain);
     struct chain_verify_options o = {.work = work,
                                      .threads = run->options->threads,
+                                     .batch_points = run->options->batch_points,
+                                     .window = run->options->window,
+                                     .metrics = run->options->metrics,
                                      .ctx = w,
                                      .found = on_found,
                                      .progress = on_progress,

@@ -49,8 +49,8 @@ struct ballot_batch {
     const struct ballot_layout *layout;
     const struct election_context *ctx;
     struct p256_affine G, Y;
-    size_t bytes_max;
-    int done; /* ballot_batch_run was called */
+    size_t bytes_max, full; /* full: points in the equation of a full batch */
+    int done;               /* ballot_batch_run was called */
 
     uint8_t *data;
     size_t len, cap; /* with hints */
@@ -110,6 +110,7 @@ err_t ballot_batch_new_on(enum p256_path path, struct ballot_batch **out, const 
     b->layout = layout;
     b->ctx = ctx;
     b->bytes_max = points * BYTES_PER_POINT;
+    b->full = points / (threads ? threads : 1);
     p256_generator(&b->G);
     GO(reserve(b, points + 2 * threads));
     GO(p256_decompress_var(&b->Y, &ctx->r->Y));
@@ -432,7 +433,9 @@ static err_t check_equation(struct part *p, size_t from, size_t to)
     b->p[end] = b->G;
     b->p[end + 1] = b->Y;
     fold_end(&f, &b->k[end], &b->k[end + 1]);
-    err_t e = p256_msm_on_var(b->path, &sum, b->k + first, b->p + first, end + 2 - first, 256);
+    size_t all = end + 2 - first; /* a window is chosen for full batches, not for what is left or bisected */
+    unsigned window = 2 * all >= b->full ? ballot_layout_window(b->layout) : 0;
+    err_t e = p256_msm_width_var(b->path, &sum, b->k + first, b->p + first, all, 256, window);
     memcpy(b->p + end, kept, sizeof kept);
     memcpy(b->k + end, kept_k, sizeof kept_k);
     if (e != OK)

@@ -35,6 +35,7 @@ struct ballot_layout {
     struct style_layout *style;
     struct piece start, c_start, id_start;
     struct metrics *metrics;
+    unsigned window;
 };
 
 /* --- what is fixed --- */
@@ -475,4 +476,14 @@ void ballot_layout_observe(struct ballot_layout *l, struct metrics *m)
 struct metrics *ballot_layout_metrics(const struct ballot_layout *l)
 {
     return l->metrics;
+}
+
+void ballot_layout_set_window(struct ballot_layout *l, unsigned window)
+{
+    l->window = window;
+}
+
+unsigned ballot_layout_window(const struct ballot_layout *l)
+{
+    return l->window;
 }

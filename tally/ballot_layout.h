@@ -24,6 +24,10 @@ void ballot_layout_free(struct ballot_layout *l);
  */
 void ballot_layout_observe(struct ballot_layout *l, struct metrics *m);
 struct metrics *ballot_layout_metrics(const struct ballot_layout *l);
+/* Bits of a digit in the equations of their full batches (p256_path.h), 0 (so it begins): as the kernel
+ * chooses. */
+void ballot_layout_set_window(struct ballot_layout *l, unsigned window);
+unsigned ballot_layout_window(const struct ballot_layout *l);
 /* Points of a ballot of this style. */
 MUST size_t ballot_layout_points(const struct ballot_layout *l, uint32_t style);
 

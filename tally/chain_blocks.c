@@ -21,6 +21,12 @@ static err_t number_path(char out[CHAIN_PATH_MAX], const struct chain_dir *d, co
     return chain_shard_path(out, d, shard, name);
 }
 
+static uint64_t file_size(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
 err_t blocks_write(struct chain_node *n, uint64_t height, struct fault *f)
 {
     char path[CHAIN_PATH_MAX];
@@ -40,8 +46,9 @@ err_t blocks_write(struct chain_node *n, uint64_t height, struct fault *f)
             return e;
         }
     }
-    metrics_add(n->metrics, METRIC_CHAIN_WRITTEN, content);
-    return chain_segment_commit(w, f);
+    TRY(chain_segment_commit(w, f));
+    metrics_add(n->metrics, METRIC_CHAIN_WRITTEN, file_size(path));
+    return OK;
 }
 
 struct cutting {
@@ -191,9 +198,7 @@ err_t segments_complete(const struct chain_dir *d, const char *shard, const uint
 uint64_t segment_size(const struct chain_dir *d, const char *shard, uint64_t k)
 {
     char path[CHAIN_PATH_MAX];
-    struct stat st;
-    return number_path(path, d, shard, "segments", k) == OK && stat(path, &st) == 0 ? (uint64_t)st.st_size
-                                                                                    : 0;
+    return number_path(path, d, shard, "segments", k) == OK ? file_size(path) : 0;
 }
 
 /* --- in a thread --- */

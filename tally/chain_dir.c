@@ -11,6 +11,7 @@
 #include "ceremony/base/file.h"
 #include "tally/ballot_form.h"
 #include "tally/chain_parts.h"
+#include "tally/settings.h"
 
 #define FILE_NAME "chain.cbor"
 #define FILE_LEN_MAX 4096
@@ -133,6 +134,8 @@ static err_t path_set(struct chain_dir *d, const char *path, struct fault *f)
 {
     memset(d, 0, sizeof *d);
     d->lock_fd = -1;
+    d->tuning = (struct chain_tuning){
+        .batch = SETTINGS_NODE_BATCH, .queue = SETTINGS_NODE_QUEUE, .threads = SETTINGS_NODE_THREADS};
     if (strlen(path) >= CHAIN_PATH_MAX - 64)
         return fault_set(f, ERR_LIMIT, "the name of the directory is too long");
     memcpy(d->path, path, strlen(path) + 1);

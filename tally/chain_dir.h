@@ -28,11 +28,21 @@ struct chain_settings {
     uint32_t hints;   /* 1: segments have the y coordinates of points */
 };
 
+/* How a process that takes ballots works. Not of the chain: set by whoever opened the directory, lost when it
+ * is closed. */
+struct chain_tuning {
+    uint32_t batch;                /* envelopes that a shard answers together */
+    uint32_t queue;                /* envelopes that wait, for each shard */
+    uint32_t threads;              /* of each shard's process, that check ballots */
+    uint32_t batch_points, window; /* of their equations; 0: as the program chooses */
+};
+
 struct chain_dir {
     char path[CHAIN_PATH_MAX];
     struct chain_context ctx;
     struct chain_settings settings;
-    int lock_fd; /* -1: not locked */
+    struct chain_tuning tuning; /* chain_dir_open: the usual numbers (settings.h) */
+    int lock_fd;                /* -1: not locked */
 };
 
 /* Makes a new directory with 2^bits shards. ERR_EXISTS: there is one; ERR_UNKNOWN: no such chain. */

@@ -24,7 +24,8 @@ static void child(struct chain_front *fr, const struct shard_process *s, int fd)
 {
     struct chain_worker_job job = {fr->job->d,      fr->job->signer, fr->job->envelope,
                                    fr->metrics_dir, s->name,         fd};
-    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE}; /* the front says when it ends */
+    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE,
+                                  SIGXFSZ}; /* the front says when it ends */
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         signal(ignored[i], SIG_IGN);
     for (size_t i = 0; i < fr->shard_count; i++)
@@ -330,7 +331,7 @@ static err_t step(struct chain_front *fr, int fd, int timeout_ms, int *readable,
 
 static int full(const struct chain_front *fr, const struct shard_process *s)
 {
-    return s->count >= CHAIN_FRONT_WINDOW || fr->bytes >= CHAIN_FRONT_BYTES;
+    return s->count >= fr->job->d->tuning.queue || fr->bytes >= CHAIN_FRONT_BYTES;
 }
 
 static err_t refuse(struct chain_front *fr, uint64_t number, const hash_t *id, err_t e)

@@ -8,8 +8,8 @@
  * again: what it had taken already it knows. An envelope that kills it several times in a row, alone, is
  * refused (ERR_BUG). While the front runs it listens on DIR/control for the splitting of shards: the shard's
  * last block is made, its halves begin, and the envelopes that wait go to them. Answers about different
- * shards may come in another order than the envelopes. Memory: what waits, at most CHAIN_FRONT_BYTES. One
- * thread. */
+ * shards may come in another order than the envelopes. Memory: what waits, at most CHAIN_FRONT_BYTES, and
+ * d->tuning.queue envelopes for each shard. One thread. */
 #ifndef TALLY_CHAIN_FRONT_H
 #define TALLY_CHAIN_FRONT_H
 
@@ -19,7 +19,6 @@
 #include "tally/signkey.h"
 
 #define CHAIN_FRONT_BYTES ((size_t)64 << 20)
-#define CHAIN_FRONT_WINDOW 4096 /* envelopes that wait, for each shard */
 
 struct chain_front;
 

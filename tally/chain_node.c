@@ -69,6 +69,15 @@ static err_t open_tree(struct mmr **out, const struct chain_node *n, const char 
     return mmr_open(out, path, n->look.last.size, root, f);
 }
 
+/* Threads have an equation each, and room for one. */
+static err_t new_batch(struct chain_node *n)
+{
+    const struct chain_tuning *t = &n->d->tuning;
+    size_t points = t->batch_points ? t->batch_points : ballot_batch_points(t->threads);
+    ballot_layout_set_window(n->layout, t->window);
+    return ballot_batch_new(&n->batch, n->layout, n->d->ctx.e, points * t->threads, t->threads);
+}
+
 static err_t open_pending(struct chain_node *n, struct fault *f)
 {
     uint32_t block = n->d->settings.block;
@@ -81,7 +90,7 @@ static err_t open_pending(struct chain_node *n, struct fault *f)
         return fault_set(f, ERR_MEMORY, "the unfinished block");
     err_t e = ballot_layout_new(&n->layout, n->d->ctx.e);
     if (e == OK)
-        e = ballot_batch_new(&n->batch, n->layout, n->d->ctx.e, BALLOT_BATCH_POINTS, 1);
+        e = new_batch(n);
     return e == OK ? OK : fault_set(f, e, "checking ballots");
 }
 
@@ -246,6 +255,12 @@ static int pending_order(const void *a, const void *b)
     return hash_cmp(&((const struct pending *)a)->id, &((const struct pending *)b)->id);
 }
 
+/* Of a tree with so many leaves. */
+static uint64_t tree_nodes(uint64_t leaves)
+{
+    return 2 * leaves - (uint64_t)__builtin_popcountll(leaves);
+}
+
 /* Leaves and ids, handed to the system. */
 static err_t grow_trees(struct chain_node *n, struct fault *f)
 {
@@ -269,6 +284,8 @@ static err_t grow_trees(struct chain_node *n, struct fault *f)
     if (e == OK)
         e = chain_seen_append(n->seen, id, n->count, f);
     free(id);
+    uint64_t nodes = tree_nodes(mmr_size(n->ballots)) - tree_nodes(mmr_size(n->ballots) - n->count);
+    metrics_add(n->metrics, METRIC_CHAIN_WRITTEN, (2 * nodes + n->count) * HASH_LEN); /* two trees, ids */
     metrics_observe(n->metrics, METRIC_CHAIN_APPEND, metrics_now() - start);
     return e;
 }
@@ -294,6 +311,7 @@ static err_t write_tally(struct chain_node *n, struct chain_header *h, int *fd, 
             at += (size_t)got;
     }
     hash_one(&h->tally, o.data, o.len);
+    metrics_add(n->metrics, METRIC_CHAIN_WRITTEN, o.len);
     cbor_out_free(&o);
     return e;
 }
@@ -339,6 +357,7 @@ static err_t append_header(struct chain_node *n, struct chain_header *h, struct 
         fdatasync(n->headers_fd) != 0)
         GO(fault_set(f, ERR_IO, "writing a header: %s", strerror(errno)));
     n->look.end += o.len;
+    metrics_add(n->metrics, METRIC_CHAIN_WRITTEN, o.len);
 out:
     cbor_out_free(&message);
     cbor_out_free(&o);
@@ -355,8 +374,11 @@ static err_t join(struct chain_node *n, uint64_t height, struct fault *f)
     err_t e = merge_end(n->merge, f);
     n->merge = NULL;
     TRY(e);
-    if (joined)
-        n->segment_bytes += segment_size(n->d, n->look.name.s, k - 1);
+    if (joined) {
+        uint64_t bytes = segment_size(n->d, n->look.name.s, k - 1);
+        n->segment_bytes += bytes;
+        metrics_add(n->metrics, METRIC_CHAIN_WRITTEN, bytes);
+    }
     return merge_start(&n->merge, n->d, n->look.name.s, k, n->in_block, f);
 }
 

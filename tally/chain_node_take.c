@@ -186,6 +186,7 @@ static err_t take_one(struct chain_node *n, size_t i, struct chain_offer *o, str
     if (e == OK)
         e = chain_journal_add(n->journal, o->data, o->len);
     metrics_add(n->metrics, METRIC_CHAIN_ACCEPTED, 1);
+    metrics_add(n->metrics, METRIC_CHAIN_WRITTEN, o->len); /* of the journal */
     return e == OK ? OK : fault_set(f, e, "keeping a ballot");
 }
 

@@ -73,6 +73,8 @@ struct chain_verify_options {
     const char
         *work;   /* directory of this export for going on and for chain_spool_each, made if absent; or NULL */
     int threads; /* 0: as OpenMP says */
+    size_t batch_points;     /* at most, of each thread (settings.h); 0: as memory allows */
+    unsigned window;         /* of its equations (settings.h); 0: as the kernel chooses */
     struct metrics *metrics; /* numbers about the run, or NULL */
     /* Each ballot that could be read, in order; or NULL. What it returns other than OK ends the verification.
      * Nothing is settled before that ends. With a work directory also those of earlier runs. */

@@ -92,7 +92,8 @@ err_t chain_worker_new(struct chain_worker **out, const struct chain_run *v,
         return ERR_MEMORY;
     err_t e;
     w->v = v;
-    GO(ballot_batch_new(&w->proofs, layout, v->ctx->e, ballot_batch_points(threads), 1));
+    size_t points = v->o->batch_points ? v->o->batch_points : ballot_batch_points(threads);
+    GO(ballot_batch_new(&w->proofs, layout, v->ctx->e, points, 1));
     w->order = malloc(CHAIN_PIECE_BALLOTS * sizeof *w->order);
     e = w->order != NULL ? OK : ERR_MEMORY;
 out:

@@ -2,9 +2,11 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "ceremony/base/file.h"
 #include "tally/chain_verify_full.h"
+#include "tally/metrics.h"
 
 struct chain_feed {
     struct chain_run *v;
@@ -17,9 +19,10 @@ struct chain_feed {
     char file[CHAIN_FILE_MAX];
     size_t count, at; /* headers of the segment; the one whose ballots are next */
     struct chain_header header[CHAIN_SEGMENT_BLOCKS];
-    uint64_t size; /* ballots given so far */
-    int inside;    /* of a segment */
-    int over;      /* no more headers */
+    uint64_t size;                                  /* ballots given so far */
+    uint64_t segment_bytes, from_offset, from_size; /* of the segment at hand: its file; where it began */
+    int inside;                                     /* of a segment */
+    int over;                                       /* no more headers */
 };
 
 static err_t open_list(const struct chain_run *v, FILE **out, const struct chain_shard *shard,
@@ -123,6 +126,45 @@ static err_t add_slot(struct chain_batch *b, struct chain_slot **out, size_t byt
 
 /* --- segments --- */
 
+static uint64_t file_bytes(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+}
+
+static uint64_t named_bytes(const struct chain_run *v, const char *file)
+{
+    char path[CHAIN_PATH_MAX];
+    return chain_path(v, path, file, NULL) == OK ? file_bytes(path) : 0;
+}
+
+/* Bytes of a shard that are read from segment `from` on, of its lists the whole. */
+static uint64_t shard_bytes(const struct chain_run *v, const struct chain_shard *s, uint64_t from)
+{
+    static const char *const lists[][2] = {{"headers", ".cbor"}, {"ids", ""}, {"leaves", ""}};
+    char file[CHAIN_FILE_MAX];
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        chain_shard_file(file, lists[i][0], s, lists[i][1]);
+        bytes += named_bytes(v, file);
+    }
+    for (uint64_t n = from; n * CHAIN_SEGMENT_BLOCKS < s->headers; n++) {
+        snprintf(file, sizeof file, "segments/s%s/%08llu.zst", s->name.s, (unsigned long long)n);
+        bytes += named_bytes(v, file);
+    }
+    return bytes;
+}
+
+void chain_feed_expect(const struct chain_run *v, const struct chain_progress *p)
+{
+    uint64_t bytes = 0;
+    if (v->o->metrics == NULL)
+        return;
+    for (size_t i = (size_t)p->shard; i < v->s->shard_count; i++)
+        bytes += shard_bytes(v, &v->s->shard[i], i == p->shard && p->inside ? p->at.segment : 0);
+    metrics_more(v->o->metrics, METRIC_VERIFY_EXPECTED, (double)bytes);
+}
+
 static err_t broken(struct chain_batch *b, enum chain_check check, const char *file)
 {
     b->check = check;
@@ -154,6 +196,7 @@ static err_t read_headers(struct chain_feed *d, struct chain_batch *b)
 static err_t begin_segment(struct chain_feed *d, struct chain_batch *b)
 {
     char path[CHAIN_PATH_MAX];
+    d->from_offset = chain_headers_offset(d->headers);
     TRY(read_headers(d, b));
     if (d->count == 0)
         return OK;
@@ -161,6 +204,8 @@ static err_t begin_segment(struct chain_feed *d, struct chain_batch *b)
     snprintf(d->file, sizeof d->file, "segments/s%s/%08llu.zst", d->shard->name.s,
              (unsigned long long)d->number);
     d->inside = 1;
+    d->segment_bytes = 0;
+    d->from_size = d->size;
     int here = chain_has(d->v, d->file), listed = d->ids != NULL && d->leaves != NULL;
     if (ballots == 0) {
         if (here) {
@@ -179,13 +224,26 @@ static err_t begin_segment(struct chain_feed *d, struct chain_batch *b)
     err_t e = chain_path(d->v, path, d->file, &b->fault);
     if (e == OK)
         e = chain_segment_open(&d->segment, d->v->ctx->e, path, ballots, &b->fault);
+    d->segment_bytes = file_bytes(path);
     if (e != OK && b->fault.err == OK)
         fault_set(&b->fault, e, "cannot be read");
     return e == OK ? OK : broken(b, CHAIN_CHECK_FORM, d->file);
 }
 
+/* What was read for the segment that ends: its file, its headers, what ids and leaves say of it. */
+static void count_segment(const struct chain_feed *d)
+{
+    struct metrics *m = d->v->o->metrics;
+    uint64_t lists = (uint64_t)(d->ids != NULL) + (d->leaves != NULL);
+    metrics_add(m, METRIC_VERIFY_EXPORTS, d->segment != NULL);
+    metrics_add(m, METRIC_VERIFY_READ,
+                d->segment_bytes + chain_headers_offset(d->headers) - d->from_offset +
+                    lists * HASH_LEN * (d->size - d->from_size));
+}
+
 static void end_segment(struct chain_feed *d, struct chain_batch *b)
 {
+    count_segment(d);
     chain_segment_close(d->segment);
     d->segment = NULL;
     d->inside = 0;

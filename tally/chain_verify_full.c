@@ -449,6 +449,7 @@ static err_t open_all(struct full *x, struct fault *f)
         return fault_set(f, e, "reading ballots of a chain");
     x->threads = omp_get_max_threads();
     ballot_layout_observe(x->layout, v->o->metrics);
+    ballot_layout_set_window(x->layout, v->o->window);
     metrics_set(v->o->metrics, METRIC_VERIFY_THREADS, x->threads);
     x->worker = calloc((size_t)x->threads, sizeof *x->worker);
     if (x->worker == NULL)
@@ -458,9 +459,12 @@ static err_t open_all(struct full *x, struct fault *f)
     x->start = calloc(v->s->shard_count + 1, sizeof *x->start);
     if (x->start == NULL)
         return ERR_MEMORY;
-    if (v->o->work == NULL)
+    if (v->o->work == NULL) {
+        chain_feed_expect(v, &x->at);
         return id_sort_new(&x->sort, ID_MEMORY);
+    }
     TRY(chain_keep_open(&x->keep, v, &x->at, f));
+    chain_feed_expect(v, &x->at);
     for (size_t i = 0; i < v->s->shard_count; i++) /* those behind x->at.shard are set when they begin */
         x->start[i + 1] = x->start[i] + v->s->shard[i].size;
     return OK;

@@ -96,6 +96,10 @@ void chain_feed_close(struct chain_feed *d);
 /* Fills b, emptied before. What goes wrong is in b. Touches nothing but the feed and b. */
 void chain_feed_fill(struct chain_feed *d, struct chain_batch *b, size_t bytes);
 
+/* Adds to the numbers how many bytes are read from p on. */
+struct chain_progress;
+void chain_feed_expect(const struct chain_run *v, const struct chain_progress *p);
+
 /* --- batch: chain_verify_batch.c --- */
 
 /* Cuts into pieces, of which as many threads have one each. ERR_MEMORY. */

@@ -9,7 +9,6 @@
 #include "tally/chain_wire.h"
 #include "tally/signkey.h"
 
-#define BATCH_MAX 512              /* envelopes answered together */
 #define READ_MAX ((size_t)1 << 20) /* bytes at a time */
 #define PUBLISH_MS 1000            /* numbers are written so often at the least */
 
@@ -20,10 +19,10 @@ struct worker {
     struct chain_opener *opener;
     struct chain_buffer in, out;
     size_t envelope_max, ballot_max;
-    uint8_t *ballots; /* BATCH_MAX slots of ballot_max */
-    struct chain_offer offer[BATCH_MAX];
-    uint64_t number[BATCH_MAX];
-    size_t count;
+    size_t count, batch;       /* batch: envelopes answered together */
+    uint8_t *ballots;          /* a slot of ballot_max for each */
+    struct chain_offer *offer; /* and these */
+    uint64_t *number;
     enum chain_frame_type end; /* what the front has asked for, or 0 */
     int gone;                  /* the front */
     struct fault fault;
@@ -69,7 +68,7 @@ static err_t take_frame(struct worker *w, const struct chain_frame *frame)
 static err_t take_frames(struct worker *w)
 {
     w->count = 0;
-    while (w->count < BATCH_MAX && w->end == 0) {
+    while (w->count < w->batch && w->end == 0) {
         struct chain_frame frame;
         int got;
         if (chain_frame_get(&w->in, &frame, w->envelope_max, &got) != OK)
@@ -156,9 +155,13 @@ static err_t worker_start(struct worker *w)
     char process[TEXT_ID_MAX + 1], shard[CHAIN_SHARD_MAX + 2];
     w->envelope_max = chain_envelope_len_max(job->d->ctx.e);
     w->ballot_max = ballot_len_max(job->d->ctx.e);
-    w->ballots = malloc(BATCH_MAX * w->ballot_max);
+    w->batch = job->d->tuning.batch;
+    w->ballots = calloc(w->batch, w->ballot_max);
+    w->offer = calloc(w->batch, sizeof *w->offer);
+    w->number = calloc(w->batch, sizeof *w->number);
     w->metrics = calloc(1, sizeof *w->metrics);
-    if (!w->ballots || !w->metrics || chain_opener_new(&w->opener, &job->d->ctx) != OK)
+    if (!w->ballots || !w->offer || !w->number || !w->metrics ||
+        chain_opener_new(&w->opener, &job->d->ctx) != OK)
         return fault_set(&w->fault, ERR_MEMORY, "the process of a shard");
     snprintf(process, sizeof process, "chain-s%s", job->shard.s);
     snprintf(shard, sizeof shard, "s%s", job->shard.s);
@@ -203,6 +206,8 @@ int chain_worker_run(const struct chain_worker_job *job)
     chain_buffer_free(&w->out);
     chain_opener_free(w->opener);
     free(w->ballots);
+    free(w->offer);
+    free(w->number);
     free(w->metrics);
     free(w);
     return e == OK ? 0 : 1;

@@ -146,6 +146,16 @@ void metrics_set(struct metrics *m, enum metric id, double value)
     atomic_store_explicit(&m->v[id].is_set, 1, memory_order_release);
 }
 
+void metrics_more(struct metrics *m, enum metric id, double more)
+{
+    if (m == NULL || table[id].kind != METRIC_GAUGE)
+        return;
+    double was = atomic_load_explicit(&m->v[id].value, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak(&m->v[id].value, &was, was + more))
+        ;
+    atomic_store_explicit(&m->v[id].is_set, 1, memory_order_release);
+}
+
 void metrics_observe_many(struct metrics *m, enum metric id, double value, uint64_t count)
 {
     const struct bounds *b = bounds_of(id);

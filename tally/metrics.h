@@ -140,6 +140,7 @@ MUST err_t metrics_init(struct metrics *m, const char *program, const char *proc
 void metrics_add(struct metrics *m, enum metric id, uint64_t n);
 void metrics_refused(struct metrics *m, enum metric id, err_t why, uint64_t n);
 void metrics_set(struct metrics *m, enum metric id, double value);
+void metrics_more(struct metrics *m, enum metric id, double more); /* of a gauge, which begins at 0 */
 void metrics_observe(struct metrics *m, enum metric id, double value);
 /* The same for count things that took this long each. */
 void metrics_observe_many(struct metrics *m, enum metric id, double value, uint64_t count);

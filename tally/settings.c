@@ -1,5 +1,6 @@
 #include "tally/settings.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,21 +10,64 @@
 
 #define FILE_MAX ((size_t)16 << 10)
 
+/* All of the numbers: where, name in the file, limits of what is not 0. */
+static const struct number {
+    size_t offset;
+    const char *key;
+    uint32_t min, max;
+    int needed;
+} numbers[] = {
+    {offsetof(struct settings, threads), "threads", 1, SETTINGS_THREADS_MAX, 1},
+    {offsetof(struct settings, batch_points), "batch_points", SETTINGS_POINTS_MIN, SETTINGS_POINTS_MAX, 1},
+    {offsetof(struct settings, window), "window", SETTINGS_WINDOW_MIN, SETTINGS_WINDOW_MAX, 0},
+    {offsetof(struct settings, block), "chain_block", 1, SETTINGS_BLOCK_MAX, 0},
+    {offsetof(struct settings, seconds), "chain_seconds", 1, SETTINGS_SECONDS_MAX, 0},
+    {offsetof(struct settings, node_batch), "chain_batch", 1, SETTINGS_NODE_BATCH_MAX, 0},
+    {offsetof(struct settings, node_queue), "chain_queue", 1, SETTINGS_NODE_QUEUE_MAX, 0},
+    {offsetof(struct settings, node_threads), "chain_threads", 1, SETTINGS_NODE_THREADS_MAX, 0},
+};
+#define NUMBERS (sizeof numbers / sizeof numbers[0])
+
+static uint32_t *number_in(struct settings *s, const struct number *n)
+{
+    return (uint32_t *)((char *)s + n->offset);
+}
+
+static err_t number_check(uint32_t v, const struct number *n, struct fault *f)
+{
+    if (v != 0 && (v < n->min || v > n->max))
+        return fault_set(f, ERR_LIMIT, "%s: 0, or %u to %u", n->key, n->min, n->max);
+    return OK;
+}
+
 static err_t settings_read(struct settings *out, const json_t *v, struct fault *f)
 {
-    static const char *const keys[] = {"settings", "threads", "batch_points", "?about", NULL};
+    static const char *const keys[] = {"settings",
+                                       "threads",
+                                       "batch_points",
+                                       "?window",
+                                       "?chain_block",
+                                       "?chain_seconds",
+                                       "?chain_batch",
+                                       "?chain_queue",
+                                       "?chain_threads",
+                                       "?about",
+                                       NULL};
     uint32_t version;
     char about[TEXT_TITLE_MAX + 1];
     TRY(json_keys(v, NULL, keys, f));
     TRY(json_uint(&version, v, "settings", 0, UINT32_MAX, NULL, f));
     if (version != 1)
         return fault_set(f, ERR_VERSION, "settings of version %u", version);
-    TRY(json_uint(&out->threads, v, "threads", 0, SETTINGS_THREADS_MAX, NULL, f));
-    TRY(json_uint(&out->batch_points, v, "batch_points", 0, SETTINGS_POINTS_MAX, NULL, f));
+    for (const struct number *n = numbers; n < numbers + NUMBERS; n++) {
+        uint32_t *to = number_in(out, n);
+        if (!n->needed && json_object_get(v, n->key) == NULL)
+            continue;
+        TRY(json_uint(to, v, n->key, 0, n->max, NULL, f));
+        TRY(number_check(*to, n, f));
+    }
     if (json_object_get(v, "about") != NULL)
         TRY(json_text(about, TEXT_TITLE_MAX, v, "about", NULL, f));
-    if (out->batch_points != 0 && out->batch_points < SETTINGS_POINTS_MIN)
-        return fault_set(f, ERR_LIMIT, "batch_points: at least %d", SETTINGS_POINTS_MIN);
     return OK;
 }
 
@@ -59,17 +103,34 @@ err_t settings_load(struct settings *out, const char *path, const char *dir, str
     return e == OK ? OK : fault_file(f, e, path);
 }
 
+/* Those that may be left out are, where they are 0. */
+static json_t *settings_json(const struct settings *s, const char *about)
+{
+    struct settings copy = *s;
+    json_t *v = json_pack("{si}", "settings", 1);
+    int bad = v == NULL;
+    for (const struct number *n = numbers; n < numbers + NUMBERS && !bad; n++) {
+        uint32_t value = *number_in(&copy, n);
+        if (n->needed || value != 0)
+            bad = json_object_set_new(v, n->key, json_integer(value)) != 0;
+    }
+    if (!bad && about != NULL)
+        bad = json_object_set_new(v, "about", json_string(about)) != 0;
+    if (bad) {
+        json_decref(v);
+        return NULL;
+    }
+    return v;
+}
+
 err_t settings_save(const struct settings *s, const char *about, const char *path, struct fault *f)
 {
+    struct settings copy = *s;
     char *text = NULL;
-    err_t e = ERR_MEMORY;
-    if (s->threads > SETTINGS_THREADS_MAX || s->batch_points > SETTINGS_POINTS_MAX ||
-        (s->batch_points != 0 && s->batch_points < SETTINGS_POINTS_MIN))
-        return fault_set(f, ERR_LIMIT, "settings outside of their limits");
-    json_t *v = json_pack("{si,si,si}", "settings", 1, "threads", (int)s->threads, "batch_points",
-                          (int)s->batch_points);
-    if (v != NULL && (about == NULL || json_object_set_new(v, "about", json_string(about)) == 0))
-        e = json_write(&text, v);
+    for (const struct number *n = numbers; n < numbers + NUMBERS; n++)
+        TRY(number_check(*number_in(&copy, n), n, f));
+    json_t *v = settings_json(s, about);
+    err_t e = v != NULL ? json_write(&text, v) : ERR_MEMORY;
     if (e == OK)
         e = file_write(path, text, strlen(text), FILE_REPLACE, f);
     else
@@ -77,4 +138,9 @@ err_t settings_save(const struct settings *s, const char *about, const char *pat
     free(text);
     json_decref(v);
     return e;
+}
+
+uint32_t settings_or(uint64_t given, uint32_t set, uint32_t otherwise)
+{
+    return given ? (uint32_t)given : set ? set : otherwise;
 }

@@ -163,6 +163,7 @@ err_t verb_aggregate(struct verb_run *v, int argc, char **argv)
                                     .correction_count = accept.count,
                                     .threads = (int)(thread_count ? thread_count : tuned.threads),
                                     .batch_points = tuned.batch_points,
+                                    .window = tuned.window,
                                     .metrics = w.metrics,
                                     .part = part_k,
                                     .parts = part_n,

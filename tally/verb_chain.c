@@ -8,9 +8,7 @@
 #include "tally/chain_export.h"
 #include "tally/chain_front.h"
 #include "tally/chain_node.h"
-
-#define BLOCK 1000
-#define SECONDS 5
+#include "tally/settings.h"
 
 err_t chain_word(struct verb_run *v, const char **out, const struct arg_list *rest, const char *what)
 {
@@ -56,20 +54,25 @@ err_t verb_chain_open(struct verb_run *v, int argc, char **argv)
         CHAIN_BOARD(o),
         {"chain", ARG_TEXT, &chain, "ID", "the chain in the manifest", 1},
         {"shard-bits", ARG_TEXT, &bits, "N", "begin with 2^N shards (default 0)", 0},
-        {"block", ARG_TEXT, &block, "N", "ballots of a block (default 1000)", 0},
-        {"seconds", ARG_TEXT, &seconds, "N", "a block is made after so long, 1 to 5 (default 5)", 0},
+        {"block", ARG_TEXT, &block, "N", "ballots of a block (default: as the settings say, or 1000)", 0},
+        {"seconds", ARG_TEXT, &seconds, "N",
+         "a block is made after so long, 1 to 5 (default: as the settings say, or 5)", 0},
+        CHAIN_SETTINGS(o),
         {"no-hints", ARG_FLAG, &no_hints, NULL, "segments without y coordinates: smaller, slower to verify",
          0},
         {0}};
     TRY(verb_options(v, argc, argv, options, &rest));
     if (v->help_shown)
         return OK;
-    uint64_t n_bits = 0, n_block = BLOCK, n_seconds = SECONDS;
+    uint64_t n_bits = 0, n_block = 0, n_seconds = 0;
+    struct settings tuned;
     TRY(chain_word(v, &path, &rest, "the directory of the chain"));
     TRY(args_number(&n_bits, bits, "shard-bits", 0, 8, &v->fault));
     TRY(args_number(&n_block, block, "block", 1, CHAIN_BLOCK_MAX, &v->fault));
-    TRY(args_number(&n_seconds, seconds, "seconds", 1, SECONDS, &v->fault));
-    struct chain_settings settings = {(uint32_t)n_block, (uint32_t)n_seconds, !no_hints};
+    TRY(args_number(&n_seconds, seconds, "seconds", 1, SETTINGS_SECONDS_MAX, &v->fault));
+    TRY(settings_load(&tuned, o.settings, path, &v->fault));
+    struct chain_settings settings = {settings_or(n_block, tuned.block, SETTINGS_BLOCK),
+                                      settings_or(n_seconds, tuned.seconds, SETTINGS_SECONDS), !no_hints};
     struct bundle_election *be;
     TRY(bundle_election_load(&be, o.board, 1, &v->fault));
     err_t e = chain_dir_create(path, &be->ctx, chain, &settings, (unsigned)n_bits, &v->fault);

@@ -6,7 +6,7 @@
 #include "tally/verb.h"
 
 struct chain_options {
-    const char *board, *key, *passphrase;
+    const char *board, *key, *passphrase, *settings;
     int none; /* no passphrase */
 };
 
@@ -23,6 +23,11 @@ struct chain_options {
                                                    0},                                                       \
     {                                                                                                        \
         "no-passphrase", ARG_FLAG, &(o).none, NULL, "the key has none", 0                                    \
+    }
+
+#define CHAIN_SETTINGS(o)                                                                                    \
+    {                                                                                                        \
+        "settings", ARG_TEXT, &(o).settings, "FILE", "made by tune (default DIR/settings.json, if there)", 0 \
     }
 
 /* An election and a chain's directory. */

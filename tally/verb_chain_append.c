@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "tally/chain_front.h"
+#include "tally/settings.h"
 #include "tally/verb_chain.h"
 
 struct append {
@@ -76,6 +77,27 @@ static err_t take_all(struct append *a, const struct chain_front_job *job, const
     return end;
 }
 
+struct wanted {
+    const char *batch, *queue, *threads;
+};
+
+/* What the command line says goes before the settings. */
+static err_t tune(struct verb_run *v, struct chain_dir *d, const char *settings, const struct wanted *want)
+{
+    uint64_t batch = 0, queue = 0, threads = 0;
+    struct settings s;
+    TRY(args_number(&batch, want->batch, "batch", 1, SETTINGS_NODE_BATCH_MAX, &v->fault));
+    TRY(args_number(&queue, want->queue, "queue", 1, SETTINGS_NODE_QUEUE_MAX, &v->fault));
+    TRY(args_number(&threads, want->threads, "threads", 1, SETTINGS_NODE_THREADS_MAX, &v->fault));
+    TRY(settings_load(&s, settings, d->path, &v->fault));
+    d->tuning = (struct chain_tuning){.batch = settings_or(batch, s.node_batch, SETTINGS_NODE_BATCH),
+                                      .queue = settings_or(queue, s.node_queue, SETTINGS_NODE_QUEUE),
+                                      .threads = settings_or(threads, s.node_threads, SETTINGS_NODE_THREADS),
+                                      .batch_points = s.batch_points,
+                                      .window = s.window};
+    return OK;
+}
+
 err_t verb_chain_append(struct verb_run *v, int argc, char **argv)
 {
     struct chain_options o = {0};
@@ -84,10 +106,16 @@ err_t verb_chain_append(struct verb_run *v, int argc, char **argv)
     struct signkey *envelope = NULL;
     struct append a = {.v = v};
     const char *envelope_key = NULL;
+    struct wanted want = {0};
     const struct arg options[] = {
         CHAIN_BOARD(o),
         CHAIN_KEY(o, "the chain's key, which signs headers"),
         {"envelope-key", ARG_TEXT, &envelope_key, "FILE", "the key that opens envelopes", 1},
+        {"batch", ARG_TEXT, &want.batch, "N", "ballots that a shard answers together (default 512)", 0},
+        {"queue", ARG_TEXT, &want.queue, "N", "ballots that wait, for each shard (default 4096)", 0},
+        {"threads", ARG_TEXT, &want.threads, "N", "of each shard's process, that check ballots (default 1)",
+         0},
+        CHAIN_SETTINGS(o),
         {0}};
     TRY(verb_options(v, argc, argv, options, &rest));
     if (v->help_shown)
@@ -98,6 +126,7 @@ err_t verb_chain_append(struct verb_run *v, int argc, char **argv)
     memmove(rest.item, rest.item + 1, --rest.count * sizeof rest.item[0]);
     err_t e;
     GO(chain_opened_open(&c, v, &o, path, 1));
+    GO(tune(v, &c.dir, o.settings, &want));
     GO(verb_key_open(v, &envelope, envelope_key, o.passphrase, o.none));
     if (memcmp(signkey_signer(envelope)->key.b, c.dir.ctx.c->envelope.b, POINT_LEN) != 0)
         GO(fault_set(&v->fault, ERR_MISMATCH, "this key does not open envelopes of %s", c.dir.ctx.c->id));

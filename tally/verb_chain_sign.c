@@ -6,6 +6,7 @@
 #include "tally/chain_export.h"
 #include "tally/chain_signed.h"
 #include "tally/chain_verify.h"
+#include "tally/settings.h"
 #include "tally/verb_chain.h"
 
 struct watch {
@@ -73,8 +74,13 @@ out:
     return e;
 }
 
+struct how {
+    const char *state;
+    struct settings tuned;
+};
+
 static err_t verify_and_sign(struct verb_run *v, const struct bundle_election *be,
-                             const struct chain_options *o, const char *state, const char *path)
+                             const struct chain_options *o, const struct how *how, const char *path)
 {
     struct chain_signed memory = {.lock_fd = -1};
     struct chain_context ctx;
@@ -85,10 +91,15 @@ static err_t verify_and_sign(struct verb_run *v, const struct bundle_election *b
     err_t e;
     GO(chain_export_chain(&chain, &be->ctx, path, &v->fault));
     chain_context_init(&ctx, &be->ctx, chain);
-    GO(chain_signed_open(&memory, &ctx, state, o->key, &v->fault));
+    GO(chain_signed_open(&memory, &ctx, how->state, o->key, &v->fault));
     progress_init(&w.progress, v->err, v->program->stop);
-    const struct chain_verify_options options = {
-        .ctx = &w, .found = on_found, .progress = on_progress, .progress_ctx = &w};
+    const struct chain_verify_options options = {.threads = (int)how->tuned.threads,
+                                                 .batch_points = how->tuned.batch_points,
+                                                 .window = how->tuned.window,
+                                                 .ctx = &w,
+                                                 .found = on_found,
+                                                 .progress = on_progress,
+                                                 .progress_ctx = &w};
     e = chain_verify(&r, &ctx, path, &options, &v->fault);
     progress_end(&w.progress);
     GO(e);
@@ -113,18 +124,26 @@ err_t verb_chain_sign(struct verb_run *v, int argc, char **argv)
     struct chain_options o = {0};
     struct arg_list rest = {.count = 0};
     struct bundle_election *be;
-    const char *path, *state = NULL;
+    const char *path, *threads = NULL;
+    struct how how = {0};
+    uint64_t n = 0;
     const struct arg options[] = {
         CHAIN_BOARD(o),
         CHAIN_KEY(o, "the validator's key"),
-        {"state", ARG_TEXT, &state, "FILE", "what this key signed last (default: a file beside the key)", 0},
+        {"state", ARG_TEXT, &how.state, "FILE", "what this key signed last (default: a file beside the key)",
+         0},
+        {"threads", ARG_TEXT, &threads, "N", "default: as the settings say, or one for each processor", 0},
+        {"settings", ARG_TEXT, &o.settings, "FILE", "made by tune", 0},
         {0}};
     TRY(verb_options(v, argc, argv, options, &rest));
     if (v->help_shown)
         return OK;
     TRY(chain_word(v, &path, &rest, "the directory of the export"));
+    TRY(args_number(&n, threads, "threads", 0, SETTINGS_THREADS_MAX, &v->fault));
+    TRY(settings_load(&how.tuned, o.settings, NULL, &v->fault));
+    how.tuned.threads = settings_or(n, how.tuned.threads, 0);
     TRY(bundle_election_load(&be, o.board, 1, &v->fault));
-    err_t e = verify_and_sign(v, be, &o, state, path);
+    err_t e = verify_and_sign(v, be, &o, &how, path);
     bundle_election_free(be);
     return e;
 }

@@ -154,6 +154,8 @@ err_t verb_chain_verify(struct verb_run *v, int argc, char **argv)
                                      .anchor_count = want.anchor.count,
                                      .work = want.work,
                                      .threads = (int)(threads ? threads : tuned.threads),
+                                     .batch_points = tuned.batch_points,
+                                     .window = tuned.window,
                                      .metrics = w.metrics,
                                      .ctx = &w,
                                      .found = on_found,

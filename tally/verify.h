@@ -71,6 +71,7 @@ struct verify_options {
     int stop_early;          /* the first check that fails is the last one */
     const char *resume;      /* directory that remembers which exports were good (verify_resume.h), or NULL */
     size_t batch_points;     /* of each thread (settings.h); 0: ballot_batch_points */
+    unsigned window;         /* of its equations (settings.h); 0: as the kernel chooses */
     struct metrics *metrics; /* numbers about the run (metrics.h), or NULL */
     struct verify_parts
         *parts;    /* what others found in the exports (verify_merge.h), or NULL: all is done here */

@@ -285,11 +285,12 @@ static err_t start(struct verify_exports *x)
     for (size_t i = 0; i < v->name_count && !v->piece; i++)
         if (strncmp(v->name[i].path, BUNDLE_EXPORTS "/", sizeof BUNDLE_EXPORTS) == 0)
             x->total += size_of(v, v->name[i].path);
-    metrics_set(v->opt->metrics, METRIC_VERIFY_EXPECTED, (double)x->total);
+    metrics_more(v->opt->metrics, METRIC_VERIFY_EXPECTED, (double)x->total);
     metrics_set(v->opt->metrics, METRIC_VERIFY_THREADS, x->threads);
     if (v->m->kind == KIND_BALLOTS) {
         TRY(ballot_layout_new(&x->layout, &v->ctx));
         ballot_layout_observe(x->layout, v->opt->metrics);
+        ballot_layout_set_window(x->layout, v->opt->window);
         TRY(id_sort_new(&v->ids, ID_MEMORY));
     }
     if (v->opt->resume)

@@ -411,6 +411,7 @@ int main(int argc, char **argv)
                                    .threads = (int)(n ? n : tuned.threads),
                                    .resume = resume,
                                    .batch_points = tuned.batch_points,
+                                   .window = tuned.window,
                                    .metrics = numbers,
                                    .chain_anchor = chain_anchor.item,
                                    .chain_anchor_count = chain_anchor.count};

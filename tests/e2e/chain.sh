@@ -31,7 +31,29 @@ fails "a place without a chain takes no envelopes" 1 ERR_RULE "$TALLY" ballot ma
     --envelope home --out "$D/x"
 fails "no such chain" 1 ERR_UNKNOWN "$TALLY" ballot make "${B[@]}" --place p2 --random 1 --envelope away --out "$D/x"
 fails "a chain that is not in the manifest" 1 ERR_UNKNOWN "$TALLY" chain open "${B[@]}" --chain away "$C"
+# Settings: of a file, of the directory; options go before them; out of their limits they are named.
+settings() { printf '{"settings":1,"threads":1,"batch_points":0,%s}' "$1" >"$2"; }
+settings '"chain_block":65536' "$D/settings.json"
+fails "settings out of their limits" 1 ERR_LIMIT "$TALLY" chain open "${B[@]}" --chain home --settings "$D/settings.json" "$D/x"
+settings '"chain_block":777,"chain_seconds":3' "$D/settings.json"
+must "$TALLY" chain open "${B[@]}" --chain home --settings "$D/settings.json" "$D/set"
+must "$TALLY" chain open "${B[@]}" --chain home --block 777 --seconds 3 "$D/said"
+must "$TALLY" chain open "${B[@]}" --chain home --settings "$D/settings.json" --block 778 "$D/both"
+must "$TALLY" chain open "${B[@]}" --chain home --block 778 --seconds 3 "$D/both-said"
+if cmp -s "$D/set/chain.cbor" "$D/said/chain.cbor" && cmp -s "$D/both/chain.cbor" "$D/both-said/chain.cbor" &&
+    ! cmp -s "$D/set/chain.cbor" "$D/both/chain.cbor"; then
+    ok "chain open takes block and seconds from settings, options go before them"
+else
+    bad "chain open takes block and seconds from settings, options go before them"
+fi
+mkdir "$C" && settings '"chain_block":9' "$C/settings.json"
 check "chain open" "$TALLY" chain open "${B[@]}" --chain home --shard-bits 1 --block 20 "$C"
+settings '"chain_batch":1.5' "$C/settings.json"
+fails "chain append reads settings" 1 ERR_FORMAT append /dev/null
+settings '"chain_threads":65' "$C/settings.json"
+fails "and knows their limits" 1 ERR_LIMIT append /dev/null
+settings '"chain_batch":7,"chain_queue":5,"chain_threads":2,"window":5' "$C/settings.json"
+fails "a batch that cannot be" 2 ERR_USAGE append --batch 5000 /dev/null
 fails "it is not opened twice" 1 ERR_EXISTS "$TALLY" chain open "${B[@]}" --chain home "$C"
 
 # --- several files, doubled and bad ones ---
@@ -90,6 +112,34 @@ lost=$(comm -23 <(cut -d' ' -f2 "$D/acknowledged" | sort -u) <(grep ^again "$D/o
 [ "$lost" -eq 0 ] && ok "nothing that was acknowledged is lost" || bad "$lost acknowledged ballots are lost"
 [ -z "$(sort "$D/acknowledged" | uniq -d)" ] && ok "none was accepted twice" || bad "accepted twice"
 
+# --- a disk that is full: a node in 3 MB of memory, which are 40 later ---
+
+cat >"$D/full.sh" <<'END'
+mount -t tmpfs -o size=3m tmpfs "$D/small" || exit 9
+"$TALLY" chain open --board "$D/board" --chain home --block 20 "$D/small/node" || exit 8
+append() { "$TALLY" chain append --board "$D/board" --no-passphrase --key "$D/keys/chain" --envelope-key "$D/keys/envelope" "$D/small/node" "$@"; }
+append "$D/wide" "$D/many" >"$D/full.out" 2>&1
+[ $? -eq 1 ] || exit 7
+append "$D/wide" "$D/many" >"$D/full.again" 2>&1 && exit 6
+mount -o remount,size=40m "$D/small" || exit 9
+append "$D/wide" "$D/many" >"$D/full.later" 2>&1 || exit 5
+END
+mkdir "$D/small"
+make_votes "$D/wide" p2 1500 8
+D=$D TALLY=$TALLY unshare -rm bash "$D/full.sh" >"$D/full.sh.out" 2>&1
+case $? in
+9) skip "a full disk" "no tmpfs can be mounted" ;;
+0)
+    [ "$(count accepted "$D/full.out")" -gt 50 ] && grep -q ERR_IO "$D/full.out" && ok "a full disk is said, after $(count accepted "$D/full.out") ballots" ||
+        bad "a full disk is said" "$(tail -3 "$D/full.out")"
+    grep -q ERR_IO "$D/full.again" && ok "and as long as it is full" || bad "and as long as it is full" "$(tail -3 "$D/full.again")"
+    lost=$(comm -23 <(grep -h ^accepted "$D/full.out" "$D/full.again" | cut -d' ' -f2 | sort -u) <(grep ^again "$D/full.later" | cut -d' ' -f2 | sort -u) | wc -l)
+    [ "$lost" -eq 0 ] && [ $(($(count again "$D/full.later") + $(count accepted "$D/full.later"))) -eq 1900 ] &&
+        ok "with room it goes on, and nothing is lost" || bad "with room it goes on, and nothing is lost" "$lost lost; $(tail -3 "$D/full.later")"
+    ;;
+*) bad "a full disk" "$(cat "$D/full.sh.out"; tail -3 "$D"/full.out "$D"/full.again "$D"/full.later)" ;;
+esac
+
 # --- split while it runs ---
 
 make_votes "$D/live" p2 300 6
@@ -105,6 +155,7 @@ done
 check "split while it runs" "$TALLY" chain split "${B[@]}" --shard s0 "$C"
 says "the front did it" "while it runs"
 fails "a shard that is not there" 1 ERR_MISSING "$TALLY" chain split "${B[@]}" --shard s0 "$C"
+fails "a node that runs is not closed by another program" 1 ERR_BUSY "$TALLY" chain close "${B[@]}" "${K[@]}" "$C"
 fails "no second node" 1 ERR_BUSY "$TALLY" chain append "${B[@]}" "${K[@]}" "${EK[@]}" "$C" "$D/a"
 check "an export while it runs" "$TALLY" chain export "${B[@]}" --out "$D/running" "$C"
 says "it is not complete" "voting goes on"
@@ -120,6 +171,8 @@ says "six shards" "^shards   6, of which 4 open"
 says "830 ballots" "^ballots  830\$"
 numbers=$(cat "$C"/metrics/*.prom)
 output=$numbers
+written=$(sed -n 's/^conclave_chain_written_bytes_total{.*shard="s0"} \([0-9]*\)$/\1/p' <<<"$numbers")
+[ "${written:-0}" -gt 0 ] && ok "bytes written" || bad "bytes written" "$written"
 says "numbers of each shard and of the front" '^conclave_chain_size_ballots\{process="chain-s10",.*shard="s10"\} [0-9]'
 says "how long a ballot took" '^conclave_chain_ballot_seconds_count\{process="chain-front",.*\} [1-9]'
 output=$("$TALLY" chain status "${B[@]}" "$C")
@@ -148,8 +201,15 @@ for v in v1 v2; do
 done
 says "the quorum" "^signatures 2 of 3, needed 2"
 fails "an earlier snapshot is not signed any more" 1 ERR_CONFLICT "$TALLY" chain sign "${B[@]}" --no-passphrase --key "$D/keys/v1" "$D/early"
-check "verify" "$TALLY" chain verify "${B[@]}" --anchor "$anchor" "$D/export"
+settings '"window":6' "$D/settings.json"
+check "verify" "$TALLY" chain verify "${B[@]}" --anchor "$anchor" --metrics "$D/verify.prom" --settings "$D/settings.json" "$D/export"
 says "every ballot" "proved 837"
+bytes=$(cat "$D"/export/headers/*.cbor $(find "$D/export/segments" -name '*.zst') | wc -c)
+output=$(cat "$D/verify.prom")
+says "its bytes are counted" "^conclave_verify_read_bytes_total[{].* $bytes\$"
+says "and were expected" "^conclave_verify_expected_bytes[{].* $bytes\$"
+says "as its ballots" "^conclave_verify_ballots_total[{].* 837\$"
+says "and its segments" "^conclave_verify_exports_total[{].* $(find "$D/export/segments" -name '*.zst' | wc -l)\$"
 check "a quick look" "$TALLY" chain verify "${B[@]}" --quick "$D/export"
 must cp -r "$D/export" "$D/bad"
 segment=$(find "$D/bad/segments" -name '*.zst' | head -1)

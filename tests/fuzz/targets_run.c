@@ -90,7 +90,11 @@ void run_settings(struct fuzz_world *w, const uint8_t *data, size_t len)
     err_t e = settings_load(&s, path, NULL, NULL);
     need(s.threads <= SETTINGS_THREADS_MAX && s.batch_points <= SETTINGS_POINTS_MAX);
     need(s.batch_points == 0 || s.batch_points >= SETTINGS_POINTS_MIN);
-    need(e == OK || s.threads + s.batch_points == 0);
+    need(s.window <= SETTINGS_WINDOW_MAX && s.block <= SETTINGS_BLOCK_MAX);
+    need(s.seconds <= SETTINGS_SECONDS_MAX && s.node_batch <= SETTINGS_NODE_BATCH_MAX);
+    need(s.node_queue <= SETTINGS_NODE_QUEUE_MAX && s.node_threads <= SETTINGS_NODE_THREADS_MAX);
+    static const struct settings none;
+    need(e == OK || memcmp(&s, &none, sizeof s) == 0);
     unlink(path);
 }
 
@@ -98,6 +102,8 @@ void seed_settings(struct fuzz_world *w, struct cbor_out *out)
 {
     (void)w;
     static const char text[] =
-        "{\"settings\": 1, \"threads\": 8, \"batch_points\": 65536, \"about\": \"measured\"}";
+        "{\"settings\": 1, \"threads\": 8, \"batch_points\": 65536, \"window\": 12, \"chain_block\": 1000,"
+        " \"chain_seconds\": 5, \"chain_batch\": 256, \"chain_queue\": 4096, \"chain_threads\": 1,"
+        " \"about\": \"measured\"}";
     cbor_put_raw(out, text, strlen(text));
 }

@@ -41,7 +41,15 @@ static err_t load_text(struct settings *s, const char *text)
 static void settings_come_back(void **state)
 {
     (void)state;
-    struct settings in = {.threads = 7, .batch_points = 8192}, out;
+    struct settings in = {.threads = 7,
+                          .batch_points = 8192,
+                          .window = 9,
+                          .block = 500,
+                          .seconds = 2,
+                          .node_batch = 64,
+                          .node_queue = 100,
+                          .node_threads = 3},
+                    out;
     struct fault f;
     const char *path = whole_path(&whole, "settings.json");
     assert_err(settings_save(&in, "a line", path, &f), OK);
@@ -51,11 +59,16 @@ static void settings_come_back(void **state)
     assert_int_equal(out.threads, 7);
     unlink(path);
     assert_err(settings_load(&out, NULL, whole.dir, &f), OK); /* there need not be any */
-    assert_int_equal(out.threads + out.batch_points, 0);
+    static const struct settings none;
+    assert_memory_equal(&out, &none, sizeof none);
     assert_err(settings_load(&out, path, whole.dir, &f), ERR_MISSING);
     assert_err(settings_load(&out, NULL, NULL, &f), OK);
-    in.batch_points = 5;
-    assert_err(settings_save(&in, NULL, path, &f), ERR_LIMIT);
+    for (size_t i = 0; i < 8; i++) { /* each of them has limits */
+        struct settings bad = in;
+        (&bad.threads)[i] = i == 1 ? 5 : 1u << 30;
+        assert_err(settings_save(&bad, NULL, path, &f), ERR_LIMIT);
+    }
+    assert_int_equal(settings_or(3, 2, 1) * 100 + settings_or(0, 2, 1) * 10 + settings_or(0, 0, 1), 321);
     assert_err(settings_save(&out, NULL, "/nowhere/x.json", &f), ERR_IO);
 }
 
@@ -77,6 +90,14 @@ static void bad_settings_are_named(void **state)
         {"{\"settings\":1,\"threads\":1,\"batch_points\":262145}", ERR_LIMIT},
         {"{\"settings\":1,\"threads\":\"1\",\"batch_points\":0}", ERR_FORMAT},
         {"{\"settings\":1,\"threads\":1,\"batch_points\":0,\"verdict\":1}", ERR_FORMAT},
+        {"{\"settings\":1,\"threads\":1,\"batch_points\":0,\"window\":3}", ERR_LIMIT},
+        {"{\"settings\":1,\"threads\":1,\"batch_points\":0,\"window\":16}", ERR_LIMIT},
+        {"{\"settings\":1,\"threads\":1,\"batch_points\":0,\"chain_block\":65536}", ERR_LIMIT},
+        {"{\"settings\":1,\"threads\":1,\"batch_points\":0,\"chain_seconds\":6}", ERR_LIMIT},
+        {"{\"settings\":1,\"threads\":1,\"batch_points\":0,\"chain_batch\":4097}", ERR_LIMIT},
+        {"{\"settings\":1,\"threads\":1,\"batch_points\":0,\"chain_queue\":65537}", ERR_LIMIT},
+        {"{\"settings\":1,\"threads\":1,\"batch_points\":0,\"chain_threads\":65}", ERR_LIMIT},
+        {"{\"settings\":1,\"threads\":1,\"batch_points\":0,\"chain_batch\":\"8\"}", ERR_FORMAT},
         {"{\"settings\":1,\"threads\":1,\"threads\":1,\"batch_points\":0}", ERR_DUPLICATE},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -86,6 +107,8 @@ static void bad_settings_are_named(void **state)
         assert_int_equal(s.threads + s.batch_points, 0);
     }
     assert_err(load_text(&s, "{\"settings\":1,\"threads\":0,\"batch_points\":262144,\"about\":\"x\"}"), OK);
+    assert_err(load_text(&s, "{\"settings\":1,\"threads\":0,\"batch_points\":0,\"chain_queue\":9}"), OK);
+    assert_int_equal(s.node_queue, 9);
 }
 
 /* --- shapes --- */
@@ -252,7 +275,7 @@ static void the_verb_writes_settings(void **state)
 static void settings_and_numbers_change_no_result(void **state)
 {
     (void)state;
-    static const struct settings odd = {.threads = 3, .batch_points = SETTINGS_POINTS_MIN};
+    static const struct settings odd = {.threads = 3, .batch_points = SETTINGS_POINTS_MIN, .window = 5};
     struct fault f;
     uint8_t *text;
     size_t len;
