@@ -98,6 +98,7 @@ static void watch_signals(void)
     action.sa_handler = SIG_IGN;
     action.sa_flags = 0;
     sigaction(SIGPIPE, &action, NULL);
+    sigaction(SIGXFSZ, &action, NULL); /* a file as large as allowed is an error of writing, with its name */
 }
 
 int main(int argc, char **argv)

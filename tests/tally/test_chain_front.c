@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -139,6 +140,108 @@ static void test_killed_shards(void **state)
     assert_int_equal(look[0].last.size + look[1].last.size, VOTES);
     free(look);
     chain_dir_close(&d);
+}
+
+static size_t taken_in(const struct chain_dir *d)
+{
+    struct chain_shard_look *look;
+    struct fault f;
+    size_t count, all = 0;
+    assert_int_equal(chain_dir_shards(&look, &count, d, &f), OK);
+    for (size_t i = 0; i < count; i++)
+        all += look[i].last.size;
+    free(look);
+    return all;
+}
+
+/* Batches, queue, threads and windows of any size: the same ballots; shards that die too. */
+static void test_tuned(void **state)
+{
+    (void)state;
+    static const struct chain_tuning row[] = {
+        {1, 1, 1, 1024, 0}, {3, 2, 2, 1024, 5}, {4096, 65536, 3, 0, 15}, {5, 40, 1, 2048, 4}};
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        char name[16];
+        struct chain_dir d;
+        struct told t = {.kill_every = i == 3 ? 9 : 0};
+        struct fault f;
+        snprintf(name, sizeof name, "tuned-%zu", i);
+        open_dir(&d, name, 1);
+        d.tuning = row[i];
+        err_t e = run_front(&d, &t, envelopes_file(VOTES), &f);
+        if (e != OK)
+            fail_msg("%s %s", err_name(e), f.detail);
+        assert_int_equal(t.answers, VOTES);
+        assert_int_equal(taken_in(&d), VOTES);
+        chain_dir_close(&d);
+    }
+}
+
+/* A second node is told so, whether it opens the directory or its shards' processes outlive the first. */
+static void test_two_nodes(void **state)
+{
+    (void)state;
+    struct chain_dir d, other;
+    struct told t = {0};
+    struct fault f;
+    open_dir(&d, "two", 1);
+    assert_int_equal(chain_dir_open(&other, fixture_path(x, "two"), &x->ctx, 1, &f), ERR_BUSY);
+    assert_non_null(strstr(f.file, "lock"));
+    assert_int_equal(run_front(&d, &t, envelopes_file(10), &f), OK);
+    pid_t orphan = fork(); /* as a shard's process whose front was killed: it has the lock */
+    assert_true(orphan >= 0);
+    if (orphan == 0)
+        for (;;)
+            pause();
+    chain_dir_close(&d);
+    fault_clear(&f);
+    assert_int_equal(chain_dir_open(&other, fixture_path(x, "two"), &x->ctx, 1, &f), ERR_BUSY);
+    assert_int_equal(chain_dir_open(&other, fixture_path(x, "two"), &x->ctx, 0, &f), OK); /* looking */
+    chain_dir_close(&other);
+    kill(orphan, SIGKILL);
+    waitpid(orphan, NULL, 0);
+    assert_int_equal(chain_dir_open(&other, fixture_path(x, "two"), &x->ctx, 1, &f), OK);
+    chain_dir_close(&other);
+}
+
+/* Files cannot grow: that is said, nothing is told to be taken that is not, and with room it goes on. */
+static void test_disk_full(void **state)
+{
+    (void)state;
+    struct chain_dir d;
+    struct fault f;
+    struct rlimit was, now;
+    char path[256];
+    size_t refused = 0;
+    snprintf(path, sizeof path, "%s", envelopes_file(VOTES));
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+    for (size_t kib = 1; kib <= 16384; kib *= 8) {
+        char name[16];
+        struct told t = {0}, later = {0};
+        snprintf(name, sizeof name, "full-%zu", kib);
+        open_dir(&d, name, 1);
+        now = was;
+        now.rlim_cur = kib << 10;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &now), 0);
+        err_t e = run_front(&d, &t, path, &f);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+        if (e != OK && e != ERR_IO)
+            fail_msg("%zu KiB: %s %s", kib, err_name(e), f.detail);
+        refused += e == ERR_IO;
+        size_t taken = 0;
+        for (size_t i = 1; i <= VOTES; i++) {
+            assert_true(t.count[i] <= 1 && t.err[i] == OK);
+            taken += (size_t)t.count[i];
+        }
+        e = run_front(&d, &later, path, &f);
+        if (e != OK)
+            fail_msg("%zu KiB, afterwards: %s %s %s", kib, err_name(e), f.file, f.detail);
+        assert_int_equal(later.answers, VOTES);
+        assert_true((size_t)later.again >= taken);
+        assert_int_equal(taken_in(&d), VOTES);
+        chain_dir_close(&d);
+    }
+    assert_in_range(refused, 2, 5);
 }
 
 /* Kills every other child of the process that started it, for a while. */
@@ -544,12 +647,14 @@ static int teardown(void **state)
 
 int main(void)
 {
+    signal(SIGXFSZ, SIG_IGN); /* as conclave-tally does */
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_killed_shards),     cmocka_unit_test(test_killed_always),
-        cmocka_unit_test(test_bad_input),         cmocka_unit_test(test_broken_shard),
-        cmocka_unit_test(test_closed_half),       cmocka_unit_test(test_frames),
-        cmocka_unit_test(test_export_is_durable), cmocka_unit_test(test_export),
-        cmocka_unit_test(test_prune_after_crash),
+        cmocka_unit_test(test_tuned),         cmocka_unit_test(test_two_nodes),
+        cmocka_unit_test(test_disk_full),     cmocka_unit_test(test_killed_shards),
+        cmocka_unit_test(test_killed_always), cmocka_unit_test(test_bad_input),
+        cmocka_unit_test(test_broken_shard),  cmocka_unit_test(test_closed_half),
+        cmocka_unit_test(test_frames),        cmocka_unit_test(test_export_is_durable),
+        cmocka_unit_test(test_export),        cmocka_unit_test(test_prune_after_crash),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

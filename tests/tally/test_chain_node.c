@@ -1,4 +1,5 @@
 /* A shard's node: what it takes and refuses, what is there after it was left at any moment, splitting. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -7,7 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -338,6 +342,171 @@ static void test_killed(void **state)
     assert_true(early > 0);
 }
 
+/* --- splitting, stopped at each call to the system --- */
+
+static struct {
+    int at; /* the call at which this process is killed; 0: none */
+    int seen;
+} doom;
+
+static void another_call(void)
+{
+    if (doom.at > 0 && ++doom.seen == doom.at)
+        kill(getpid(), SIGKILL);
+}
+
+int fdatasync(int fd)
+{
+    another_call();
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+int fsync(int fd)
+{
+    another_call();
+    return (int)syscall(SYS_fsync, fd);
+}
+
+int mkdir(const char *path, mode_t mode)
+{
+    another_call();
+    return (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
+}
+
+int unlink(const char *path)
+{
+    another_call();
+    return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+}
+
+ssize_t write(int fd, const void *data, size_t len)
+{
+    another_call();
+    return syscall(SYS_write, fd, data, len);
+}
+
+ssize_t pwrite(int fd, const void *data, size_t len, off_t at)
+{
+    another_call();
+    return syscall(SYS_pwrite64, fd, data, len, at);
+}
+
+/* A child that splits, makes the halves, and ends at its call number at. */
+static int splits_until(const char *name, int at)
+{
+    int status;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct chain_dir d;
+        struct chain_node *n;
+        struct fault f;
+        if (chain_dir_open(&d, fixture_path(x, name), &x->ctx, 1, &f) != OK ||
+            chain_node_open(&n, &d, "", signkey_signer(x->chain), NULL, &f) != OK)
+            _exit(3);
+        doom.at = at;
+        if (chain_node_end(n, CHAIN_SPLIT, &f) != OK)
+            _exit(4);
+        chain_node_free(n);
+        chain_dir_close(&d);
+        if (chain_dir_open(&d, fixture_path(x, name), &x->ctx, 1, &f) != OK)
+            _exit(5);
+        _exit(0);
+    }
+    waitpid(child, &status, 0);
+    if (WIFSIGNALED(status))
+        return 1;
+    assert_int_equal(WEXITSTATUS(status), 0);
+    return 0;
+}
+
+/* Afterwards the shard is open, with all of its ballots, or it is split and both halves know them. */
+static void expect_whole_or_halves(const char *name)
+{
+    struct chain_dir d;
+    struct chain_shard_look *look;
+    struct fault f;
+    size_t count, open = 0;
+    open_dir(&d, name, 0);
+    assert_int_equal(chain_dir_shards(&look, &count, &d, &f), OK);
+    assert_int_equal(count, look[0].last.state == CHAIN_SPLIT ? 3 : 1);
+    for (size_t i = 0; i < count; i++) {
+        if (look[i].last.state != CHAIN_OPEN)
+            continue;
+        struct chain_node *n = node(&d, look[i].name.s);
+        open++;
+        for (size_t k = 0; k < 20; k++) {
+            struct chain_offer o = offer_of(k);
+            assert_int_equal(chain_node_offer(n, &o, 1, &f), OK);
+            assert_int_equal(o.again, 1);
+        }
+        chain_node_free(n);
+    }
+    assert_int_equal(open, count == 3 ? 2 : 1);
+    free(look);
+    chain_dir_close(&d);
+}
+
+static void test_split_killed(void **state)
+{
+    (void)state;
+    struct chain_dir d;
+    char name[32];
+    int at = 1, killed = 1;
+    for (; killed; at++) {
+        snprintf(name, sizeof name, "split-%d", at);
+        open_dir(&d, name, 1);
+        struct chain_node *n = node(&d, "");
+        give(n, 0, 20, 0);
+        chain_node_free(n);
+        chain_dir_close(&d);
+        killed = splits_until(name, at);
+        expect_whole_or_halves(name);
+    }
+    assert_true(at > 15);
+}
+
+/* --- the clock --- */
+
+static time_t clock_offset;
+
+time_t time(time_t *out)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    time_t now = t.tv_sec + clock_offset;
+    if (out)
+        *out = now;
+    return now;
+}
+
+/* A clock that is set back: headers never go back, and blocks are due as before. */
+static void test_clock_back(void **state)
+{
+    (void)state;
+    struct chain_dir d;
+    struct chain_shard_look look;
+    struct fault f;
+    uint64_t last = 0;
+    static const time_t offsets[] = {0, 3 * 86400, -86400, -40L * 365 * 86400, 0};
+    open_dir(&d, "clock", 1);
+    for (size_t i = 0; i < sizeof offsets / sizeof offsets[0]; i++) {
+        clock_offset = offsets[i];
+        struct chain_node *n = node(&d, "");
+        give(n, 4 * i, 4 * i + 4, 0);
+        assert_in_range(chain_node_due(n), 0, 5001);
+        assert_int_equal(chain_node_block(n, &f), OK);
+        chain_node_free(n);
+        assert_int_equal(chain_shard_look(&look, &d, "", &f), OK);
+        assert_true(look.last.time >= last);
+        last = look.last.time;
+    }
+    clock_offset = 0;
+    assert_int_equal(look.last.size, 20);
+    assert_true(last >= (uint64_t)time(NULL) / 3600 + 71); /* what was signed stays */
+    chain_dir_close(&d);
+}
+
 /* Every file cut at many places: the node opens with what was acknowledged, or says which file is short; it
  * never goes on with less. */
 static void test_torn_files(void **state)
@@ -519,10 +688,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_killed), /* forks: before anything starts threads */
-        cmocka_unit_test(test_blocks),  cmocka_unit_test(test_segments),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_other_bytes),
-        cmocka_unit_test(test_split),   cmocka_unit_test(test_torn_files),
-        cmocka_unit_test(test_journal), cmocka_unit_test(test_seen),
+        cmocka_unit_test(test_split_killed), cmocka_unit_test(test_clock_back),
+        cmocka_unit_test(test_blocks),       cmocka_unit_test(test_segments),
+        cmocka_unit_test(test_refused),      cmocka_unit_test(test_other_bytes),
+        cmocka_unit_test(test_split),        cmocka_unit_test(test_torn_files),
+        cmocka_unit_test(test_journal),      cmocka_unit_test(test_seen),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
