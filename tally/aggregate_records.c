@@ -54,9 +54,10 @@ static err_t put_file(const struct agg_run *run, uint32_t place, const struct cb
     snprintf(name, sizeof name, ".tmp-%s", p.id);
     int dir_len = (int)(strrchr(path, '/') - path);
     snprintf(temp, sizeof temp, "%.*s/%s", dir_len, path, name);
-    int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-    e = fd >= 0 ? write_all(fd, bytes->data, bytes->len) : ERR_IO;
-    if (fd >= 0 && close(fd) != 0)
+    int fd;
+    TRY(file_open_state(&fd, temp, O_WRONLY | O_CREAT | O_TRUNC, 0644, f));
+    e = write_all(fd, bytes->data, bytes->len);
+    if (close(fd) != 0)
         e = ERR_IO;
     if (e == OK && rename(temp, path) != 0)
         e = ERR_IO;

@@ -79,11 +79,8 @@ static err_t ids_read(const struct chain_seen *s, hash_t *out, uint64_t at, size
 static err_t ids_open(struct chain_seen *s, struct fault *f)
 {
     struct stat st;
-    s->fd = open(s->ids_path, (s->writable ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC, 0644);
-    if (s->fd < 0 && errno == ENOENT)
-        return fault_file(f, fault_set(f, ERR_MISSING, "the ballot ids of the shard are not there"),
-                          s->ids_path);
-    if (s->fd < 0 || fstat(s->fd, &st) != 0)
+    TRY(file_open_state(&s->fd, s->ids_path, s->writable ? O_RDWR | O_CREAT : O_RDONLY, 0644, f));
+    if (fstat(s->fd, &st) != 0)
         return system_fault(f, "opening", s->ids_path);
     uint64_t want = s->count * HASH_LEN, have = (uint64_t)st.st_size;
     if (have < want)
@@ -113,7 +110,8 @@ static uint64_t hash_of(const struct chain_seen *s, const hash_t *id)
     return h;
 }
 
-/* The slot of an id, or the empty one where it belongs. */
+/* The slot of an id, or the empty one where it belongs. Half of the slots are empty: a table where none is
+ * found was damaged. */
 static err_t probe(const struct chain_seen *s, const hash_t *id, uint64_t *at, uint64_t *tag, uint64_t *index,
                    struct fault *f)
 {
@@ -121,9 +119,13 @@ static err_t probe(const struct chain_seen *s, const hash_t *id, uint64_t *at, u
     uint64_t h = hash_of(s, id);
     *tag = h >> INDEX_BITS << INDEX_BITS;
     *index = CHAIN_SEEN_NONE;
+    uint64_t steps = 0;
     for (*at = h & mask; s->slot[*at] != 0; *at = (*at + 1) & mask) {
         uint64_t v = s->slot[*at], number = (v & low) - 1;
         hash_t have;
+        if (++steps > mask)
+            return fault_file(f, fault_set(f, ERR_FORMAT, "damaged; delete it, and it is made again"),
+                              s->table_path);
         if ((v & ~low) != *tag)
             continue;
         TRY(ids_read(s, &have, number, 1, f));
@@ -165,9 +167,8 @@ static err_t enter_from_file(struct chain_seen *s, uint64_t to, struct fault *f)
 static err_t map(struct chain_seen *s, const char *path, int flags, uint64_t slots, struct fault *f)
 {
     struct stat st;
-    int fd = open(path, flags | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return system_fault(f, "opening", path);
+    int fd;
+    TRY(file_open_state(&fd, path, flags, 0644, f));
     err_t e = OK;
     if (slots > 0 && ftruncate(fd, (off_t)(HEAD_LEN + slots * 8)) != 0)
         e = system_fault(f, "making", path);

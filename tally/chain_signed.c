@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ceremony/base/file.h"
@@ -32,10 +33,10 @@ static err_t lock(struct chain_signed *m, struct fault *f)
 {
     char path[sizeof m->path + 8];
     snprintf(path, sizeof path, "%s.lock", m->path);
-    m->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (m->lock_fd < 0)
-        return fault_file(f, fault_set(f, ERR_IO, "opening: %s; --state names another file", strerror(errno)),
-                          path);
+    err_t e = file_open_state(&m->lock_fd, path, O_RDWR | O_CREAT, 0600, f);
+    if (e == ERR_IO || e == ERR_MISSING)
+        fault_set(f, e, "opening: %s; --state names another file", strerror(errno));
+    TRY(fault_file(f, e, path));
     if (flock(m->lock_fd, LOCK_EX | LOCK_NB) != 0)
         return fault_file(f, fault_set(f, ERR_BUSY, "somebody is signing with it"), path);
     return OK;
@@ -65,12 +66,14 @@ err_t chain_signed_open(struct chain_signed *out, const struct chain_context *ct
 {
     uint8_t *data;
     size_t len;
+    struct stat st;
     memset(out, 0, sizeof *out);
     out->ctx = ctx;
     out->lock_fd = -1;
     TRY(set_path(out, path, key, f));
     TRY(lock(out, f));
-    if (access(out->path, F_OK) != 0 && errno == ENOENT) {
+    /* A link to nowhere is no absence: what was signed may be on a medium that is not mounted. */
+    if (lstat(out->path, &st) != 0 && errno == ENOENT) {
         out->is_first = 1;
         return OK;
     }

@@ -119,6 +119,24 @@ err_t file_open(FILE **out, const char *path, struct fault *f)
     return fault_set(f, ERR_MEMORY, "opening a file");
 }
 
+err_t file_open_state(int *fd, const char *path, int flags, unsigned mode, struct fault *f)
+{
+    struct stat st;
+    *fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, (mode_t)mode);
+    if (*fd < 0 && (errno == ELOOP || errno == EISDIR || errno == ENXIO)) {
+        fault_set(f, ERR_FORMAT, errno == ELOOP ? "a symbolic link" : "not a regular file");
+        return fault_file(f, ERR_FORMAT, path);
+    }
+    if (*fd < 0)
+        return io_error(f, errno == ENOENT ? ERR_MISSING : ERR_IO, path, "cannot open");
+    if (fstat(*fd, &st) == 0 && S_ISREG(st.st_mode))
+        return OK;
+    close(*fd);
+    *fd = -1;
+    fault_set(f, ERR_FORMAT, "not a regular file");
+    return fault_file(f, ERR_FORMAT, path);
+}
+
 err_t file_is_dir(const char *path, struct fault *f)
 {
     struct stat st;

@@ -19,6 +19,11 @@ MUST err_t file_read(uint8_t **out, size_t *len, const char *path, size_t max, s
  */
 MUST err_t file_open(FILE **out, const char *path, struct fault *f);
 
+/* A descriptor of a file of state that is written in place, with the flags and mode of open(2). Never waits,
+ * never goes through a symbolic link: ERR_FORMAT if there is anything but a regular file. ERR_MISSING,
+ * ERR_IO. */
+MUST err_t file_open_state(int *fd, const char *path, int flags, unsigned mode, struct fault *f);
+
 enum file_mode {
     FILE_NEW,     /* ERR_EXISTS if the name is taken by other content; OK if by the same content */
     FILE_REPLACE, /* for state that is rebuilt: replaced atomically */
