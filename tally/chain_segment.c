@@ -223,6 +223,13 @@ static err_t more_input(struct chain_segment *s, struct fault *f)
     return ferror(s->file) ? bad(s, ERR_IO, f, "reading") : OK;
 }
 
+/* RFC 8878, 3.1.1.1.2. Asked of the head, as zstd does not look where there is room for the whole content. */
+static uint64_t frame_window(const uint8_t *head, uint64_t content)
+{
+    uint64_t base = 1ULL << (10 + (head[5] >> 3));
+    return (head[4] & 0x20) != 0 ? content : base + base / 8 * (head[5] & 7);
+}
+
 static err_t check_frame(struct chain_segment *s, struct fault *f)
 {
     TRY(more_input(s, f));
@@ -237,6 +244,8 @@ static err_t check_frame(struct chain_segment *s, struct fault *f)
         return bad(s, ERR_FORMAT, f, "the zstd frame does not say how large its content is");
     if (s->ballots > UINT64_MAX / pair || size > s->ballots * pair)
         return bad(s, ERR_LIMIT, f, "the content is larger than the ballots expected can be");
+    if (head < 6 || frame_window(s->in, size) > 1ULL << CHAIN_WINDOW_LOG)
+        return bad(s, head < 6 ? ERR_TRUNCATED : ERR_LIMIT, f, "the zstd frame wants a window over 8 MiB");
     s->content = size;
     return OK;
 }
@@ -283,11 +292,8 @@ static err_t inflate_some(struct chain_segment *s, struct fault *f)
     size_t code = ZSTD_decompressStream(s->z, &out, &in);
     if (ZSTD_isError(code) && ZSTD_getErrorCode(code) == ZSTD_error_memory_allocation)
         return bad(s, ERR_MEMORY, f, "decompressing");
-    if (ZSTD_isError(code)) {
-        int window = ZSTD_getErrorCode(code) == ZSTD_error_frameParameter_windowTooLarge;
-        return bad(s, window ? ERR_LIMIT : ERR_FORMAT, f,
-                   window ? "the zstd frame wants a window over 8 MiB" : "the zstd frame is damaged");
-    }
+    if (ZSTD_isError(code))
+        return bad(s, ERR_FORMAT, f, "the zstd frame is damaged");
     s->given += out.pos - s->len;
     s->in_pos = in.pos;
     s->len = out.pos;

@@ -534,6 +534,16 @@ static err_t frame(const void *content, size_t len, int with_size, int window_lo
     return segment_read(NULL, fixture_path(x, "frame"), ballots, &n);
 }
 
+/* Three bytes, stored, under the head of a frame with this window. */
+static err_t windowed(uint8_t window)
+{
+    uint64_t n;
+    struct fault f;
+    uint8_t b[] = {0x28, 0xb5, 0x2f, 0xfd, 0xc0, window, 3, 0, 0, 0, 0, 0, 0, 0, 25, 0, 0, 0x41, 'x', 0x40};
+    assert_int_equal(file_write(fixture_path(x, "frame"), b, sizeof b, FILE_REPLACE, &f), OK);
+    return segment_read(NULL, fixture_path(x, "frame"), 1, &n);
+}
+
 static void test_segment_forms(void **state)
 {
     (void)state;
@@ -561,6 +571,9 @@ static void test_segment_forms(void **state)
     assert_int_equal(frame(big, max + 8, 1, 0, 1), ERR_LIMIT);
     assert_int_equal(frame(big, huge, 1, 0, 40), ERR_LIMIT);      /* the bomb: few bytes, much content */
     assert_int_equal(frame(big, huge, 1, 26, 100000), ERR_LIMIT); /* a window of 64 MiB */
+    assert_int_equal(windowed(13 << 3), OK);                      /* 8 MiB */
+    assert_int_equal(windowed(13 << 3 | 1), ERR_LIMIT);           /* 9 MiB, though three bytes need none */
+    assert_int_equal(windowed(20 << 3), ERR_LIMIT);               /* 1 GiB */
     free(big);
 }
 
