@@ -455,10 +455,43 @@ static void scan_free(struct scan *s)
     free(s);
 }
 
+struct expected {
+    const struct agg_run *run;
+    size_t seen;
+    uint64_t bytes;
+};
+
+static err_t add_size(void *ctx, const char *name, struct fault *f)
+{
+    struct expected *x = ctx;
+    const struct aggregate_options *o = x->run->options;
+    char path[4096];
+    struct stat st;
+    (void)f;
+    if (o->parts && x->seen++ % o->parts != o->part - 1)
+        return OK;
+    if (file_path(path, sizeof path, x->run->exports_dir, name) == OK && lstat(path, &st) == 0 &&
+        S_ISREG(st.st_mode))
+        x->bytes += (uint64_t)st.st_size;
+    return OK;
+}
+
+/* Only where numbers are wanted: how much there is to read. Chains add theirs. */
+static err_t expect_bytes(const struct agg_run *run, struct fault *f)
+{
+    struct expected x = {.run = run};
+    if (run->options->metrics == NULL)
+        return OK;
+    TRY(file_list(run->exports_dir, add_size, &x, f));
+    metrics_more(run->options->metrics, METRIC_VERIFY_EXPECTED, (double)x.bytes);
+    return OK;
+}
+
 static err_t read_exports(struct agg_run *run, struct fault *f)
 {
     struct scan *s;
     TRY(file_is_dir(run->exports_dir, f));
+    TRY(expect_bytes(run, f));
     err_t e = scan_new(&s, run);
     if (e != OK)
         fault_set(f, e, "reading exports");

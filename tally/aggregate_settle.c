@@ -168,6 +168,7 @@ static err_t settle_copies(struct agg_run *run, struct fault *f)
     err_t e = id_sort_new(&c.ids, SORT_MEMORY);
     if (e != OK)
         return fault_set(f, e, "comparing ballot ids");
+    id_sort_observe(c.ids, run->options->metrics);
     GO(agg_each_ballot(run->ix, add_ballot, &c, f));
     GO(agg_chain_ids(run, c.ids, f));
     GO(id_sort_finish(c.ids, settle_copy, &c, f));

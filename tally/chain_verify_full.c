@@ -436,6 +436,7 @@ static err_t check_ids(struct full *x, struct fault *f)
         if (e != OK)
             return e;
     }
+    id_sort_observe(x->sort, x->v->o->metrics);
     return id_sort_finish(x->sort, told_twice, &t, f);
 }
 

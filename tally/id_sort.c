@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tally/metrics.h"
+
 #define KEY_LEN 44 /* id, source, position, big-endian: compared as one string */
 #define DIGIT_BITS 9
 #define PARTS (1u << DIGIT_BITS)
@@ -33,7 +35,8 @@ struct sort_key {
 };
 
 struct id_sort {
-    uint8_t *buffer; /* PARTS blocks */
+    struct metrics *metrics; /* or NULL */
+    uint8_t *buffer;         /* PARTS blocks */
     size_t memory;
     uint64_t count, blocks; /* keys added, blocks in the file */
     size_t capacity;        /* keys that are sorted in memory at once */
@@ -454,11 +457,17 @@ static err_t sort_held(struct id_sort *s, size_t i, struct fault *f)
     return sort_keys(s, p->held, first.same, 0, f);
 }
 
+void id_sort_observe(struct id_sort *s, struct metrics *m)
+{
+    s->metrics = m;
+}
+
 err_t id_sort_finish(struct id_sort *s, id_sort_fn *fn, void *ctx, struct fault *f)
 {
     err_t e = OK;
     if (s->finished)
         return fault_set(f, ERR_BUG, "ballot ids were sorted already");
+    double start = metrics_now();
     s->finished = 1;
     s->fn = fn;
     s->ctx = ctx;
@@ -478,6 +487,9 @@ err_t id_sort_finish(struct id_sort *s, id_sort_fn *fn, void *ctx, struct fault 
         GO(flush(s, s->part, i, f));
     for (size_t i = 0; i < PARTS; i++)
         GO(in_memory ? sort_held(s, i, f) : sort_part(s, &s->part[i], 0, f));
+    if (s->count > 0)
+        metrics_observe_many(s->metrics, METRIC_VERIFY_NULLIFIER, (metrics_now() - start) / (double)s->count,
+                             s->count);
 out:
     free_sorting(s);
     return e;

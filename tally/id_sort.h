@@ -32,6 +32,9 @@ void id_sort_free(struct id_sort *s);
 MUST err_t id_sort_add(struct id_sort *s, const hash_t *id, uint32_t source, uint64_t position,
                        struct fault *f);
 uint64_t id_sort_count(const struct id_sort *s);
+/* Where id_sort_finish counts what an id took (metrics.h), or NULL. */
+struct metrics;
+void id_sort_observe(struct id_sort *s, struct metrics *m);
 /* Most bytes of memory it had so far, and bytes written to the temporary file. */
 size_t id_sort_memory(const struct id_sort *s);
 uint64_t id_sort_disk(const struct id_sort *s);

@@ -95,6 +95,8 @@ enum metric_kind {
     X(METRIC_VERIFY_UNPACKED, "conclave_verify_unpacked_bytes_total", METRIC_COUNTER,                        \
       "The same after decompression.")                                                                       \
     X(METRIC_VERIFY_BATCH, "conclave_verify_batch_seconds", METRIC_LATENCY, "Verifying one batch.")          \
+    X(METRIC_VERIFY_NULLIFIER, "conclave_verify_nullifier_seconds", METRIC_SHORT,                            \
+      "Comparing ballot ids with all others in the end, for one id.")                                        \
     X(METRIC_VERIFY_SIZE, "conclave_verify_batch_ballots", METRIC_SIZES, "Ballots in a batch.")              \
     X(METRIC_VERIFY_QUEUE, "conclave_verify_queue", METRIC_GAUGE,                                            \
       "Exports, or pieces of a chain, in hand that no thread has begun with.")                               \

@@ -292,6 +292,7 @@ static err_t start(struct verify_exports *x)
         ballot_layout_observe(x->layout, v->opt->metrics);
         ballot_layout_set_window(x->layout, v->opt->window);
         TRY(id_sort_new(&v->ids, ID_MEMORY));
+        id_sort_observe(v->ids, v->opt->metrics);
     }
     if (v->opt->resume)
         TRY(verify_resume_open(&x->resume, v->opt->resume, &v->m->election, &v->r->id, &v->fault));

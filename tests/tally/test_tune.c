@@ -271,6 +271,15 @@ static void the_verb_writes_settings(void **state)
     assert_true(s.threads >= 1 && s.batch_points >= SETTINGS_POINTS_MIN);
 }
 
+static uint64_t number_of(const char *text, const char *name)
+{
+    const char *at = strstr(text, name);
+    while (at != NULL && (at == text || at[-1] != '\n' || at[strlen(name)] != '{'))
+        at = strstr(at + 1, name);
+    assert_non_null(at);
+    return strtoull(strchr(at, ' ') + 1, NULL, 10);
+}
+
 /* The same records whatever the settings say; the numbers of the run are written beside. */
 static void settings_and_numbers_change_no_result(void **state)
 {
@@ -294,6 +303,9 @@ static void settings_and_numbers_change_no_result(void **state)
     assert_non_null(
         strstr((char *)text, "\nconclave_verify_threads{process=\"run-1\",program=\"aggregate\"} 3\n"));
     assert_null(strstr((char *)text, "conclave_verify_refused_total"));
+    uint64_t read = number_of((char *)text, "conclave_verify_read_bytes_total");
+    assert_true(read > 1000 && read == number_of((char *)text, "conclave_verify_expected_bytes"));
+    assert_int_equal(number_of((char *)text, "conclave_verify_nullifier_seconds_count"), 18);
     free(text);
     assert_err(call(verb_aggregate, "--board @board --exports @exports --work @plain --settings @none.json"),
                ERR_MISSING);
