@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -187,9 +188,7 @@ static err_t lock_file(int *fd, const struct chain_dir *d, const char *name, int
 {
     char file[CHAIN_PATH_MAX];
     TRY(chain_dir_path(file, d, name));
-    *fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (*fd < 0)
-        return fault_file(f, fault_set(f, ERR_IO, "opening: %s", strerror(errno)), file);
+    TRY(file_open_state(fd, file, O_RDWR | O_CREAT, 0644, f));
     for (int i = 0; i < tries; i++) {
         if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
             return OK;
@@ -330,12 +329,16 @@ static size_t header_read(FILE *in, uint8_t *data, size_t *len)
 }
 
 /* Headers are of about one length, so this reads the file once without understanding it but for the last
- * one. One that is torn was never finished: nothing in it was acknowledged by it. */
+ * one. One that is torn was never finished: nothing in it was acknowledged by it. More than one cannot be
+ * torn. */
 static err_t scan(struct chain_shard_look *out, const struct chain_dir *d, FILE *in, struct fault *f)
 {
     uint8_t data[2][CHAIN_HEADER_MAX];
     size_t len[2] = {0, 0}, step[2] = {0, 0}, n;
     uint64_t count = 0;
+    struct stat st; /* as it is before: the node may go on while we read */
+    if (fstat(fileno(in), &st) != 0)
+        return fault_set(f, ERR_IO, "reading headers");
     while ((n = header_read(in, data[count % 2], &len[count % 2])) > 0) {
         step[count % 2] = n;
         out->end += n;
@@ -343,6 +346,12 @@ static err_t scan(struct chain_shard_look *out, const struct chain_dir *d, FILE 
     }
     if (ferror(in))
         return fault_set(f, ERR_IO, "reading headers");
+    if ((uint64_t)st.st_size > out->end && (uint64_t)st.st_size - out->end > CHAIN_HEADER_MAX + 3) {
+        fault_set(f, ERR_FORMAT, "no header, and more behind it than one that was not finished");
+        if (f)
+            f->at = (long long)out->end;
+        return ERR_FORMAT;
+    }
     for (int back = 0; back < 2 && count > 0; back++) {
         size_t i = (count - 1) % 2;
         err_t e = chain_header_parse(&out->last, &d->ctx, data[i], len[i], f);

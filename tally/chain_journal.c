@@ -7,11 +7,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ceremony/base/file.h"
 #include "ceremony/base/secret.h"
 
 #define HEAD_LEN 24 /* magic and height */
 #define RECORD_LEN 20
 #define ZEROS_LEN ((size_t)256 << 10)
+#define REST_MAX ((uint64_t)64 << 20) /* bytes behind the last record that are kept, as zeros */
 
 static const uint8_t magic[16] = "conclave/jrnl/1";
 
@@ -107,17 +109,32 @@ static err_t put_zeros(struct chain_journal *j, uint64_t from, uint64_t to, stru
     return OK;
 }
 
-/* Zeros from the head to the end, whatever was there; then the head for this height. */
-static err_t empty(struct chain_journal *j, uint64_t to, struct fault *f)
+/* A file with holes can be of any length: what is behind the place where records end is cut first, not
+ * written. */
+static err_t put_zeros_behind(struct chain_journal *j, uint64_t from, struct fault *f)
+{
+    struct stat st;
+    if (fstat(j->fd, &st) != 0)
+        return system_fault(j, f, "opening");
+    uint64_t to = (uint64_t)st.st_size;
+    if (to <= from)
+        return OK;
+    if (to - from > REST_MAX) {
+        to = from + REST_MAX;
+        if (ftruncate(j->fd, (off_t)to) != 0)
+            return system_fault(j, f, "cutting");
+    }
+    return put_zeros(j, from, to, f);
+}
+
+static err_t put_head(struct chain_journal *j, struct fault *f)
 {
     uint8_t head[HEAD_LEN];
-    TRY(put_zeros(j, HEAD_LEN, to, f));
     memcpy(head, magic, sizeof magic);
     put64(head + sizeof magic, j->height);
-    TRY(write_at(j, head, HEAD_LEN, 0, f));
     j->number = 0;
     j->end = HEAD_LEN;
-    return OK;
+    return write_at(j, head, HEAD_LEN, 0, f);
 }
 
 /* One record at j->end; *found 0 behind the last good one. */
@@ -157,52 +174,129 @@ static err_t replay(struct chain_journal *j, size_t max, chain_journal_fn *fn, v
     return e;
 }
 
-static err_t load(struct chain_journal *j, size_t max, chain_journal_fn *fn, void *ctx, struct fault *f)
+static int is_zero(const uint8_t *data, size_t len)
+{
+    while (len > 0 && data[len - 1] == 0)
+        len--;
+    return len == 0;
+}
+
+/* The head: *height of its block; *fresh if it was torn while the file was made, when nothing was
+ * acknowledged in it. A head is never overwritten by another one of other length. */
+static err_t get_head(struct chain_journal *j, uint64_t *height, int *fresh, struct fault *f)
 {
     uint8_t head[HEAD_LEN];
-    struct stat st;
     size_t got;
-    if (fstat(j->fd, &st) != 0)
-        return system_fault(j, f, "opening");
+    *height = 0;
     TRY(read_at(j, head, HEAD_LEN, 0, &got, f));
-    if (got < HEAD_LEN || memcmp(head, magic, sizeof magic) != 0) {
-        /* Torn while it was made: nothing was acknowledged in it. A head is never overwritten by another one
-         * of other length. */
-        return empty(j, (uint64_t)st.st_size, f);
+    *fresh = is_zero(head, got) || (got < HEAD_LEN && memcmp(head, magic, got < 16 ? got : 16) == 0);
+    if (*fresh)
+        return OK;
+    if (got < HEAD_LEN || memcmp(head, magic, sizeof magic) != 0)
+        return fault_file(
+            f, fault_set(f, ERR_FORMAT, "its head is damaged; ballots that were acknowledged may be in it"),
+            j->path);
+    *height = get64(head + sizeof magic);
+    return OK;
+}
+
+/* Records are bound to their block: one of this height tells more than a head that says another. */
+static err_t has_records(struct chain_journal *j, size_t max, int *found, struct fault *f)
+{
+    size_t len;
+    uint8_t *data = malloc(max);
+    if (!data)
+        return fault_set(f, ERR_MEMORY, "journal");
+    j->end = HEAD_LEN;
+    err_t e = read_record(j, data, max, found, &len, f);
+    free(data);
+    return e;
+}
+
+static err_t check_height(const struct chain_journal *j, uint64_t height, struct fault *f)
+{
+    if (height <= j->height)
+        return OK;
+    fault_set(f, ERR_TRUNCATED, "ballots wait for block %llu, but headers can be read only up to block %llu",
+              (unsigned long long)height, (unsigned long long)j->height);
+    return fault_file(f, ERR_TRUNCATED, j->path);
+}
+
+static err_t load(struct chain_journal *j, size_t max, chain_journal_fn *fn, void *ctx, struct fault *f)
+{
+    uint64_t height;
+    int fresh, found = 0;
+    TRY(get_head(j, &height, &fresh, f));
+    if (!fresh && height != j->height)
+        TRY(has_records(j, max, &found, f));
+    if (!found)
+        TRY(check_height(j, height, f));
+    if (fresh || (height != j->height && !found)) {
+        TRY(put_zeros_behind(j, HEAD_LEN, f));
+        return put_head(j, f);
     }
-    uint64_t height = get64(head + sizeof magic);
-    if (height > j->height)
-        return fault_file(f,
-                          fault_set(f, ERR_TRUNCATED, "ballots wait for block %llu, but the next one is %llu",
-                                    (unsigned long long)height, (unsigned long long)j->height),
-                          j->path);
-    if (height < j->height)
-        return empty(j, (uint64_t)st.st_size, f);
+    if (found)
+        TRY(put_head(j, f));
     j->end = HEAD_LEN;
     TRY(replay(j, max, fn, ctx, f));
     /* What is torn must not be taken for a record behind those to come. */
-    if ((uint64_t)st.st_size <= j->end)
-        return OK;
-    TRY(put_zeros(j, j->end, (uint64_t)st.st_size, f));
+    TRY(put_zeros_behind(j, j->end, f));
     return fdatasync(j->fd) == 0 ? OK : system_fault(j, f, "writing");
 }
 
-err_t chain_journal_open(struct chain_journal **out, const char *path, uint64_t height, size_t max,
-                         chain_journal_fn *fn, void *ctx, struct fault *f)
+static err_t journal_new(struct chain_journal **out, const char *path, uint64_t height, struct fault *f)
 {
-    err_t e = OK;
-    *out = NULL;
     struct chain_journal *j = calloc(1, sizeof *j);
+    *out = j;
     if (!j)
         return fault_set(f, ERR_MEMORY, "journal");
     j->height = height;
     j->fd = -1;
     j->path = strdup(path);
-    if (!j->path)
-        GO(fault_set(f, ERR_MEMORY, "journal"));
-    j->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (j->fd < 0)
-        GO(system_fault(j, f, "opening"));
+    return j->path ? OK : fault_set(f, ERR_MEMORY, "journal");
+}
+
+err_t chain_journal_check(const char *path, uint64_t height, size_t max, struct fault *f)
+{
+    struct chain_journal *j = NULL;
+    uint64_t says = 0;
+    int fresh = 0, found = 0;
+    err_t e;
+    GO(journal_new(&j, path, height, f));
+    e = file_open_state(&j->fd, path, O_RDONLY, 0, f);
+    if (e == ERR_MISSING && height == 0) {
+        fault_clear(f);
+        e = OK;
+        goto out;
+    }
+    if (e == OK)
+        e = get_head(j, &says, &fresh, f);
+    if (e == OK && fresh && height > 0)
+        e = fault_set(f, ERR_TRUNCATED, "it has no head");
+    if (e == ERR_MISSING || e == ERR_TRUNCATED)
+        fault_set(f, e, "ballots that were acknowledged may have been in it");
+    if (e == OK && says != height)
+        e = has_records(j, max, &found, f);
+    if (e == OK && !found)
+        e = check_height(j, says, f);
+    fault_file(f, e, path);
+out:
+    if (j && j->fd >= 0)
+        close(j->fd);
+    if (j)
+        free(j->path);
+    free(j);
+    return e;
+}
+
+err_t chain_journal_open(struct chain_journal **out, const char *path, uint64_t height, size_t max,
+                         chain_journal_fn *fn, void *ctx, struct fault *f)
+{
+    struct chain_journal *j = NULL;
+    err_t e;
+    *out = NULL;
+    GO(journal_new(&j, path, height, f));
+    GO(file_open_state(&j->fd, path, O_RDWR | O_CREAT, 0600, f));
     GO(load(j, max, fn, ctx, f));
     *out = j;
     j = NULL;
@@ -269,7 +363,9 @@ err_t chain_journal_next(struct chain_journal *j, struct fault *f)
         return fault_set(f, ERR_IO, "the journal could not be written before");
     j->len = 0; /* in the block as well, which is durable */
     j->height++;
-    err_t e = empty(j, j->end, f);
+    err_t e = put_zeros(j, HEAD_LEN, j->end, f);
+    if (e == OK)
+        e = put_head(j, f);
     if (e != OK)
         j->broken = 1;
     return e;

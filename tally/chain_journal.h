@@ -15,9 +15,15 @@ struct chain_journal;
 
 typedef err_t chain_journal_fn(void *ctx, const uint8_t *data, size_t len, struct fault *f);
 
+/* Before anything of a shard is cut back to its last header: does the journal fit to that many headers?
+ * Writes nothing. ERR_TRUNCATED: it is of a later block, so headers are missing; or it has no head, which
+ * cannot be behind the first header. ERR_MISSING: there is none, likewise. ERR_FORMAT: its head is damaged.
+ * max: bytes of a ballot. */
+MUST err_t chain_journal_check(const char *path, uint64_t height, size_t max, struct fault *f);
+
 /* Opens or makes the journal for the block at height; fn is called for each ballot that is in it. One that is
- * left from an earlier block is emptied. max: bytes of a ballot. ERR_TRUNCATED: the journal is of a later
- * block, so headers are missing. */
+ * left from an earlier block is emptied; where the head says another block than the records, which are bound
+ * to theirs, the records count. Errors as above. */
 MUST err_t chain_journal_open(struct chain_journal **out, const char *path, uint64_t height, size_t max,
                               chain_journal_fn *fn, void *ctx, struct fault *f);
 void chain_journal_free(struct chain_journal *j);

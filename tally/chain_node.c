@@ -25,8 +25,8 @@ static err_t open_headers(struct chain_node *n, struct fault *f)
 {
     char path[CHAIN_PATH_MAX];
     TRY(shard_file(path, n, "headers", f));
-    n->headers_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (n->headers_fd < 0 || ftruncate(n->headers_fd, (off_t)n->look.end) != 0 || fsync(n->headers_fd) != 0)
+    TRY(file_open_state(&n->headers_fd, path, O_RDWR | O_CREAT, 0644, f));
+    if (ftruncate(n->headers_fd, (off_t)n->look.end) != 0 || fsync(n->headers_fd) != 0)
         return fault_file(f, fault_set(f, ERR_IO, "opening headers: %s", strerror(errno)), path);
     return OK;
 }
@@ -162,6 +162,14 @@ static void show(struct chain_node *n)
         metrics_set(n->metrics, METRIC_CHAIN_FREE, (double)fs.f_bavail * (double)fs.f_frsize);
 }
 
+/* What is behind the last header is cut off in all files: not while the journal knows of later ones. */
+static err_t check_journal(const struct chain_node *n, struct fault *f)
+{
+    char path[CHAIN_PATH_MAX];
+    TRY(shard_file(path, n, "journal", f));
+    return chain_journal_check(path, n->look.headers, ballot_len_max(n->d->ctx.e), f);
+}
+
 static err_t open_all(struct chain_node *n, const char *shard, struct fault *f)
 {
     char dir[CHAIN_PATH_MAX];
@@ -172,6 +180,7 @@ static err_t open_all(struct chain_node *n, const char *shard, struct fault *f)
     if (n->look.last.state != CHAIN_OPEN)
         return fault_set(f, ERR_DONE, "shard s%s has been %s", shard,
                          n->look.last.state == CHAIN_SPLIT ? "split" : "closed");
+    TRY(check_journal(n, f));
     TRY(open_above(n, f));
     TRY(open_headers(n, f));
     TRY(open_blocks(n, f));
@@ -300,9 +309,9 @@ static err_t write_tally(struct chain_node *n, struct chain_header *h, int *fd, 
     if (e != OK)
         fault_set(f, e, "running tally");
     if (e == OK)
-        *fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        e = file_open_state(fd, path, O_WRONLY | O_CREAT | O_TRUNC, 0644, f);
     for (size_t at = 0; e == OK && at < o.len;) {
-        ssize_t got = *fd < 0 ? -1 : write(*fd, o.data + at, o.len - at);
+        ssize_t got = write(*fd, o.data + at, o.len - at);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
