@@ -198,12 +198,25 @@ static err_t take_verdict(struct chain_front *fr, struct shard_process *s, const
     return OK;
 }
 
+/* Why it failed, with the file that is at fault. */
+static err_t take_failure(const struct shard_process *s, const struct chain_frame *frame, struct fault *f)
+{
+    struct fault why;
+    memcpy(&why, frame->data, sizeof why);
+    why.file[sizeof why.file - 1] = why.who[sizeof why.who - 1] = why.detail[sizeof why.detail - 1] = '\0';
+    if (why.err == OK)
+        why.err = ERR_BUG;
+    if (f)
+        *f = why;
+    return fault_who(f, why.err, "shard s%s", s->name.s);
+}
+
 static err_t take_frames(struct chain_front *fr, struct shard_process *s, struct fault *f)
 {
     for (;;) {
         struct chain_frame frame;
         int got;
-        if (chain_frame_get(&s->in, &frame, sizeof f->detail + 2, &got) != OK)
+        if (chain_frame_get(&s->in, &frame, sizeof *f, &got) != OK)
             return fault_set(f, ERR_BUG, "shard s%s sends a frame that is too long", s->name.s);
         if (!got)
             return OK;
@@ -213,9 +226,8 @@ static err_t take_frames(struct chain_front *fr, struct shard_process *s, struct
             s->ready = 1;
         else if (frame.type == FRAME_DONE)
             s->done = 1;
-        else if (frame.type == FRAME_FAILED && frame.len >= 2)
-            return fault_set(f, (err_t)(frame.data[0] | frame.data[1] << 8), "shard s%s: %.*s", s->name.s,
-                             (int)(frame.len - 2), (const char *)frame.data + 2);
+        else if (frame.type == FRAME_FAILED && frame.len == sizeof *f)
+            return take_failure(s, &frame, f);
         else
             return fault_set(f, ERR_BUG, "shard s%s sends a frame that is not known", s->name.s);
     }

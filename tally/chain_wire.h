@@ -20,7 +20,7 @@ enum chain_frame_type {
     FRAME_READY,        /* the shard is open */
     FRAME_VERDICT,      /* error (2 bytes), again (1), ballot id (32) */
     FRAME_DONE,
-    FRAME_FAILED /* error (2 bytes) and a sentence */
+    FRAME_FAILED /* struct fault */
 };
 
 /* A buffer of bytes: filled at the end, taken from the start. */

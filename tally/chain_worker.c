@@ -174,13 +174,10 @@ static err_t worker_start(struct worker *w)
 
 static void report(struct worker *w, err_t e)
 {
-    uint8_t text[2 + sizeof w->fault.detail];
-    size_t len = strnlen(w->fault.detail, sizeof w->fault.detail);
-    text[0] = (uint8_t)e;
-    text[1] = (uint8_t)((unsigned)e >> 8);
-    memcpy(text + 2, w->fault.detail, len);
+    if (w->fault.err != e)
+        fault_set(&w->fault, e, "the process of the shard");
     err_t put = e == OK ? chain_frame_put(&w->out, FRAME_DONE, 0, NULL, 0)
-                        : chain_frame_put(&w->out, FRAME_FAILED, 0, text, 2 + len);
+                        : chain_frame_put(&w->out, FRAME_FAILED, 0, &w->fault, sizeof w->fault);
     if (put == OK)
         put = send_all(w);
     if (put != OK)
