@@ -117,7 +117,7 @@ int main(int argc, char **argv)
         struct sandbox_state
             ignored; /* the same kernel: what it refuses is said about the keeper, or here by status */
         sandbox_enter(&ignored, SANDBOX_TOKEN, NULL, 0);
-        return hsm_server_main_only(HSM_SERVER_FD, argc > 2 ? argv[2] : NULL);
+        return hsm_server_main(HSM_SERVER_FD, argc > 2 ? argv[2] : NULL);
     }
     if (argc >= 2 && strcmp(argv[1], "keeper-process") == 0)
         return keeper_main(KEEPER_FD, argc > 2 ? argv[2] : NULL);

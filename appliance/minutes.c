@@ -371,7 +371,7 @@ static err_t find_record(struct making *k, struct fault *f)
         return fault_file(f, record_check(k->r, s->el->m, s->b, f), BUNDLE_RECORD);
     if (!k->st->has_roster || k->st->rosters_differ || k->st->stage != STAGE_RELEASED)
         return OK;
-    err_t e = record_make_for(&k->own_record, &bytes, s->el->m, s->b, &k->st->roster.ceremony, f);
+    err_t e = record_make(&k->own_record, &bytes, s->el->m, s->b, &k->st->roster.ceremony, f);
     cbor_out_free(&bytes);
     k->r = k->own_record;
     return e;

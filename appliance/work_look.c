@@ -95,7 +95,7 @@ err_t work_record(struct session *s, const struct status *st, int *made, struct 
     if (st->rosters_differ)
         return fault_set(f, ERR_CONFLICT,
                          "different rosters are signed on this board; stop and compare the words again");
-    TRY(record_make_for(&s->el->r, &bytes, s->el->m, s->b, &st->roster.ceremony, f));
+    TRY(record_make(&s->el->r, &bytes, s->el->m, s->b, &st->roster.ceremony, f));
     err_t e = file_path(path, sizeof path, s->b->dir, BUNDLE_RECORD);
     if (e == OK)
         e = file_write(path, bytes.data, bytes.len, FILE_NEW, f);

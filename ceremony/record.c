@@ -374,8 +374,8 @@ static err_t try_cuts(struct best *best, struct making *k, const hash_t *ceremon
     return OK;
 }
 
-err_t record_make_for(struct record **out, struct cbor_out *bytes, const struct manifest *m,
-                      const struct board *b, const hash_t *ceremony, struct fault *f)
+err_t record_make(struct record **out, struct cbor_out *bytes, const struct manifest *m,
+                  const struct board *b, const hash_t *ceremony, struct fault *f)
 {
     *out = NULL;
     struct making *k = calloc(1, sizeof *k);
@@ -402,12 +402,6 @@ err_t record_make_for(struct record **out, struct cbor_out *bytes, const struct 
     group_free(k->g);
     free(k);
     return e;
-}
-
-err_t record_make(struct record **out, struct cbor_out *bytes, const struct manifest *m,
-                  const struct board *b, struct fault *f)
-{
-    return record_make_for(out, bytes, m, b, NULL, f);
 }
 
 /* --- checking --- */
@@ -460,7 +454,7 @@ err_t record_check(const struct record *r, const struct manifest *m, const struc
     struct record *again = NULL;
     struct cbor_out bytes = CBOR_OUT_INIT;
     TRY(listed_board(&view, r, b, f));
-    err_t e = record_make_for(&again, &bytes, m, &view, &r->ceremony, f);
+    err_t e = record_make(&again, &bytes, m, &view, &r->ceremony, f);
     if (e == OK && hash_cmp(&again->id, &r->id) != 0)
         e = fault_set(f, ERR_MISMATCH, "the record is not what follows from its entries");
     record_free(again);

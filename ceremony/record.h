@@ -47,11 +47,9 @@ void record_free(struct record *r);
  * if the key is not released. If several cuts of one ceremony release a key (who withheld a confirmation
  * sends it after all), the one with more entries counts, then the one with fewer holders, then the one with
  * the smaller hash. ERR_CONFLICT if several ceremonies do: anyone can play a whole ceremony with keys of
- * their own, so a trustee asks for the ceremony whose roster it signed, with record_make_for. */
-MUST err_t record_make_for(struct record **out, struct cbor_out *bytes, const struct manifest *m,
-                           const struct board *b, const hash_t *ceremony, struct fault *f);
+ * their own, so a trustee asks for the ceremony whose roster it signed, and NULL takes any. */
 MUST err_t record_make(struct record **out, struct cbor_out *bytes, const struct manifest *m,
-                       const struct board *b, struct fault *f);
+                       const struct board *b, const hash_t *ceremony, struct fault *f);
 
 /* Recomputes the record from exactly the entries it lists and compares. */
 MUST err_t record_check(const struct record *r, const struct manifest *m, const struct board *b,

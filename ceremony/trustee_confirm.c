@@ -74,7 +74,7 @@ static err_t not_released(struct trustee *t, const struct roster *r, const struc
         return OK;
     struct record *released = NULL;
     struct cbor_out bytes = CBOR_OUT_INIT;
-    err_t e = record_make_for(&released, &bytes, t->m, t->b, &r->ceremony, NULL);
+    err_t e = record_make(&released, &bytes, t->m, t->b, &r->ceremony, NULL);
     if (e == OK && hash_cmp(&released->cut, &cut->hash) != 0)
         e = fault_set(f, ERR_DONE, "the key was released by another cut that you confirmed");
     record_free(released);

@@ -1,7 +1,7 @@
 /* HSMs: the ceremony's keystore over PKCS#11, and what a trustee does with a token before a ceremony.
  *
  * The vendor's module is foreign code. It is loaded in a process of its own, the token process, which
- * this program starts from its own executable: main() calls hsm_server_main(3) when argv[1] is
+ * this program starts from its own executable: main() calls hsm_server_main when argv[1] is
  * "token-process". The two talk over a socket in small bounded frames (hsm/wire.h). Seed, share and
  * nonces never go there; the PIN goes once, in locked memory, and is wiped on both sides right after
  * C_Login. A module that crashes or hangs gives ERR_TOKEN_FAILED, never a hang.
@@ -70,10 +70,9 @@ err_t hsm_pin_prompt(void *ctx, char *secret_out, size_t max, const struct hsm_p
 err_t hsm_pin_prompt_on(int tty, char *secret_out, size_t max, const struct hsm_pin_info *info,
                         const char *question, struct fault *f);
 
-/* The token process: serves fd until its other end closes. Returns the exit status. */
-int hsm_server_main(int fd);
-/* The same, and no module is loaded by its path but this one; "": only those that are configured. */
-int hsm_server_main_only(int fd, const char *module);
+/* The token process: serves fd until its other end closes. Returns the exit status. No module is loaded by
+ * its path but this one; "": only those that are configured; NULL: any. */
+int hsm_server_main(int fd, const char *module);
 
 /* The module-path of a URI, "" if it has none. ERR_USAGE, ERR_LIMIT. */
 MUST err_t hsm_uri_module(char *out, size_t out_len, const char *uri, struct fault *f);

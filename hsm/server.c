@@ -314,12 +314,7 @@ static int serve_one(struct request *r)
     return wire_send(&r->wire, &r->out) == WIRE_GOT;
 }
 
-int hsm_server_main(int fd)
-{
-    return hsm_server_main_only(fd, NULL);
-}
-
-int hsm_server_main_only(int fd, const char *module)
+int hsm_server_main(int fd, const char *module)
 {
     struct request r = {.wire = {.fd = fd}};
     int status = 1;

@@ -106,6 +106,5 @@ MUST err_t ballot_verify_many_var(const struct election_context *ctx, const stru
 /* Adds the options' ciphertexts (not the placeholders) and counts the ballot in each of its contests.
  * ERR_MISMATCH if t lacks a contest. */
 MUST err_t tallies_add_ballot_var(struct tallies *t, const struct ballot *b);
-MUST err_t tallies_sub_ballot_var(struct tallies *t, const struct ballot *b);
 
 #endif

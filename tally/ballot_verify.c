@@ -112,24 +112,3 @@ err_t tallies_add_ballot_var(struct tallies *t, const struct ballot *b)
     }
     return OK;
 }
-
-err_t tallies_sub_ballot_var(struct tallies *t, const struct ballot *b)
-{
-    TRY(ballot_fits(t, b));
-    for (size_t i = 0; i < b->vote_count; i++)
-        if (tallies_find(t, b->vote[i].contest)->ballots == 0)
-            return ERR_SUM;
-    for (size_t i = 0; i < b->vote_count; i++) {
-        const struct ballot_vote *v = &b->vote[i];
-        struct tally *into = tallies_find(t, v->contest);
-        into->ballots--;
-        for (size_t o = 0; o < v->option_count; o++) {
-            struct p256_affine minus;
-            p256_neg(&minus, &v->cta[o].A);
-            p256_add_affine_var(&into->A[o], &into->A[o], &minus);
-            p256_neg(&minus, &v->cta[o].B);
-            p256_add_affine_var(&into->B[o], &into->B[o], &minus);
-        }
-    }
-    return OK;
-}

@@ -380,11 +380,6 @@ uint64_t chain_segment_content(const struct chain_segment *s)
     return s->content;
 }
 
-uint64_t chain_segment_index(const struct chain_segment *s)
-{
-    return s->done - 1;
-}
-
 void chain_segment_close(struct chain_segment *s)
 {
     if (!s)

@@ -60,8 +60,6 @@ MUST err_t chain_segment_open(struct chain_segment **out, const struct election_
 MUST err_t chain_segment_next(struct chain_segment *s, struct chain_pair *p, struct fault *f);
 /* Bytes of content, as the frame says. */
 uint64_t chain_segment_content(const struct chain_segment *s);
-/* Number of the pair last given, from 0. */
-uint64_t chain_segment_index(const struct chain_segment *s);
 void chain_segment_close(struct chain_segment *s);
 
 #endif

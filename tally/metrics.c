@@ -72,11 +72,6 @@ const char *metrics_name(enum metric id)
     return table[id].name;
 }
 
-const char *metrics_help(enum metric id)
-{
-    return table[id].help;
-}
-
 const char *metrics_type(enum metric id)
 {
     switch (table[id].kind) {

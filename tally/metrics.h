@@ -170,7 +170,6 @@ void metrics_put_head(FILE *out, enum metric id);
 /* Name, kind ("counter", "gauge", "histogram") and help of a metric. */
 const char *metrics_name(enum metric id);
 const char *metrics_type(enum metric id);
-const char *metrics_help(enum metric id);
 
 /* All samples of *.prom in dir and of own, families together; *out is malloc'ed text, *len without its NUL.
  * Files are bounded (METRICS_FILE_MAX bytes, METRICS_FILES_MAX files, in order of name); one that holds a

@@ -110,9 +110,5 @@ MUST err_t plan_check(const struct plan *p, const struct election_context *ctx,
 MUST err_t plan_supersede_all(struct plan *const *older, size_t count, const struct plan *newer,
                               const struct election_context *ctx, plan_report_fn *report, void *report_ctx,
                               struct fault *f);
-/* The same for a plan that supersedes one that superseded none. */
-MUST err_t plan_supersede_check(const struct plan *older, const struct plan *newer,
-                                const struct election_context *ctx, plan_report_fn *report, void *report_ctx,
-                                struct fault *f);
 
 #endif

@@ -324,11 +324,3 @@ out:
         fault_set(f, e, "comparing two plans");
     return e;
 }
-
-err_t plan_supersede_check(const struct plan *older, const struct plan *newer,
-                           const struct election_context *ctx, plan_report_fn *report, void *report_ctx,
-                           struct fault *f)
-{
-    struct plan *const one = (struct plan *)(uintptr_t)older; /* only read */
-    return plan_supersede_all(&one, 1, newer, ctx, report, report_ctx, f);
-}

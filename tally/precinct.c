@@ -330,8 +330,3 @@ void precinct_get_status(const struct precinct *p, struct precinct_status *out)
 {
     *out = p->status;
 }
-
-const struct tallies *precinct_tallies(const struct precinct *p)
-{
-    return p->sums;
-}

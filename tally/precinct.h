@@ -42,8 +42,6 @@ MUST err_t precinct_open(struct precinct **out, const struct election_context *c
                          const char *path, int create, struct fault *f);
 void precinct_free(struct precinct *p); /* closes the file, not the voting */
 void precinct_get_status(const struct precinct *p, struct precinct_status *out);
-/* Current sums, verified; the node's, good until the next cast. */
-const struct tallies *precinct_tallies(const struct precinct *p);
 
 /* --- receipts --- */
 

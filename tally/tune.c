@@ -267,20 +267,6 @@ static err_t measure_ballots(struct bench *b)
     return OK;
 }
 
-err_t tune_run(double *seconds, const struct tune_sample *s, const struct settings *set, uint64_t ballots)
-{
-    struct whole w;
-    size_t threads = set->threads ? set->threads : (size_t)omp_get_max_threads();
-    size_t points = set->batch_points ? set->batch_points : ballot_batch_points(threads);
-    *seconds = 0;
-    TRY(whole_new(&w, s, points, threads));
-    double start = metrics_now();
-    err_t e = whole_run(&w, s, ballots);
-    *seconds = metrics_now() - start;
-    whole_free(&w);
-    return e;
-}
-
 /* --- ids, packing, disk --- */
 
 static err_t no_copy(void *ctx, const struct id_copy *copy, int first, struct fault *f)

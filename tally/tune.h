@@ -38,8 +38,7 @@ struct tune_sample;
 /* Freed with tune_sample_free. ERR_MEMORY, ERR_LOCK. */
 MUST err_t tune_sample_new(struct tune_sample **out, const struct tune_shape *shape, struct fault *f);
 void tune_sample_free(struct tune_sample *s);
-size_t tune_sample_len(const struct tune_sample *s);    /* bytes of a ballot */
-size_t tune_sample_points(const struct tune_sample *s); /* points of a ballot */
+size_t tune_sample_len(const struct tune_sample *s); /* bytes of a ballot */
 
 /* --- measuring --- */
 
@@ -94,10 +93,5 @@ struct tune_prediction {
 };
 void tune_predict(struct tune_prediction *out, const struct tune_machine *m, const struct settings *s,
                   uint64_t ballots);
-
-/* Seconds it really takes to check so many ballots of the sample with these settings, from memory.
- * ERR_MEMORY. */
-MUST err_t tune_run(double *seconds, const struct tune_sample *s, const struct settings *set,
-                    uint64_t ballots);
 
 #endif

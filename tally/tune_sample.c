@@ -155,8 +155,3 @@ size_t tune_sample_len(const struct tune_sample *s)
 {
     return s->ballot[0].len;
 }
-
-size_t tune_sample_points(const struct tune_sample *s)
-{
-    return s->points;
-}

@@ -273,29 +273,3 @@ err_t image_read(struct gray *out, const char *path, struct fault *f)
     free(data);
     return e;
 }
-
-err_t image_write_png(const char *path, const struct gray *g, struct fault *f)
-{
-    png_image png;
-    png_alloc_size_t size = 0;
-    err_t e;
-    memset(&png, 0, sizeof png);
-    png.version = PNG_IMAGE_VERSION;
-    png.width = g->width;
-    png.height = g->height;
-    png.format = PNG_FORMAT_GRAY;
-    uint8_t *buf = NULL;
-    if (png_image_write_get_memory_size(png, size, 0, g->pixel, (png_int_32)g->width, NULL))
-        buf = malloc(size);
-    if (buf == NULL ||
-        !png_image_write_to_memory(&png, buf, &size, 0, g->pixel, (png_int_32)g->width, NULL)) {
-        e = fault_set(f, ERR_MEMORY, "the PNG file cannot be made");
-        e = fault_file(f, e, path);
-        goto out;
-    }
-    e = file_write(path, buf, size, FILE_REPLACE, f);
-out:
-    png_image_free(&png);
-    free(buf);
-    return e;
-}

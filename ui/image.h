@@ -1,4 +1,4 @@
-/* Gray pictures: read from a file that somebody brings (photo or scan of a QR code), written as PNG.
+/* Gray pictures: read from a file that somebody brings (photo or scan of a QR code).
  *
  * Reads PNG (libpng), JPEG (libjpeg) and PNM (P5, P6). Files are hostile: sizes are limited before
  * anything is allocated, a file that ends early is refused, nothing is guessed from the name. */
@@ -30,8 +30,5 @@ MUST int image_is(const uint8_t *data, size_t len);
  * large; ERR_MEMORY; image_read also as file_read. On error out is zeroed. */
 MUST err_t image_parse(struct gray *out, const uint8_t *data, size_t len, struct fault *f);
 MUST err_t image_read(struct gray *out, const char *path, struct fault *f);
-
-/* Writes a gray PNG, as file_write with FILE_REPLACE. */
-MUST err_t image_write_png(const char *path, const struct gray *g, struct fault *f);
 
 #endif

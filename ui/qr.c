@@ -8,7 +8,6 @@
 
 #include "ui/qr_draw.h"
 
-#define SCALE_MAX 64
 #define CHECK_SCALE 4
 
 void qr_free(struct qr *q)
@@ -56,20 +55,6 @@ out:
     return e;
 }
 
-err_t qr_raster(struct gray *out, const struct qr *q, size_t scale)
-{
-    size_t side = (q->side + 2 * QR_QUIET) * scale;
-    memset(out, 0, sizeof *out);
-    if (scale < 1 || scale > SCALE_MAX)
-        return ERR_LIMIT;
-    TRY(gray_new(out, side, side));
-    for (size_t y = 0; y < q->side * scale; y++)
-        for (size_t x = 0; x < q->side * scale; x++)
-            if (q->module[y / scale * q->side + x / scale])
-                out->pixel[(y + QR_QUIET * scale) * side + x + QR_QUIET * scale] = 0;
-    return OK;
-}
-
 static err_t reads_as(const struct gray *g, const char *text, struct fault *f)
 {
     struct qr_found found;
@@ -91,20 +76,5 @@ err_t qr_check_grid(const struct qr_grid *grid, const char *text, struct fault *
                 g.pixel[y * width + x] = 0;
     err_t e = reads_as(&g, text, f);
     gray_free(&g);
-    return e;
-}
-
-err_t qr_draw_gray(struct gray *out, const char *text, size_t scale, struct fault *f)
-{
-    struct qr q;
-    memset(out, 0, sizeof *out);
-    TRY(qr_make(&q, text, f));
-    err_t e = qr_raster(out, &q, scale);
-    qr_free(&q);
-    if (e != OK)
-        return fault_set(f, e, "a picture of a QR code with %zu pixels a module", scale);
-    e = reads_as(out, text, f);
-    if (e != OK)
-        gray_free(out);
     return e;
 }

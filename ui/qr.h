@@ -1,4 +1,4 @@
-/* QR codes: made with libqrencode, drawn for a terminal, a page or a picture, read with zbar.
+/* QR codes: made with libqrencode, drawn for a terminal or a page, read with zbar.
  *
  * Every drawing is taken apart again before it is returned: the characters, or the path of the SVG,
  * are turned back into a picture, zbar reads it, and the text must be the one that was given.
@@ -27,9 +27,6 @@ struct qr {
 MUST err_t qr_make(struct qr *out, const char *text, struct fault *f);
 void qr_free(struct qr *q);
 
-/* The code with its quiet zone, scale pixels a module (1..64, else ERR_LIMIT). Freed by gray_free. */
-MUST err_t qr_raster(struct gray *out, const struct qr *q, size_t scale);
-
 enum qr_style {
     QR_ANSI, /* dark on light by explicit colours, whatever those of the terminal are */
     QR_PLAIN /* block characters alone: for dark ink on light ground, files and paper */
@@ -42,9 +39,6 @@ MUST err_t qr_draw_utf8(char **out, const char *text, enum qr_style style, struc
 
 /* One <svg> element, one path, for a page or a file of its own. As qr_draw_utf8. */
 MUST err_t qr_draw_svg(char **out, const char *text, struct fault *f);
-
-/* A picture, scale 1..64; freed by gray_free. As qr_draw_utf8. */
-MUST err_t qr_draw_gray(struct gray *out, const char *text, size_t scale, struct fault *f);
 
 /* Writes a message (ui/qrtext.h) as codes for a terminal, each with its text below. Errors as qrtext_split
  * and qr_draw_utf8. */

@@ -22,7 +22,7 @@ err_t elgamal_key_new_on(enum p256_path path, struct elgamal_key **out, struct g
     k->g = g;
     GO(secret_alloc(&secret, sizeof *k->secret));
     k->secret = secret;
-    GO(fixed_new_on(path, &k->fixed, g, Y));
+    GO(fixed_new(path, &k->fixed, g, Y));
     *out = k;
     k = NULL;
 out:

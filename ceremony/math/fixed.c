@@ -164,7 +164,7 @@ out:
     return e;
 }
 
-err_t fixed_new_on(enum p256_path path, struct fixed **out, struct group *g, const point_t *key)
+err_t fixed_new(enum p256_path path, struct fixed **out, struct group *g, const point_t *key)
 {
     *out = NULL;
     if (!p256_path_available(path))
@@ -194,11 +194,6 @@ err_t fixed_new_on(enum p256_path path, struct fixed **out, struct group *g, con
 out:
     fixed_free(f);
     return e;
-}
-
-err_t fixed_new(struct fixed **out, struct group *g, const point_t *key)
-{
-    return fixed_new_on(p256_path_best(), out, g, key);
 }
 
 void fixed_free(struct fixed *f)

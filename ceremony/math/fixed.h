@@ -28,10 +28,9 @@ struct fixed_job {
 
 struct fixed;
 
-/* g is borrowed; key: a checked point, not the identity. For one thread. ERR_POINT, ERR_MEMORY, ERR_LOCK; on_
- * with a path that the processor has not: ERR_BUG. Freed with fixed_free. */
-MUST err_t fixed_new(struct fixed **out, struct group *g, const point_t *key);
-MUST err_t fixed_new_on(enum p256_path path, struct fixed **out, struct group *g, const point_t *key);
+/* g is borrowed; key: a checked point, not the identity. For one thread. ERR_POINT, ERR_MEMORY, ERR_LOCK;
+ * ERR_BUG: a path that the processor has not. Freed with fixed_free. */
+MUST err_t fixed_new(enum p256_path path, struct fixed **out, struct group *g, const point_t *key);
 void fixed_free(struct fixed *f);
 
 /* Computes count jobs, at most FIXED_JOBS. Intermediate values are wiped, but those on the stack, which the

@@ -296,7 +296,7 @@ int main(int argc, char **argv)
 {
     char uri[2048], label[32];
     if (argc == 3 && strcmp(argv[1], "token-process") == 0)
-        return hsm_server_main_only(HSM_SERVER_FD, argv[2]);
+        return hsm_server_main(HSM_SERVER_FD, argv[2]);
     if (argc == 2 && strcmp(argv[1], "token-process") == 0)
         return token_process();
     if (argc >= 2 && strcmp(argv[1], "keeper-process") == 0)

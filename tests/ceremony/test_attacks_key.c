@@ -34,7 +34,7 @@ static err_t released(struct world *w)
     struct record *r;
     struct cbor_out bytes = CBOR_OUT_INIT;
     world_reopen(w);
-    err_t e = record_make(&r, &bytes, &w->m, w->party[0].b, &f);
+    err_t e = record_make(&r, &bytes, &w->m, w->party[0].b, NULL, &f);
     record_free(r);
     cbor_out_free(&bytes);
     return e;
@@ -186,7 +186,7 @@ static void test_ceremony_of_outsiders(void **state)
     board_inject(w->party[0].b, fake->party[0].dir);
     world_reopen(w);
     world_deal(w, ALL);
-    assert_int_equal(record_make_for(&r, &bytes, &w->m, w->party[0].b, &w->roster->ceremony, &f), ERR_EARLY);
+    assert_int_equal(record_make(&r, &bytes, &w->m, w->party[0].b, &w->roster->ceremony, &f), ERR_EARLY);
     /* A trustee has no part in that record. */
     scalar_t *s;
     uint32_t seat;
@@ -196,7 +196,7 @@ static void test_ceremony_of_outsiders(void **state)
     world_confirm(w, ALL);
     world_record(w);
     assert_int_equal(record_check(w->record, &w->m, w->party[0].b, &f), OK);
-    assert_int_equal(record_make(&r, &bytes, &w->m, w->party[0].b, &f), ERR_CONFLICT);
+    assert_int_equal(record_make(&r, &bytes, &w->m, w->party[0].b, NULL, &f), ERR_CONFLICT);
     world_free(fake);
     world_free(w);
 }
@@ -208,7 +208,7 @@ static void test_record_of_another_election(void **state)
     struct cbor_out bytes = CBOR_OUT_INIT;
     struct record *r, *made;
     world_to_record(w);
-    assert_int_equal(record_make(&made, &bytes, &w->m, w->party[0].b, &f), OK);
+    assert_int_equal(record_make(&made, &bytes, &w->m, w->party[0].b, NULL, &f), OK);
     w->m.election.b[0] ^= 1;
     assert_int_equal(record_parse(&r, &w->m, bytes.data, bytes.len, &f), ERR_ELECTION);
     w->m.election.b[0] ^= 1;
@@ -233,7 +233,7 @@ static void test_record_every_byte(void **state)
     struct record *r;
     size_t parsed = 0;
     world_to_record(w);
-    assert_int_equal(record_make(&r, &bytes, &w->m, w->party[0].b, &f), OK);
+    assert_int_equal(record_make(&r, &bytes, &w->m, w->party[0].b, NULL, &f), OK);
     hash_t id = r->id;
     record_free(r);
     for (size_t i = 0; i < bytes.len; i++) {

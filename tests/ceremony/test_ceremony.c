@@ -178,7 +178,7 @@ static void test_repeated_on_older_board(void **state)
     assert_memory_equal(&e->statement_id, &confirm, HASH_LEN);
     assert_true(hash_cmp(&e->id, &confirm_id) != 0);
     /* Other entries, the same record. */
-    assert_int_equal(record_make_for(&after, &bytes, &w->m, b, &w->roster->ceremony, &f), OK);
+    assert_int_equal(record_make(&after, &bytes, &w->m, b, &w->roster->ceremony, &f), OK);
     assert_memory_equal(&after->id, &before->id, HASH_LEN);
     assert_int_equal(record_check(before, &w->m, b, &f), OK);
     record_free(after);
@@ -235,7 +235,7 @@ static void test_record_order(void **state)
         assert_int_equal(board_open(&b, dir, &w->m.election, &f), OK);
         for (int i = 0; i < 4; i++)
             assert_int_equal(board_merge(b, w->party[way[order][i]].dir, &report, &f), OK);
-        assert_int_equal(record_make(&r, &bytes, &w->m, b, &f), OK);
+        assert_int_equal(record_make(&r, &bytes, &w->m, b, NULL, &f), OK);
         if (order == 0) {
             first = bytes;
         } else {
@@ -481,7 +481,7 @@ static void test_stalled_confirmation(void **state)
     struct record *r;
     struct cbor_out bytes = CBOR_OUT_INIT;
     world_reopen(w);
-    assert_int_equal(record_make(&r, &bytes, &w->m, w->party[0].b, &f), ERR_EARLY);
+    assert_int_equal(record_make(&r, &bytes, &w->m, w->party[0].b, NULL, &f), ERR_EARLY);
     world_cut(w, bit(4));
     /* A seat that dealt is called absent: everybody has to say so. */
     assert_int_equal(confirm_make(&world_seat(w, 2)->t, w->roster, &w->cut, &f), ERR_REFUSED);
@@ -517,7 +517,7 @@ static void test_phases_out_of_order(void **state)
     world_roster(w);
     struct record *rec;
     struct cbor_out bytes = CBOR_OUT_INIT;
-    assert_int_equal(record_make(&rec, &bytes, &w->m, w->party[0].b, &f), ERR_EARLY);
+    assert_int_equal(record_make(&rec, &bytes, &w->m, w->party[0].b, NULL, &f), ERR_EARLY);
     world_deal(w, ALL);
     world_cut(w, 0);
     world_confirm(w, ALL);

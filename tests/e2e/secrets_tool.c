@@ -381,7 +381,7 @@ static err_t one_trustee(struct dump *d, const char *board, const char *plan, ch
 int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "token-process") == 0)
-        return hsm_server_main(HSM_SERVER_FD);
+        return hsm_server_main(HSM_SERVER_FD, NULL);
     struct dump *d = calloc(1, sizeof *d);
     struct fault f;
     char text[2048];

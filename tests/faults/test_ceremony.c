@@ -305,7 +305,7 @@ static void run_to_record(void **state)
 static err_t do_record(struct scene *s, struct trustee *t, struct fault *f)
 {
     s->record = INJECT_POISON;
-    err_t e = record_make(&s->record, &s->bytes, t->m, t->b, f);
+    err_t e = record_make(&s->record, &s->bytes, t->m, t->b, NULL, f);
     if (e != OK)
         return e;
     GO(record_check(s->record, t->m, t->b, f));

@@ -11,6 +11,7 @@
 #include "hsm/keys.h"
 #include "tally/signkey.h"
 #include "tests/support/ballots.h"
+#include "tests/support/picture.h"
 #include "ui/qr.h"
 #include "ui/qr_read.h"
 #include "ui/qrtext.h"
@@ -398,9 +399,9 @@ static err_t run_picture(void *ctx, struct fault *f)
     (void)ctx;
     struct gray g;
     memset(&z.gray, 0x10, sizeof z.gray);
-    err_t e = qr_draw_gray(&g, message, 3, f);
+    err_t e = picture_qr(&g, message, 3, f);
     if (e == OK) {
-        e = image_write_png(z.path, &g, f);
+        e = picture_write(z.path, &g, f);
         gray_free(&g);
     }
     if (e != OK) {
@@ -463,8 +464,8 @@ static void pictures(void **state)
     one("qr for a page", run_svg, after_draw, NULL);
     snprintf(z.path, sizeof z.path, "%s", fixture_path(z.x, "code.png"));
     one("qr as a picture", run_picture, after_picture, remove_path);
-    assert_err(qr_draw_gray(&z.gray, message, 3, &f), OK);
-    assert_err(image_write_png(z.path, &z.gray, &f), OK);
+    assert_err(picture_qr(&z.gray, message, 3, &f), OK);
+    assert_err(picture_write(z.path, &z.gray, &f), OK);
     one("qr decoded", run_decode, after_found, NULL);
     one("qr file", run_read, after_found, NULL);
     gray_free(&z.gray);

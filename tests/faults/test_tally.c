@@ -396,7 +396,7 @@ static err_t run_plan(void *ctx, struct fault *f)
         return e;
     e = plan_check(z.plan, &z.w.el->ctx, &nodes, NULL, NULL, f);
     if (e == OK)
-        e = plan_supersede_check(z.plan, z.plan, &z.w.el->ctx, NULL, NULL, NULL);
+        e = plan_supersede_all(&z.plan, 1, z.plan, &z.w.el->ctx, NULL, NULL, NULL);
     if (e == ERR_MISMATCH) /* it does not name itself */
         e = OK;
     if (e == OK)

@@ -40,7 +40,7 @@ static struct tokens tk;
  * nobody looks at this process's exit status. */
 static int token_process(void)
 {
-    int status = hsm_server_main(HSM_SERVER_FD);
+    int status = hsm_server_main(HSM_SERVER_FD, NULL);
 #ifdef __SANITIZE_ADDRESS__
     const char *mark = getenv("CONCLAVE_TEST_LEAK");
     if (mark != NULL && __lsan_do_recoverable_leak_check())

@@ -49,7 +49,7 @@ static void check(struct fixed_job *job, size_t count, const point_t *Y)
         struct fixed *f;
         if (!p256_path_available(path))
             continue;
-        assert_err(fixed_new_on(path, &f, g, Y), OK);
+        assert_err(fixed_new(path, &f, g, Y), OK);
         memset(got, 0xee, sizeof got);
         for (size_t i = 0; i < count; i++)
             job[i].out = &got[i];
@@ -221,7 +221,7 @@ static void outputs_change_places(void **state)
         struct fixed *f;
         if (!p256_path_available(path))
             continue;
-        assert_err(fixed_new_on(path, &f, g, &group_generator), OK);
+        assert_err(fixed_new(path, &f, g, &group_generator), OK);
         point_t got[4], want[4];
         struct fixed_job job[4] = {0};
         for (int i = 0; i < 4; i++) {
@@ -246,13 +246,13 @@ static void what_makes_no_sense_is_refused(void **state)
     static const point_t zero;
     struct fixed *f;
     point_t out, bad = group_generator;
-    assert_err(fixed_new(&f, g, &zero), ERR_POINT);
+    assert_err(fixed_new(p256_path_best(), &f, g, &zero), ERR_POINT);
     assert_null(f);
     memset(bad.b + 1, 0xff, 32);
-    assert_err(fixed_new(&f, g, &bad), ERR_POINT);
+    assert_err(fixed_new(p256_path_best(), &f, g, &bad), ERR_POINT);
     if (!p256_path_available(P256_IFMA))
-        assert_err(fixed_new_on(P256_IFMA, &f, g, &group_generator), ERR_BUG);
-    assert_err(fixed_new(&f, g, &group_generator), OK);
+        assert_err(fixed_new(P256_IFMA, &f, g, &group_generator), ERR_BUG);
+    assert_err(fixed_new(p256_path_best(), &f, g, &group_generator), OK);
     struct fixed_job job[FIXED_JOBS + 1] = {0};
     for (size_t i = 0; i <= FIXED_JOBS; i++)
         job[i] = (struct fixed_job){.use_g = 1, .out = &out};

@@ -114,12 +114,12 @@ const struct entry *lab_post(struct lab *l, uint32_t seat, enum entry_kind kind,
                              const hash_t *subject, struct cbor_out *statement, struct cbor_out *evidence);
 /* Name of the file of the k-th entry of this kind (by id). */
 void lab_entry_name(const struct lab *l, enum entry_kind kind, uint32_t seat, char out[256]);
-/* Writes the chain again, and the names of its files. */
-void lab_chain(struct lab *l);
 #define LAB_CHAIN_DIR "chains/net"
 /* Changes one ballot of the box: the ciphertext of option o of its first contest gets v G more. Its proofs
  * break. */
 void lab_add_votes(struct lab *l, size_t ballot, size_t option, int v);
+/* Lists a ballot of the node's box among those left out, and takes it off the node's sums. */
+void lab_leave_out(struct lab *l, struct node *n, size_t ballot);
 /* Sums, root of the box as it is now. */
 void lab_recount(struct lab *l, struct lab_box *b);
 void lab_partial(struct lab *l, uint32_t seat, const hash_t *plan);

@@ -182,7 +182,8 @@ static void chain_files(struct lab *l, const char *inside)
     closedir(d);
 }
 
-void lab_chain(struct lab *l)
+/* Writes the chain again, and the names of its files. */
+static void write_chain(struct lab *l)
 {
     char path[600];
     snprintf(path, sizeof path, "%s/chains", l->dir);
@@ -250,7 +251,7 @@ static void make_chain(struct lab *l)
     for (size_t i = 1; i < 3; i++)
         chain_maker_block(mk, i);
     l->hook(l, LAB_CHAIN);
-    lab_chain(l);
+    write_chain(l);
     l->hook(l, LAB_CHAIN_FILES);
 }
 
@@ -312,24 +313,35 @@ static void lowest(struct lab *l, struct node *n)
     (void)fault_;
 }
 
+void lab_leave_out(struct lab *l, struct node *n, size_t ballot)
+{
+    struct fault fault_;
+    const struct lab_box *box = &l->box[n->place];
+    const struct cbor_out *bytes = &box->ballot[ballot];
+    struct ballot *b;
+    struct tallies *one;
+    OK_OR_FAIL(ballot_parse_var(&b, &l->ctx, bytes->data, bytes->len, &fault_));
+    OK_OR_FAIL(tallies_new(&one, &l->ctx, n->place));
+    OK_OR_FAIL(tallies_add_ballot_var(one, b));
+    OK_OR_FAIL(tallies_sub_var(n->tallies, one));
+    tallies_free(one);
+    ballot_free(b);
+    n->dropped = calloc(1, sizeof *n->dropped);
+    assert_non_null(n->dropped);
+    n->dropped[0] = box->info[ballot].id;
+    n->dropped_count = 1;
+    n->ballots--;
+}
+
 /* b1 and c1 have a copy of an id of a1: they do not count. */
 static void drop(struct lab *l, struct node *n)
 {
-    struct fault fault_;
     const struct lab_box *a = &l->box[lab_place(l, "a1")], *b = &l->box[n->place];
     for (size_t i = 0; i < b->count; i++)
         for (size_t k = 0; k < a->count; k++) {
-            struct ballot *x;
             if (l->import || l->keep_duplicate || hash_cmp(&a->info[k].id, &b->info[i].id) != 0)
                 continue;
-            OK_OR_FAIL(ballot_parse_var(&x, &l->ctx, b->ballot[i].data, b->ballot[i].len, &fault_));
-            OK_OR_FAIL(tallies_sub_ballot_var(n->tallies, x));
-            ballot_free(x);
-            n->dropped = calloc(1, sizeof *n->dropped);
-            assert_non_null(n->dropped);
-            n->dropped[0] = b->info[i].id;
-            n->dropped_count = 1;
-            n->ballots--;
+            lab_leave_out(l, n, i);
         }
 }
 

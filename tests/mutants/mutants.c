@@ -442,25 +442,15 @@ static void export_gone(struct lab *l, enum lab_stage s)
 /* A good ballot that is left out: its vote is gone from all sums. */
 static void ballot_left_out(struct lab *l, enum lab_stage s)
 {
-    struct fault fault_;
-    struct ballot *b;
     if (!here(l, s, LAB_NODE, "a1"))
         return;
-    struct node *n = l->node[l->place];
     struct lab_box *box = &l->box[l->place];
     size_t k = 0;
     const struct lab_box *other = &l->box[lab_place(l, "b1")];
     for (size_t i = 0; i < other->count; i++)
         if (hash_cmp(&box->info[k].id, &other->info[i].id) == 0)
             k = 1;
-    OK_OR_FAIL(ballot_parse_var(&b, &l->ctx, box->ballot[k].data, box->ballot[k].len, &fault_));
-    OK_OR_FAIL(tallies_sub_ballot_var(n->tallies, b));
-    ballot_free(b);
-    n->dropped = calloc(1, sizeof *n->dropped);
-    assert_non_null(n->dropped);
-    n->dropped[0] = box->info[k].id;
-    n->dropped_count = 1;
-    n->ballots--;
+    lab_leave_out(l, l->node[l->place], k);
 }
 
 static void correction_unsaid(struct lab *l, enum lab_stage s)

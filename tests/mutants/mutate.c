@@ -7,6 +7,7 @@
 #include "ceremony/base/file.h"
 #include "ceremony/base/secret.h"
 #include "tally/resultqr.h"
+#include "tests/support/picture.h"
 #include "tests/support/unit.h"
 #include "ui/qr.h"
 #include "ui/qrtext.h"
@@ -33,8 +34,8 @@ static void put_message(const char *dir, const char *name, char kind, struct cbo
     for (size_t i = 0; i < q.count; i++) {
         fprintf(out, "%s\n", q.part[i]);
         snprintf(path, sizeof path, "%s/%s-%zu.png", dir, name, i + 1);
-        assert_int_equal(qr_draw_gray(&g, q.part[i], 4, &f), OK);
-        assert_int_equal(image_write_png(path, &g, &f), OK);
+        assert_int_equal(picture_qr(&g, q.part[i], 4, &f), OK);
+        assert_int_equal(picture_write(path, &g, &f), OK);
         gray_free(&g);
     }
     fclose(out);

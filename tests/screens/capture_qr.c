@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/support/picture.h"
 #include "ui/qr.h"
 
 #define COLUMNS 400
@@ -100,7 +101,7 @@ int main(int argc, char **argv)
     for (size_t y = 0; y < g.height; y++)
         for (size_t x = 0; x < g.width; x++)
             g.pixel[y * g.width + x] = half[y / SCALE][x / SCALE] ? 255 : 0;
-    if (argc > 1 && image_write_png(argv[1], &g, NULL) != OK)
+    if (argc > 1 && picture_write(argv[1], &g, NULL) != OK)
         return 2;
     if (qr_decode_gray(&found, &g) != OK)
         return 2;

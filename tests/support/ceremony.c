@@ -208,7 +208,7 @@ void world_record(struct world *w)
 {
     struct cbor_out bytes = CBOR_OUT_INIT;
     record_free(w->record);
-    MUST_OK(record_make_for(&w->record, &bytes, &w->m, w->party[0].b, &w->roster->ceremony, f));
+    MUST_OK(record_make(&w->record, &bytes, &w->m, w->party[0].b, &w->roster->ceremony, f));
     cbor_out_free(&bytes);
 }
 

@@ -113,7 +113,7 @@ void whole_ceremony(struct whole *w, const char *text, const char *table)
     for (int i = 0; i < WHOLE_N; i++)
         MUST_BE_OK(confirm_make(&w->trustee[i], &w->roster, &cut, &fault));
     cut_free(&cut);
-    MUST_BE_OK(record_make(&r, &bytes, w->el->m, w->b, &fault));
+    MUST_BE_OK(record_make(&r, &bytes, w->el->m, w->b, NULL, &fault));
     MUST_BE_OK(file_write(whole_path(w, "board/record.cbor"), bytes.data, bytes.len, FILE_NEW, &fault));
     cbor_out_free(&bytes);
     w->el->r = r;

@@ -72,7 +72,6 @@ static void names_follow_the_rules(void **state)
         assert_true(strncmp(name, "conclave_", 9) == 0 && strspn(name, "abcdefghijklmnopqrstuvwxyz_") == len);
         int total = len > 6 && strcmp(name + len - 6, "_total") == 0;
         assert_int_equal(total, strcmp(metrics_type(i), "counter") == 0);
-        assert_true(strlen(metrics_help(i)) > 5);
         for (enum metric k = 0; k < i; k++)
             assert_string_not_equal(name, metrics_name(k));
     }

@@ -652,7 +652,8 @@ static err_t supersede(struct tree *t, const struct plan *older, const struct pl
 {
     struct fault f;
     memset(s, 0, sizeof *s);
-    err_t e = plan_supersede_check(older, newer, &t->ctx, see, s, &f);
+    struct plan *const one = (struct plan *)(uintptr_t)older; /* only read */
+    err_t e = plan_supersede_all(&one, 1, newer, &t->ctx, see, s, &f);
     assert_int_equal(e, f.err);
     return e;
 }

@@ -18,6 +18,7 @@
 
 #include "ceremony/base/file.h"
 #include "ceremony/base/secret.h"
+#include "tally/precinct_form.h"
 #include "tests/support/ballots.h"
 
 /* --- the heap, counted (not under a sanitizer, which has its own) --- */
@@ -158,7 +159,7 @@ static struct precinct_status status(struct precinct *p)
 
 static int64_t votes(struct precinct *p, size_t option)
 {
-    return fixture_decrypt(box.x, precinct_tallies(p), "mayor", option);
+    return fixture_decrypt(box.x, p->sums, "mayor", option);
 }
 
 static err_t try_cast(struct precinct *p, const struct cbor_out *o, struct fault *f)

@@ -132,7 +132,7 @@ static void shapes(void **state)
     assert_true(s->contest_count >= 1 && s->contest[0].options >= 2);
     struct tune_sample *t;
     assert_err(tune_sample_new(&t, s, &f), OK); /* such ballots can be made */
-    assert_true(tune_sample_len(t) > 500 && tune_sample_points(t) > 10);
+    assert_true(tune_sample_len(t) > 500);
     tune_sample_free(t);
     enum election_kind kind = whole.el->m->kind;
     whole.el->m->kind = KIND_IMPORT;
@@ -195,10 +195,8 @@ static void a_machine_is_measured(void **state)
     struct settings s;
     struct tune_prediction p;
     struct fault f;
-    double took;
     assert_err(tune_shape_even(shape, 1, 4, &f), OK);
     assert_err(tune_sample_new(&sample, shape, &f), OK);
-    assert_int_equal(tune_sample_points(sample), 30);
     assert_err(tune_measure(&m, sample, whole.dir, 0.001, NULL, NULL, &f), OK);
     const double all[] = {m.make, m.hash,   m.hash_short, m.decompress,    m.lift,
                           m.id,   m.unpack, m.packed,     m.read,          m.write,
@@ -211,9 +209,7 @@ static void a_machine_is_measured(void **state)
     tune_choose(&s, &m);
     assert_true(s.threads >= 1 && s.threads <= m.processors && s.batch_points >= SETTINGS_POINTS_MIN);
     tune_predict(&p, &m, &s, 3000);
-    assert_err(tune_run(&took, sample, &s, 3000), OK);
-    print_message("3000 ballots: predicted %.3f s, took %.3f s\n", p.arithmetic, took);
-    assert_true(p.seconds > 0 && took > 0 && isfinite(p.rate));
+    assert_true(p.seconds > 0 && isfinite(p.rate));
     tune_sample_free(sample);
     assert_err(tune_shape_even(shape, 2, 4, &f), OK);
     assert_err(tune_sample_new(&sample, shape, &f), OK);

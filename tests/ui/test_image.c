@@ -12,6 +12,7 @@
 
 #include <jpeglib.h>
 
+#include "tests/support/picture.h"
 #include "ui/image.h"
 #include "ui/qr.h"
 
@@ -134,7 +135,7 @@ static void test_formats(void **state)
     struct gray g;
     (void)state;
     srand(1);
-    assert_int_equal(qr_draw_gray(&g, TEXT, 4, NULL), OK);
+    assert_int_equal(picture_qr(&g, TEXT, 4, NULL), OK);
     exercise(as_pnm(&g, 1));
     exercise(as_pnm(&g, 3));
     exercise(as_jpeg(&g, 0, 1));
@@ -222,8 +223,8 @@ static void test_files(void **state)
     (void)state;
     assert_non_null(mkdtemp(dir));
     snprintf(path, sizeof path, "%s/qr.png", dir);
-    assert_int_equal(qr_draw_gray(&g, TEXT, 2, NULL), OK);
-    assert_int_equal(image_write_png(path, &g, &f), OK);
+    assert_int_equal(picture_qr(&g, TEXT, 2, NULL), OK);
+    assert_int_equal(picture_write(path, &g, &f), OK);
     assert_int_equal(image_read(&back, path, &f), OK);
     assert_int_equal(back.width, g.width);
     assert_int_equal(back.height, g.height);

@@ -7,6 +7,7 @@
 #include "tests/support/unit.h"
 
 #include "ceremony/base/secret.h"
+#include "tests/support/picture.h"
 #include "ui/qr.h"
 #include "ui/qr_camera.h"
 
@@ -27,7 +28,7 @@ static err_t next(void *ctx, struct gray *out, struct fault *fault)
         return x->fail ? fault_set(fault, ERR_IO, "the film tore") : ERR_DONE;
     }
     const char *t = text[x->at++];
-    return t != NULL ? qr_draw_gray(out, t, 3, fault) : gray_new(out, 100, 100);
+    return t != NULL ? picture_qr(out, t, 3, fault) : gray_new(out, 100, 100);
 }
 
 static err_t take(struct qr_camera *c, char text[QRTEXT_TEXT_MAX + 1])

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/support/picture.h"
 #include "ui/qr_read.h"
 
 static char path[] = "/tmp/conclave-qr-XXXXXX";
@@ -32,8 +33,8 @@ static void test_good(void **state)
     struct qr_found found;
     struct fault f;
     (void)state;
-    assert_int_equal(qr_draw_gray(&g, "CONCLAVE1:R:1/1:00000000:BB8", 3, NULL), OK);
-    assert_int_equal(image_write_png(path, &g, &f), OK);
+    assert_int_equal(picture_qr(&g, "CONCLAVE1:R:1/1:00000000:BB8", 3, NULL), OK);
+    assert_int_equal(picture_write(path, &g, &f), OK);
     gray_free(&g);
     assert_int_equal(qr_read_file(&found, path, &f), OK);
     assert_int_equal(found.count, 1);
@@ -50,7 +51,7 @@ static void test_bad_files(void **state)
     assert_int_equal(qr_read_file(&found, "/nonexistent/x.png", &f), ERR_MISSING);
     assert_string_equal(f.file, "/nonexistent/x.png");
     assert_int_equal(gray_new(&g, 100, 100), OK);
-    assert_int_equal(image_write_png(path, &g, &f), OK);
+    assert_int_equal(picture_write(path, &g, &f), OK);
     gray_free(&g);
     assert_int_equal(qr_read_file(&found, path, &f), ERR_MISSING);
     assert_non_null(strstr(f.detail, "no readable QR code"));
@@ -80,7 +81,7 @@ static void test_time_limit(void **state)
                 g.pixel[y * g.width + x] = 0;
         }
     }
-    assert_int_equal(image_write_png(path, &g, &f), OK);
+    assert_int_equal(picture_write(path, &g, &f), OK);
     gray_free(&g);
     assert_int_equal(qr_read_file_limit(&found, path, 1, &f), ERR_LIMIT);
     assert_non_null(strstr(f.detail, "within 1 seconds"));
