@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ceremony/base/file.h"
@@ -49,21 +48,53 @@ static int by_hash(const void *a, const void *b)
     return hash_cmp(a, b);
 }
 
-/* Whole entries, up to the first that is not. */
-static err_t read_entries(struct verify_resume *r, const uint8_t *data, size_t len)
+static err_t add_known(struct verify_resume *r, const uint8_t *hash, size_t *cap)
 {
-    size_t max = len / ENTRY_LEN;
-    r->known = malloc((max + 1) * sizeof *r->known);
-    if (!r->known)
-        return ERR_MEMORY;
-    for (; r->count < max; r->count++) {
-        uint8_t want[MARK_LEN];
-        const uint8_t *entry = data + r->count * ENTRY_LEN;
-        mark(want, r, entry);
-        if (memcmp(want, entry + HASH_LEN, MARK_LEN) != 0)
-            break;
-        memcpy(r->known[r->count].b, entry, HASH_LEN);
+    if (r->count == *cap) {
+        size_t more = 2 * *cap + WAITING;
+        hash_t *grown = realloc(r->known, more * sizeof *grown);
+        if (!grown)
+            return ERR_MEMORY;
+        r->known = grown;
+        *cap = more;
     }
+    memcpy(r->known[r->count++].b, hash, HASH_LEN);
+    return OK;
+}
+
+/* Fills data from the place where the file is read; less only at its end. */
+static err_t read_some(const struct verify_resume *r, uint8_t *data, size_t max, size_t *len, struct fault *f)
+{
+    *len = 0;
+    while (*len < max) {
+        ssize_t n = read(r->fd, data + *len, max - *len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return io_fault(r, f, "cannot read");
+        if (n == 0)
+            break;
+        *len += (size_t)n;
+    }
+    return OK;
+}
+
+/* Whole entries, up to the first that is not: however long the file is, it takes memory for good ones only.
+ */
+static err_t read_entries(struct verify_resume *r, struct fault *f)
+{
+    uint8_t data[WAITING * ENTRY_LEN], want[MARK_LEN];
+    size_t len, cap = 0;
+    do {
+        TRY(read_some(r, data, sizeof data, &len, f));
+        for (size_t at = 0; at + ENTRY_LEN <= len; at += ENTRY_LEN) {
+            mark(want, r, data + at);
+            if (memcmp(want, data + at + HASH_LEN, MARK_LEN) != 0)
+                return OK;
+            if (add_known(r, data + at, &cap) != OK)
+                return fault_set(f, ERR_MEMORY, "resuming");
+        }
+    } while (len == sizeof data);
     return OK;
 }
 
@@ -92,56 +123,34 @@ static err_t start_file(struct verify_resume *r, struct fault *f)
 
 static err_t read_file(struct verify_resume *r, struct fault *f)
 {
-    uint8_t *data = NULL;
+    uint8_t head[HEAD_LEN];
     size_t len;
-    off_t end;
-    err_t e;
-    GO(file_read(&data, &len, r->path, SIZE_MAX / 2, f));
-    if (len < HEAD_LEN) { /* new, or cut off before anything was in it */
-        if (memcmp(data, r->head, len) != 0) {
-            e = fault_set(f, ERR_FORMAT, "not what this program writes; use a new directory");
-            goto out;
-        }
-        e = start_file(r, f);
-        len = HEAD_LEN;
-        if (e == OK)
-            e = read_entries(r, NULL, 0);
-        goto out;
-    }
-    if (memcmp(data, MAGIC, sizeof MAGIC - 1) != 0) {
-        e = fault_set(f, ERR_FORMAT, "not what this version of the program writes; use a new directory");
-        goto out;
-    }
-    if (memcmp(data, r->head, HEAD_LEN) != 0) {
-        e = fault_set(f, ERR_ELECTION, "the directory is of another election or record; use a new one");
-        goto out;
-    }
-    GO(read_entries(r, data + HEAD_LEN, len - HEAD_LEN));
-    end = (off_t)(HEAD_LEN + r->count * ENTRY_LEN);
+    TRY(read_some(r, head, HEAD_LEN, &len, f));
+    if (len < HEAD_LEN) /* new, or cut off before anything was in it */
+        return memcmp(head, r->head, len) == 0
+                   ? start_file(r, f)
+                   : fault_set(f, ERR_FORMAT, "not what this program writes; use a new directory");
+    if (memcmp(head, MAGIC, sizeof MAGIC - 1) != 0)
+        return fault_set(f, ERR_FORMAT, "not what this version of the program writes; use a new directory");
+    if (memcmp(head, r->head, HEAD_LEN) != 0)
+        return fault_set(f, ERR_ELECTION, "the directory is of another election or record; use a new one");
+    TRY(read_entries(r, f));
+    off_t end = (off_t)(HEAD_LEN + r->count * ENTRY_LEN);
     if (ftruncate(r->fd, end) != 0 || lseek(r->fd, end, SEEK_SET) != end)
-        e = io_fault(r, f, "cannot write");
-out:
-    free(data);
-    if (e == OK)
+        return io_fault(r, f, "cannot write");
+    if (r->count > 0)
         qsort(r->known, r->count, sizeof *r->known, by_hash);
-    return e == OK ? OK : fault_file(f, e, r->path);
+    return OK;
 }
 
 static err_t open_file(struct verify_resume *r, struct fault *f)
 {
-    struct stat st;
-    r->fd = open(r->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
-    if (r->fd < 0 || fstat(r->fd, &st) != 0)
-        return io_fault(r, f, "cannot open");
-    if (!S_ISREG(st.st_mode)) {
-        fault_set(f, ERR_FORMAT, "not a regular file");
-        return fault_file(f, ERR_FORMAT, r->path);
-    }
+    TRY(file_open_state(&r->fd, r->path, O_RDWR | O_CREAT, 0644, f));
     if (flock(r->fd, LOCK_EX | LOCK_NB) != 0) {
         fault_set(f, ERR_BUSY, "another verification uses this directory");
         return fault_file(f, ERR_BUSY, r->path);
     }
-    return read_file(r, f);
+    return fault_file(f, read_file(r, f), r->path);
 }
 
 err_t verify_resume_open(struct verify_resume **out, const char *dir, const hash_t *election,
@@ -180,7 +189,7 @@ void verify_resume_close(struct verify_resume *r)
 
 int verify_resume_has(const struct verify_resume *r, const hash_t *file)
 {
-    return bsearch(file, r->known, r->count, sizeof *file, by_hash) != NULL;
+    return r->count > 0 && bsearch(file, r->known, r->count, sizeof *file, by_hash) != NULL;
 }
 
 static err_t write_waiting(struct verify_resume *r, struct fault *f)

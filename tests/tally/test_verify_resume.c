@@ -202,6 +202,7 @@ static void test_file(void **state)
     hash_t election = {{1}}, record = {{2}}, h[600], other = {{9}};
     struct verify_resume *r, *second;
     struct fault f;
+    struct stat st;
     uint8_t *data;
     size_t len;
     tree_rm(x->state);
@@ -234,6 +235,13 @@ static void test_file(void **state)
     assert_false(verify_resume_has(r, &h[500]));
     assert_false(verify_resume_has(r, &h[599]));
     verify_resume_close(r);
+    /* A hole of 1 TB behind the entries takes no memory, and is cut off. */
+    assert_int_equal(truncate(x->entries, (off_t)1 << 40), 0);
+    assert_int_equal(verify_resume_open(&r, x->state, &election, &record, &f), OK);
+    assert_true(verify_resume_has(r, &h[499]));
+    verify_resume_close(r);
+    assert_int_equal(stat(x->entries, &st), 0);
+    assert_true(st.st_size < 1 << 20);
     assert_int_equal(verify_resume_open(&r, x->state, &other, &record, &f), ERR_ELECTION);
     assert_int_equal(verify_resume_open(&r, x->state, &election, &other, &f), ERR_ELECTION);
     put(x->entries, data, 40); /* cut off in the head */
