@@ -1,5 +1,6 @@
 /* What a verification of a chain keeps on disk: where to go on, and the ballot ids. WORK/state.cbor is
- * written after WORK/ids is synced, so that what it counts is there. */
+ * written after WORK/ids is synced, so that what it counts is there. It ends with a hash over itself and has
+ * one over the ids: what a disk has changed is not gone on with. */
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +20,15 @@
 struct chain_keep {
     char state[CHAIN_PATH_MAX], spool[CHAIN_PATH_MAX];
     FILE *file;
+    struct hash_ctx hash; /* over all ids so far */
 };
+
+/* hash over all ids so far; more can be added */
+static void ids_hash(hash_t *out, const struct chain_keep *k)
+{
+    struct hash_ctx copy = k->hash;
+    hash_end(&copy, out);
+}
 
 static err_t failed(const struct chain_keep *k, const char *what, struct fault *f)
 {
@@ -78,7 +87,7 @@ static void put_owner(struct cbor_out *o, const struct chain_context *ctx, const
 {
     static const hash_t none;
     cbor_put_text(o, LABEL);
-    cbor_put_uint(o, 1);
+    cbor_put_uint(o, 2);
     cbor_put_hash(o, &ctx->e->m->election);
     cbor_put_hash(o, &ctx->e->r->id);
     cbor_put_text(o, ctx->c->id);
@@ -103,11 +112,12 @@ err_t chain_keep_save(struct chain_keep *k, const struct chain_run *v, const str
                       struct fault *f)
 {
     struct cbor_out o = CBOR_OUT_INIT;
+    hash_t h;
     if (k == NULL)
         return OK;
     if (fflush(k->file) != 0 || fdatasync(fileno(k->file)) != 0)
         return failed(k, "writing ballot ids", f);
-    cbor_put_array(&o, 31);
+    cbor_put_array(&o, 33);
     put_owner(&o, v->ctx, &v->s->id, v->trusted != NULL ? &v->trusted->id : NULL);
     cbor_put_uint(&o, p->shard);
     cbor_put_uint(&o, (uint64_t)p->inside);
@@ -123,6 +133,12 @@ err_t chain_keep_save(struct chain_keep *k, const struct chain_run *v, const str
     cbor_put_uint(&o, p->trusted);
     cbor_put_uint(&o, p->pruned);
     err_t e = chain_sums_put(&o, v->ctx, p->running);
+    ids_hash(&h, k);
+    cbor_put_hash(&o, &h);
+    if (e == OK && o.err == OK) {
+        hash_one(&h, o.data, o.len);
+        cbor_put_hash(&o, &h);
+    }
     if (e == OK)
         e = o.err;
     if (e == OK)
@@ -132,9 +148,10 @@ err_t chain_keep_save(struct chain_keep *k, const struct chain_run *v, const str
 }
 
 static err_t get_state(struct cbor_in *in, const struct chain_context *ctx, const hash_t *snapshot,
-                       const hash_t *trusted, struct chain_progress *p)
+                       const hash_t *trusted, struct chain_progress *p, hash_t *ids)
 {
-    cbor_get_array_exact(in, 31);
+    hash_t check, said;
+    cbor_get_array_exact(in, 33);
     if (!is_owner(in, ctx, snapshot, trusted))
         return ERR_UNKNOWN;
     p->shard = cbor_get_uint(in, CHAIN_SHARDS_MAX);
@@ -152,12 +169,16 @@ static err_t get_state(struct cbor_in *in, const struct chain_context *ctx, cons
     p->pruned = cbor_get_uint(in, BALLOTS_MAX);
     TRY(chain_sums_new(&p->running, ctx));
     chain_sums_get_var(in, ctx, p->running);
-    return cbor_in_end(in, NULL);
+    cbor_get_hash(in, ids);
+    hash_one(&check, in->data, in->pos);
+    cbor_get_hash(in, &said);
+    TRY(cbor_in_end(in, NULL));
+    return hash_cmp(&check, &said) == 0 ? OK : ERR_HASH;
 }
 
 /* A state that cannot be read, or is of another snapshot, is none: everything is checked from the start. */
 static err_t load_state(const char *path, const struct chain_context *ctx, const hash_t *snapshot,
-                        const hash_t *trusted, struct chain_progress *p)
+                        const hash_t *trusted, struct chain_progress *p, hash_t *ids)
 {
     uint8_t *data = NULL;
     size_t len;
@@ -166,7 +187,7 @@ static err_t load_state(const char *path, const struct chain_context *ctx, const
     err_t e = file_read(&data, &len, path, CHAIN_SNAPSHOT_MAX, NULL);
     if (e == OK) {
         cbor_in_init(&in, data, len);
-        e = get_state(&in, ctx, snapshot, trusted, p);
+        e = get_state(&in, ctx, snapshot, trusted, p, ids);
     }
     free(data);
     if (e != OK) {
@@ -183,9 +204,8 @@ static err_t open_spool(struct chain_keep *k, const char *work, struct fault *f)
     if (file_path(k->state, sizeof k->state, work, STATE) != OK ||
         file_path(k->spool, sizeof k->spool, work, SPOOL) != OK)
         return fault_set(f, ERR_LIMIT, "the path of the work directory is too long");
-    int fd = open(k->spool, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (fd < 0)
-        return failed(k, "opening ballot ids", f);
+    int fd;
+    TRY(file_open_state(&fd, k->spool, O_RDWR | O_CREAT, 0644, f));
     k->file = fdopen(fd, "r+b");
     if (k->file == NULL) {
         close(fd);
@@ -198,6 +218,47 @@ static err_t open_spool(struct chain_keep *k, const char *work, struct fault *f)
     return OK;
 }
 
+/* Hashes the ids of a run that was interrupted; *same: they are those that its state counts. */
+static err_t take_up(struct chain_keep *k, uint64_t count, const hash_t *want, int *same, struct fault *f)
+{
+    uint8_t buf[RECORD * 256];
+    hash_t have;
+    *same = 0;
+    hash_init(&k->hash);
+    if (fseeko(k->file, 0, SEEK_SET) != 0)
+        return failed(k, "reading ballot ids", f);
+    while (count > 0) {
+        size_t n = count < 256 ? (size_t)count : 256;
+        if (fread(buf, RECORD, n, k->file) != n)
+            return ferror(k->file) ? failed(k, "reading ballot ids", f) : OK;
+        hash_add(&k->hash, buf, n * RECORD);
+        count -= n;
+    }
+    ids_hash(&have, k);
+    *same = hash_cmp(&have, want) == 0;
+    return OK;
+}
+
+/* Where to go on; from the start if nothing that is here tells. */
+static err_t find_place(struct chain_keep *k, const struct chain_run *v, struct chain_progress *p,
+                        struct fault *f)
+{
+    hash_t ids;
+    int same = 0;
+    err_t known =
+        load_state(k->state, v->ctx, &v->s->id, v->trusted != NULL ? &v->trusted->id : NULL, p, &ids);
+    err_t e = known == OK ? take_up(k, p->spooled, &ids, &same, f) : OK;
+    if (e != OK || !same || p->shard > v->s->shard_count) {
+        chain_sums_free(p->running);
+        *p = (struct chain_progress){0};
+        hash_init(&k->hash);
+    }
+    if (e == OK &&
+        (ftruncate(fileno(k->file), (off_t)(p->spooled * RECORD)) != 0 || fseeko(k->file, 0, SEEK_END) != 0))
+        e = failed(k, "cutting ballot ids", f);
+    return e;
+}
+
 err_t chain_keep_open(struct chain_keep **out, struct chain_run *v, struct chain_progress *p, struct fault *f)
 {
     *out = NULL;
@@ -206,17 +267,8 @@ err_t chain_keep_open(struct chain_keep **out, struct chain_run *v, struct chain
     if (k == NULL)
         return fault_set(f, ERR_MEMORY, "keeping where to go on");
     err_t e = open_spool(k, v->o->work, f);
-    if (e == OK) {
-        err_t known = load_state(k->state, v->ctx, &v->s->id, v->trusted != NULL ? &v->trusted->id : NULL, p);
-        off_t end = fseeko(k->file, 0, SEEK_END) == 0 ? ftello(k->file) : -1;
-        if (known == OK && (end < 0 || (uint64_t)end < p->spooled * RECORD || p->shard > v->s->shard_count)) {
-            chain_sums_free(p->running); /* the ids are gone */
-            *p = (struct chain_progress){0};
-        }
-        if (ftruncate(fileno(k->file), (off_t)(p->spooled * RECORD)) != 0 ||
-            fseeko(k->file, 0, SEEK_END) != 0)
-            e = failed(k, "cutting ballot ids", f);
-    }
+    if (e == OK)
+        e = find_place(k, v, p, f);
     if (e != OK)
         chain_keep_close(k);
     else
@@ -240,21 +292,28 @@ err_t chain_keep_put(struct chain_keep *k, const struct chain_spooled *b, struct
     memcpy(record, b->id.b, HASH_LEN);
     memcpy(record + HASH_LEN, &be, 4);
     memcpy(record + HASH_LEN + 4, b->leaf, sizeof b->leaf);
-    if (k != NULL && fwrite(record, 1, RECORD, k->file) != RECORD)
-        return failed(k, "writing ballot ids", f);
-    return OK;
+    if (k == NULL)
+        return OK;
+    hash_add(&k->hash, record, RECORD);
+    return fwrite(record, 1, RECORD, k->file) == RECORD ? OK : failed(k, "writing ballot ids", f);
 }
 
-err_t chain_keep_each(struct chain_keep *k, uint64_t count, chain_spool_fn *fn, void *ctx, struct fault *f)
+/* Each id, and at the end whether they are those that have this hash. */
+static err_t each(struct chain_keep *k, uint64_t count, const hash_t *want, chain_spool_fn *fn, void *ctx,
+                  struct fault *f)
 {
     uint8_t record[RECORD];
     uint32_t be;
     struct chain_spooled b;
+    struct hash_ctx all;
+    hash_t have;
+    hash_init(&all);
     if (fflush(k->file) != 0 || fseeko(k->file, 0, SEEK_SET) != 0)
         return failed(k, "reading ballot ids", f);
     for (uint64_t i = 0; i < count; i++) {
         if (fread(record, 1, RECORD, k->file) != RECORD)
             return failed(k, "reading ballot ids", f);
+        hash_add(&all, record, RECORD);
         memcpy(b.id.b, record, HASH_LEN);
         memcpy(&be, record + HASH_LEN, 4);
         b.place = be32toh(be);
@@ -262,25 +321,38 @@ err_t chain_keep_each(struct chain_keep *k, uint64_t count, chain_spool_fn *fn, 
         b.at = i;
         TRY(fn(ctx, &b, f));
     }
+    hash_end(&all, &have);
+    if (hash_cmp(&have, want) != 0) {
+        fault_set(f, ERR_HASH, "was changed since it was written here; delete its directory and repeat");
+        return fault_file(f, ERR_HASH, k->spool);
+    }
     return fseeko(k->file, 0, SEEK_END) == 0 ? OK : failed(k, "reading ballot ids", f);
+}
+
+err_t chain_keep_each(struct chain_keep *k, uint64_t count, chain_spool_fn *fn, void *ctx, struct fault *f)
+{
+    hash_t want;
+    ids_hash(&want, k);
+    return each(k, count, &want, fn, ctx, f);
 }
 
 err_t chain_spool_each(const struct chain_context *ctx, const char *work, const hash_t *snapshot,
                        chain_spool_fn *fn, void *fn_ctx, struct fault *f)
 {
     struct chain_progress p = {0};
+    hash_t ids;
     struct chain_keep *k = calloc(1, sizeof *k);
     if (k == NULL)
         return fault_set(f, ERR_MEMORY, "reading ballot ids");
     err_t e = open_spool(k, work, f);
     if (e == OK)
-        e = load_state(k->state, ctx, snapshot, NULL, &p);
+        e = load_state(k->state, ctx, snapshot, NULL, &p, &ids);
     if (e == OK ? p.inside != 2 : err_class(e) != CLASS_SYSTEM) {
         fault_set(f, ERR_FORMAT, "is not of a chain that was verified here");
         e = fault_file(f, ERR_FORMAT, k->state);
     }
     if (e == OK)
-        e = chain_keep_each(k, p.spooled, fn, fn_ctx, f);
+        e = each(k, p.spooled, &ids, fn, fn_ctx, f);
     chain_sums_free(p.running);
     chain_keep_close(k);
     return e;

@@ -1386,6 +1386,14 @@ static err_t on_spooled(void *ctx, const struct chain_spooled *b, struct fault *
     return OK;
 }
 
+static err_t ignore_spooled(void *ctx, const struct chain_spooled *b, struct fault *f)
+{
+    (void)ctx;
+    (void)b;
+    (void)f;
+    return OK;
+}
+
 /* Killed between writing ids and writing where to go on: the ids behind are cut off. Ids that are gone: from
  * the start. */
 static void test_killed(void **state)
@@ -1429,6 +1437,25 @@ static void test_killed(void **state)
         done(&x);
     }
     free(data);
+    /* and so is one with a bit that a disk has changed, in it or in the ids */
+    static const char *const files[] = {"state.cbor", "ids"};
+    for (size_t i = 0; i < 2; i++) {
+        data = chain_maker_read(work, files[i], &len);
+        for (size_t at = 0; at < len; at += 1 + len / 23) {
+            data[at] ^= (uint8_t)(1u << at % 8);
+            chain_maker_file(work, files[i], data, len);
+            err_t e = chain_spool_each(&bench.home, work, &mk.made->id, ignore_spooled, NULL, &f);
+            assert_int_equal(e, i == 0 ? ERR_FORMAT : ERR_HASH);
+            verify(&x, (struct chain_verify_options){.work = work});
+            expect(&x, "", "");
+            assert_int_equal(x.r->known, 0);
+            assert_int_equal(x.r->proved, POOL);
+            done(&x);
+            free(data);
+            data = chain_maker_read(work, files[i], &len);
+        }
+        free(data);
+    }
     chain_maker_free(&mk);
 }
 
