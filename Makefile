@@ -146,6 +146,9 @@ $(FAULT_TESTS): LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,$(FAULT_CALLS))
 $(OUT)/tests/e2e/ctime_tool: LDFLAGS += -Wl$(comma)--wrap=random_bytes -Wl$(comma)--wrap=secret_equal \
 	-Wl$(comma)--wrap=secret_declassify
 
+# Its generator can be stuck.
+$(OUT)/tests/tally/test_ballot_nonces: LDFLAGS += -Wl$(comma)--wrap=random_bytes
+
 tests: $(TESTS)
 
 # Everything CI runs: lints, unit tests, the same under the sanitizers (in build/san/), end-to-end scripts, and those

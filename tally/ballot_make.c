@@ -18,6 +18,7 @@ struct work {
     struct zero_one_state *zero_one; /* one for each ciphertext, one for each contest */
     struct exact_state *exact;       /* one for each contest */
     uint32_t *v;                     /* one for each ciphertext */
+    uint8_t *basis;                  /* of the nonces: seed, and one byte for each ciphertext */
 };
 
 err_t ballot_maker_new(struct ballot_maker **out, const struct election_context *ctx)
@@ -58,7 +59,7 @@ static err_t work_take(struct work **out, struct ballot_maker *mk, const struct 
         n += b->vote[i].cipher_count;
     struct work *w;
     size_t len = sizeof *w + n * sizeof *w->r + (n + votes) * sizeof *w->zero_one + votes * sizeof *w->exact +
-                 n * sizeof *w->v;
+                 n * sizeof *w->v + sizeof w->seed + n;
     len = (len + 15) & ~(size_t)15; /* guarded memory ends at a page: keep it aligned */
     *out = NULL;
     if (len > mk->secret_work_len) {
@@ -73,6 +74,7 @@ static err_t work_take(struct work **out, struct ballot_maker *mk, const struct 
     w->r = (scalar_t *)(w->v + n);
     w->zero_one = (struct zero_one_state *)(w->r + n);
     w->exact = (struct exact_state *)(w->zero_one + n + votes);
+    w->basis = (uint8_t *)(w->exact + votes);
     if (secret_seed)
         memcpy(w->seed, secret_seed, sizeof w->seed);
     else
@@ -227,9 +229,31 @@ static err_t id_commit(struct ballot_maker *mk, struct work *w, struct ballot *b
     return elgamal_run(mk->key);
 }
 
+/* Nonces of all proofs, from fresh bytes and from all that this ballot will be: seed and choices determine
+ * every ciphertext. With a generator that repeats itself, another ballot still has other nonces. */
+static err_t start_nonces(struct ballot_maker *mk, struct work *w, const struct ballot *b)
+{
+    struct cbor_out o = CBOR_OUT_INIT;
+    hash_t statement;
+    struct place p;
+    places_get(mk->ctx->places, b->place, &p);
+    cbor_put_array(&o, 5);
+    cbor_put_text(&o, "conclave/ballot-nonces");
+    cbor_put_hash(&o, &mk->ctx->m->election);
+    cbor_put_hash(&o, &mk->ctx->r->id);
+    cbor_put_text(&o, p.id);
+    cbor_put_text(&o, mk->ctx->m->style[b->style].id);
+    TRY(cbor_out_hash(&o, &statement));
+    memcpy(w->basis, w->seed, sizeof w->seed);
+    for (size_t i = 0; i < w->cipher_count; i++)
+        w->basis[sizeof w->seed + i] = (uint8_t)w->v[i];
+    return elgamal_nonces(mk->key, w->basis, sizeof w->seed + w->cipher_count, &statement);
+}
+
 static err_t fill(struct ballot_maker *mk, struct work *w, struct ballot *b)
 {
     size_t first = 0;
+    TRY(start_nonces(mk, w, b));
     TRY(derive(w, &w->sk, mk->ctx, b, "id", 0, 0));
     TRY(elgamal_mul_later(mk->key, &b->pk, &w->sk));
     for (size_t i = 0; i < b->vote_count; i++) {
@@ -291,6 +315,7 @@ err_t ballot_make(struct ballot_maker *mk, struct cbor_out *out, struct ballot_i
     }
     GO(set_choices(w, mk->ctx->m, b, selection, selection_count, f));
     e = fill(mk, w, b);
+    elgamal_nonces_end(mk->key);
     if (e != OK)
         elgamal_drop(mk->key);
     else

@@ -5,6 +5,7 @@
 
 #include "ceremony/base/secret.h"
 #include "ceremony/math/hpke.h"
+#include "ceremony/math/pok.h"
 #include "tally/ballot_form.h"
 #include "tally/chain_parts.h"
 
@@ -29,6 +30,25 @@ static void put_envelope(struct cbor_out *o, const struct chain_context *ctx, co
     cbor_put_bytes(o, ct, ct_len);
 }
 
+/* The ephemeral key: new each time, and another one for another ballot even if the generator repeats itself.
+ */
+static err_t make_eph(scalar_t *eph, const struct cbor_out *info, const hash_t *ballot, const uint8_t *data,
+                      size_t len)
+{
+    struct cbor_out o = CBOR_OUT_INIT;
+    hash_t statement;
+    uint8_t fresh[32];
+    cbor_put_array(&o, 3);
+    cbor_put_text(&o, "conclave/envelope-nonce");
+    cbor_put_bytes(&o, info->data, info->len);
+    cbor_put_hash(&o, ballot);
+    TRY(cbor_out_hash(&o, &statement));
+    random_bytes(fresh, sizeof fresh);
+    err_t e = nonce_make(eph, data, len, fresh, &statement);
+    secret_wipe(fresh, sizeof fresh);
+    return e;
+}
+
 err_t chain_envelope_make(struct cbor_out *out, const struct chain_context *ctx, struct group *g,
                           const hash_t *ballot, const uint8_t *data, size_t len)
 {
@@ -41,7 +61,7 @@ err_t chain_envelope_make(struct cbor_out *out, const struct chain_context *ctx,
     ct = malloc(len + HPKE_TAG_LEN);
     if (!ct)
         GO(ERR_MEMORY);
-    scalar_random(eph);
+    GO(make_eph(eph, &info, ballot, data, len));
     GO(hpke_seal_aad(g, enc, ct, &ctx->c->envelope, eph, info.data, info.len, ballot->b, HASH_LEN, data,
                      len));
     put_envelope(out, ctx, ballot, enc, ct, len + HPKE_TAG_LEN);

@@ -114,13 +114,32 @@ struct count_work {
     struct zero_one_state state[];
 };
 
+/* Nonces of all proofs, and the randomness of all ciphertexts, from fresh bytes and from what is encrypted.
+ */
+static err_t start_nonces(struct ballot_maker *mk, const struct count *c, const uint64_t *value)
+{
+    struct cbor_out o = CBOR_OUT_INIT;
+    hash_t statement;
+    struct place p;
+    places_get(mk->ctx->places, c->place, &p);
+    cbor_put_array(&o, 5);
+    cbor_put_text(&o, "conclave/count-nonces");
+    cbor_put_hash(&o, &mk->ctx->m->election);
+    cbor_put_hash(&o, &mk->ctx->r->id);
+    cbor_put_text(&o, p.id);
+    cbor_put_text(&o, mk->ctx->m->contest[c->contest].id);
+    TRY(cbor_out_hash(&o, &statement));
+    return elgamal_nonces(mk->key, value, c->option_count * sizeof *value, &statement);
+}
+
 static err_t fill(struct ballot_maker *mk, struct count_work *w, struct count *c, const uint64_t *value)
 {
+    TRY(start_nonces(mk, c, value));
     for (size_t i = 0; i < c->option_count; i++) {
         for (uint32_t j = 0; j < c->bits; j++) {
             struct count_bit *b = &c->bit[i * c->bits + j];
             uint32_t v = (uint32_t)(value[i] >> j) & 1;
-            scalar_random(&w->r);
+            TRY(elgamal_nonce(mk->key, &w->r));
             TRY(elgamal_encrypt_later(mk->key, &b->ct, v, &w->r));
             TRY(zero_one_commit_later(mk->key, &b->proof, &w->state[i * c->bits + j], v, &w->r));
         }
@@ -172,6 +191,7 @@ err_t count_make(struct ballot_maker *mk, struct cbor_out *out, uint32_t place, 
     }
     if (e == OK) {
         e = fill(mk, w, c, value);
+        elgamal_nonces_end(mk->key);
         if (e != OK)
             elgamal_drop(mk->key);
     }

@@ -15,13 +15,15 @@ err_t elgamal_key_new_on(enum p256_path path, struct elgamal_key **out, struct g
 {
     *out = NULL;
     err_t e;
-    void *secret;
+    void *secret, *nonces;
     struct elgamal_key *k = calloc(1, sizeof *k);
     if (k == NULL)
         return ERR_MEMORY;
     k->g = g;
     GO(secret_alloc(&secret, sizeof *k->secret));
     k->secret = secret;
+    GO(secret_alloc(&nonces, sizeof *k->nonces));
+    k->nonces = nonces;
     GO(fixed_new(path, &k->fixed, g, Y));
     *out = k;
     k = NULL;
@@ -36,7 +38,27 @@ void elgamal_key_free(struct elgamal_key *k)
         return;
     fixed_free(k->fixed);
     secret_free(k->secret);
+    secret_free(k->nonces);
     free(k);
+}
+
+err_t elgamal_nonces(struct elgamal_key *k, const void *secret, size_t secret_len, const hash_t *statement)
+{
+    uint8_t fresh[32];
+    random_bytes(fresh, sizeof fresh);
+    err_t e = nonces_start(k->nonces, secret, secret_len, fresh, statement);
+    secret_wipe(fresh, sizeof fresh);
+    return e;
+}
+
+err_t elgamal_nonce(struct elgamal_key *k, scalar_t *out)
+{
+    return nonces_next(k->nonces, out);
+}
+
+void elgamal_nonces_end(struct elgamal_key *k)
+{
+    nonces_end(k->nonces);
 }
 
 err_t elgamal_run(struct elgamal_key *k)

@@ -40,9 +40,18 @@ void elgamal_key_free(struct elgamal_key *k);
  * ERR_BUG if r = 0 or B would be the identity. */
 MUST err_t elgamal_encrypt(struct elgamal_key *k, struct elgamal *out, uint32_t v, const scalar_t *r);
 
-/* Prover. state is secret: lives in secret memory, used once, wiped by respond. Nonces are drawn here,
- * fresh for each call. Constant time in v and r. ERR_BUG unless v is 0 or 1; ERR_POINT if ct holds the
- * identity. Who hands v or r of another ciphertext gets a proof that does not verify. */
+/* Nonces of the proofs that follow, until elgamal_nonces_end: a stream (nonces.h) from 32 fresh bytes, the
+ * secret and the statement, which together determine everything that the challenge will depend on.
+ * elgamal_nonce: the next one, for who needs more of them. Constant time in secret. */
+MUST err_t elgamal_nonces(struct elgamal_key *k, const void *secret, size_t secret_len,
+                          const hash_t *statement);
+MUST err_t elgamal_nonce(struct elgamal_key *k, scalar_t *out);
+void elgamal_nonces_end(struct elgamal_key *k);
+
+/* Prover. state is secret: lives in secret memory, used once, wiped by respond. A proof made alone starts and
+ * ends nonces of its own, from r and, where it is known, the ciphertext. Constant time in v and r. ERR_BUG
+ * unless v is 0 or 1; ERR_POINT if ct holds the identity. Who hands v or r of another ciphertext gets a proof
+ * that does not verify. */
 struct zero_one_state {
     scalar_t w, r;
     scalar_t v;    /* 0 or 1 */
@@ -62,10 +71,11 @@ void exact_respond(struct exact *out, struct exact_state *state, const scalar_t 
 
 /* The same for many, several times faster: _later only notes what is to be computed, elgamal_run computes all
  * of it (and a full queue by itself). Outputs and commitments are there after elgamal_run; what is pointed to
- * stays until then. Every noted scalar is in the key's secret memory, and wiped by the run. elgamal_run:
- * ERR_BUG if any result is the identity (r = 0, or r chosen to cancel v); after an error everything noted
- * since the last run is zeroed, and nothing of the ballot may be used; elgamal_drop forgets what was noted,
- * zeroing its outputs. zero_one_respond_more leaves burning the stack to the caller. */
+ * stays until then. Proofs take their nonces from elgamal_nonces (ERR_BUG without). Every noted scalar is in
+ * the key's secret memory, and wiped by the run. elgamal_run: ERR_BUG if any result is the identity (r = 0,
+ * or r chosen to cancel v); after an error everything noted since the last run is zeroed, and nothing of the
+ * ballot may be used; elgamal_drop forgets what was noted, zeroing its outputs. zero_one_respond_more leaves
+ * burning the stack to the caller. */
 MUST err_t elgamal_encrypt_later(struct elgamal_key *k, struct elgamal *out, uint32_t v, const scalar_t *r);
 MUST err_t elgamal_mul_later(struct elgamal_key *k, point_t *out, const scalar_t *s); /* s G */
 MUST err_t zero_one_commit_later(struct elgamal_key *k, struct zero_one *out, struct zero_one_state *state,

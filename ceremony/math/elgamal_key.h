@@ -4,6 +4,7 @@
 
 #include "ceremony/math/elgamal.h"
 #include "ceremony/math/fixed.h"
+#include "ceremony/math/nonces.h"
 
 /* What is to be computed, and intermediate values; wiped by elgamal_run. */
 struct elgamal_secret {
@@ -16,6 +17,7 @@ struct elgamal_key {
     struct group *g; /* borrowed */
     struct fixed *fixed;
     struct elgamal_secret *secret; /* secret_alloc */
+    struct nonces *nonces;         /* secret_alloc */
 };
 
 /* mask: all ones takes b, zero takes a; out may be either */

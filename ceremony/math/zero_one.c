@@ -8,20 +8,18 @@
 
 /* --- prover --- */
 
-/* Three random scalars out of one draw; scalar_random would ask the system three times. */
-static void draw(scalar_t *a, scalar_t *b, scalar_t *c)
+/* For a proof that is made alone: what it is about, and whose it is. */
+static err_t nonces_of_one(struct elgamal_key *k, const char *label, const scalar_t *r, const point_t *point,
+                           size_t count)
 {
-    uint8_t bytes[3 * SCALAR_LEN];
-    scalar_t *const to[3] = {a, b, c};
-    random_bytes(bytes, sizeof bytes);
-    for (int i = 0; i < 3; i++) {
-        memcpy(to[i]->b, bytes + i * SCALAR_LEN, SCALAR_LEN);
-        int bad = (scalar_check(to[i]) != OK) | scalar_is_zero(to[i]);
-        secret_declassify(&bad, sizeof bad); /* one in 2^32, and then forgotten */
-        if (bad)
-            scalar_random(to[i]);
-    }
-    secret_wipe(bytes, sizeof bytes);
+    struct cbor_out o = CBOR_OUT_INIT;
+    hash_t statement;
+    cbor_put_array(&o, 1 + count);
+    cbor_put_text(&o, label);
+    for (size_t i = 0; i < count; i++)
+        cbor_put_bytes(&o, point[i].b, POINT_LEN);
+    TRY(cbor_out_hash(&o, &statement));
+    return elgamal_nonces(k, r, sizeof *r, &statement);
 }
 
 /* With c and z of the false branch drawn at random, its commitments need only the two fixed bases:
@@ -37,9 +35,11 @@ err_t zero_one_commit_later(struct elgamal_key *k, struct zero_one *out, struct 
     secret_declassify(&is_bad, sizeof is_bad);
     if (is_bad)
         return ERR_BUG;
+    TRY(elgamal_nonce(k, &state->w));
+    TRY(elgamal_nonce(k, &state->c));
+    TRY(elgamal_nonce(k, &state->z));
     TRY(elgamal_room(k, &job, 4));
     uint8_t mask = (uint8_t)(0 - v);
-    draw(&state->w, &state->c, &state->z);
     state->r = *r;
     scalar_set(&state->v, v);
     scalar_mul(&s->u, &state->c, r);
@@ -60,11 +60,15 @@ err_t zero_one_commit(struct elgamal_key *k, struct zero_one *out, struct zero_o
                       const scalar_t *r, const struct elgamal *ct)
 {
     int identity = point_is_identity(&ct->A) || point_is_identity(&ct->B);
-    err_t e = zero_one_commit_later(k, out, state, v, r);
+    const point_t about[2] = {ct->A, ct->B};
+    err_t e = nonces_of_one(k, "conclave/zero-one-nonces", r, about, 2);
+    if (e == OK)
+        e = zero_one_commit_later(k, out, state, v, r);
     if (e == OK && identity)
         e = ERR_POINT;
     if (e == OK)
         e = elgamal_run(k);
+    elgamal_nonces_end(k);
     if (e != OK) {
         elgamal_drop(k);
         memset(out, 0, sizeof *out);
@@ -101,8 +105,8 @@ err_t exact_commit_later(struct elgamal_key *k, struct exact *out, struct exact_
     struct fixed_job *job;
     memset(out, 0, sizeof *out);
     memset(state, 0, sizeof *state);
+    TRY(elgamal_nonce(k, &state->w));
     TRY(elgamal_room(k, &job, 2));
-    scalar_random(&state->w);
     state->r = *r;
     job[0] = (struct fixed_job){.g = state->w, .use_g = 1, .out = &out->a};
     job[1] = (struct fixed_job){.y = state->w, .use_y = 1, .out = &out->b};
@@ -111,9 +115,12 @@ err_t exact_commit_later(struct elgamal_key *k, struct exact *out, struct exact_
 
 err_t exact_commit(struct elgamal_key *k, struct exact *out, struct exact_state *state, const scalar_t *r)
 {
-    err_t e = exact_commit_later(k, out, state, r);
+    err_t e = nonces_of_one(k, "conclave/exact-nonces", r, NULL, 0);
+    if (e == OK)
+        e = exact_commit_later(k, out, state, r);
     if (e == OK)
         e = elgamal_run(k);
+    elgamal_nonces_end(k);
     if (e != OK) {
         memset(out, 0, sizeof *out);
         secret_wipe(state, sizeof *state);
