@@ -8,6 +8,7 @@
 
 #include "ceremony/base/secret.h"
 #include "ceremony/math/dleq.h"
+#include "ceremony/math/pok.h"
 #include "tests/support/rfc9497.h"
 
 #define PAIRS 5
@@ -91,6 +92,148 @@ static err_t verify(const struct partial *p)
     assert_int_equal(many, one == OK ? OK : ERR_PROOF);
     assert_int_equal(bad, one != OK);
     return one;
+}
+
+/* --- docs/spec/ceremony.md, computed again: by OpenSSL, and without dleq.c --- */
+
+struct transcript {
+    hash_t T;
+    point_t M, Z;
+    scalar_t c;
+};
+
+static void transcript_points(struct transcript *x, const struct partial *p)
+{
+    const struct dleq_statement *st = &p->st;
+    struct cbor_out o = CBOR_OUT_INIT;
+    scalar_t d[PAIRS];
+    cbor_put_array(&o, 9 + 2 * st->count);
+    cbor_put_text(&o, "conclave/dleq");
+    cbor_put_hash(&o, st->election);
+    cbor_put_hash(&o, st->record);
+    cbor_put_hash(&o, st->plan);
+    cbor_put_text(&o, st->place);
+    cbor_put_text(&o, st->contest);
+    cbor_put_uint(&o, st->seat);
+    cbor_put_bytes(&o, st->S->b, POINT_LEN);
+    cbor_put_uint(&o, st->count);
+    for (size_t i = 0; i < st->count; i++) {
+        cbor_put_bytes(&o, st->A[i].b, POINT_LEN);
+        cbor_put_bytes(&o, st->D[i].b, POINT_LEN);
+    }
+    hash_one(&x->T, o.data, o.len);
+    cbor_out_free(&o);
+    for (size_t i = 0; i < st->count; i++) {
+        o = (struct cbor_out)CBOR_OUT_INIT;
+        cbor_put_array(&o, 4);
+        cbor_put_text(&o, "conclave/dleq-w");
+        cbor_put_hash(&o, st->election);
+        cbor_put_hash(&o, &x->T);
+        cbor_put_uint(&o, i + 1);
+        assert_int_equal(hash_to_scalar(&d[i], "conclave/dleq-w", o.data, o.len), OK);
+        cbor_out_free(&o);
+    }
+    assert_int_equal(point_mul_sum(p->g, &x->M, d, st->A, st->count), OK);
+    assert_int_equal(point_mul_sum(p->g, &x->Z, d, st->D, st->count), OK);
+}
+
+static void transcript_challenge(struct transcript *x, const struct partial *p)
+{
+    struct cbor_out o = CBOR_OUT_INIT;
+    cbor_put_array(&o, 7);
+    cbor_put_text(&o, "conclave/dleq-c");
+    cbor_put_hash(&o, p->st.election);
+    cbor_put_hash(&o, &x->T);
+    cbor_put_bytes(&o, x->M.b, POINT_LEN);
+    cbor_put_bytes(&o, x->Z.b, POINT_LEN);
+    cbor_put_bytes(&o, p->proof.a.b, POINT_LEN);
+    cbor_put_bytes(&o, p->proof.b.b, POINT_LEN);
+    assert_int_equal(hash_to_scalar(&x->c, "conclave/dleq-c", o.data, o.len), OK);
+    cbor_out_free(&o);
+}
+
+/* z P = R + c X? */
+static int holds(struct group *g, const scalar_t *z, const point_t *P, const point_t *R, const scalar_t *c,
+                 const point_t *X)
+{
+    point_t left, right;
+    assert_int_equal(point_mul(g, &left, z, P), OK);
+    assert_int_equal(point_mul(g, &right, c, X), OK);
+    assert_int_equal(point_add(g, &right, &right, R), OK);
+    return point_equal(&left, &right);
+}
+
+static int first_holds(const struct partial *p, const struct transcript *x)
+{
+    return holds(p->g, &p->proof.z, &group_generator, &p->proof.a, &x->c, &p->S);
+}
+
+static int second_holds(const struct partial *p, const struct transcript *x)
+{
+    return holds(p->g, &p->proof.z, &x->M, &p->proof.b, &x->c, &x->Z);
+}
+
+/* A proof by hand, of whatever the statement says: commitments off by errors (NULL: none), z = w + c s. */
+static void prove_by_hand(struct partial *p, struct transcript *x, const point_t *error_a,
+                          const point_t *error_b)
+{
+    scalar_t w;
+    transcript_points(x, p);
+    scalar_random(&w);
+    assert_int_equal(point_mul_base(p->g, &p->proof.a, &w), OK);
+    assert_int_equal(point_mul(p->g, &p->proof.b, &w, &x->M), OK);
+    if (error_a != NULL)
+        assert_int_equal(point_add(p->g, &p->proof.a, &p->proof.a, error_a), OK);
+    if (error_b != NULL)
+        assert_int_equal(point_add(p->g, &p->proof.b, &p->proof.b, error_b), OK);
+    transcript_challenge(x, p);
+    scalar_mul(&p->proof.z, &x->c, &p->s);
+    scalar_add(&p->proof.z, &p->proof.z, &w);
+}
+
+/* Everything is in T, every weight comes from T, everything is in c: what is left out could be chosen last.
+ */
+static void transcript_as_specified(void **state)
+{
+    struct partial p;
+    struct transcript x;
+    const uint8_t fresh[32] = {3};
+    scalar_t w;
+    point_t a;
+    partial_copy(&p, *state);
+    for (size_t m = 1; m <= PAIRS; m += PAIRS - 1) {
+        p.st.count = m;
+        assert_int_equal(dleq_prove(p.g, &p.proof, &p.st, &p.s, fresh), OK);
+        transcript_points(&x, &p);
+        transcript_challenge(&x, &p);
+        assert_true(first_holds(&p, &x));
+        assert_true(second_holds(&p, &x));
+        assert_int_equal(nonce_make(&w, &p.s, sizeof p.s, fresh, &x.T), OK);
+        assert_int_equal(point_mul_base(p.g, &a, &w), OK);
+        assert_true(point_equal(&a, &p.proof.a));
+        prove_by_hand(&p, &x, NULL, NULL);
+        assert_int_equal(dleq_verify_var(&p.st, &p.proof), OK);
+    }
+}
+
+/* Who has the share can always make one of the two equations true. */
+static void one_equation_is_not_enough(void **state)
+{
+    struct partial p;
+    struct transcript x;
+    uint8_t bad;
+    for (int other_S = 0; other_S < 2; other_S++) {
+        partial_copy(&p, *state);
+        if (other_S)
+            point_random(p.g, &p.S);
+        else
+            point_random(p.g, &p.D[2]);
+        prove_by_hand(&p, &x, NULL, NULL);
+        assert_int_equal(first_holds(&p, &x), !other_S);
+        assert_int_equal(second_holds(&p, &x), other_S);
+        assert_int_equal(dleq_verify_var(&p.st, &p.proof), ERR_PROOF);
+        assert_int_equal(dleq_verify_many_var(&p.st, &p.proof, 1, &bad), ERR_PROOF);
+    }
 }
 
 static void good(void **state)
@@ -367,6 +510,30 @@ static void many_catches_a_cancelling_pair(void **state)
     free(m);
 }
 
+/* a + E and b - E: the two equations of one proof are wrong by opposite errors. */
+static void many_catches_errors_that_cancel_within_a_proof(void **state)
+{
+    struct many *m = many_new(((struct partial *)*state)->g);
+    uint8_t want[MANY] = {0};
+    struct transcript x;
+    point_t error, minus;
+    point_random(m->p[0].g, &error);
+    minus = error;
+    minus.b[0] ^= 1;
+    prove_by_hand(&m->p[4], &x, &error, &minus);
+    assert_false(first_holds(&m->p[4], &x));
+    want[4] = 1;
+    assert_int_equal(many_verify(m), ERR_PROOF);
+    assert_memory_equal(m->bad, want, MANY);
+    /* Two, so that no half of the search is a single proof that is checked without weights. */
+    for (size_t i = 0; i < MANY; i++)
+        prove_by_hand(&m->p[i], &x, &error, &minus);
+    memset(want, 1, MANY);
+    assert_int_equal(many_verify(m), ERR_PROOF);
+    assert_memory_equal(m->bad, want, MANY);
+    free(m);
+}
+
 /* --- the attack on weights that depend on their own pair only --- */
 
 #define TOY_BITS 8
@@ -425,6 +592,8 @@ static void forged_batch_of_a_prover_who_knows_the_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(transcript_as_specified),
+        cmocka_unit_test(one_equation_is_not_enough),
         cmocka_unit_test(good),
         cmocka_unit_test(broken_proof_values),
         cmocka_unit_test(broken_statement_points),
@@ -436,6 +605,7 @@ int main(void)
         cmocka_unit_test(many_good_and_none),
         cmocka_unit_test(many_names_exactly_the_bad_ones),
         cmocka_unit_test(many_catches_a_cancelling_pair),
+        cmocka_unit_test(many_catches_errors_that_cancel_within_a_proof),
         cmocka_unit_test(forged_batch_of_a_prover_who_knows_the_key),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

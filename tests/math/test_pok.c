@@ -88,19 +88,68 @@ static void another_context_or_label(void **state)
     assert_int_equal(verify(&s), ERR_PROOF);
 }
 
-/* R and z chosen first, then X = (z G - R) / c: works only if the challenge leaves X out. */
+/* docs/spec/ceremony.md computed again: the challenge; with X NULL, without X, as in weak proofs. */
+static void challenge(scalar_t *c, const struct proved *s, const point_t *X)
+{
+    struct cbor_out o = CBOR_OUT_INIT;
+    cbor_put_array(&o, X != NULL ? 5 : 4);
+    cbor_put_text(&o, LABEL);
+    cbor_put_hash(&o, &s->election);
+    cbor_put_bytes(&o, context, sizeof context);
+    if (X != NULL)
+        cbor_put_bytes(&o, X->b, POINT_LEN);
+    cbor_put_bytes(&o, s->p.R.b, POINT_LEN);
+    assert_int_equal(hash_to_scalar(c, LABEL, o.data, o.len), OK);
+    cbor_out_free(&o);
+}
+
+/* z G = R + c X? */
+static int holds(const struct proved *s, const scalar_t *c)
+{
+    point_t left, right;
+    assert_int_equal(point_mul_base(s->g, &left, &s->p.z), OK);
+    assert_int_equal(point_mul(s->g, &right, c, &s->X), OK);
+    assert_int_equal(point_add(s->g, &right, &right, &s->p.R), OK);
+    return point_equal(&left, &right);
+}
+
+static void transcript_as_specified(void **state)
+{
+    const struct proved *s = *state;
+    struct cbor_out o = CBOR_OUT_INIT;
+    scalar_t c, w;
+    hash_t statement;
+    point_t R;
+    challenge(&c, s, &s->X);
+    assert_true(holds(s, &c));
+    cbor_put_array(&o, 4);
+    cbor_put_text(&o, LABEL);
+    cbor_put_hash(&o, &s->election);
+    cbor_put_bytes(&o, context, sizeof context);
+    cbor_put_bytes(&o, s->X.b, POINT_LEN);
+    hash_one(&statement, o.data, o.len);
+    cbor_out_free(&o);
+    assert_int_equal(nonce_make(&w, &s->x, sizeof s->x, s->fresh, &statement), OK);
+    assert_int_equal(point_mul_base(s->g, &R, &w), OK);
+    assert_true(point_equal(&R, &s->p.R));
+}
+
+/* R and z chosen first, then X = (z G - R) / c: a proof about an X of which nobody knows the logarithm, if
+ * the challenge left X out. */
 static void weak_fiat_shamir_forgery_fails(void **state)
 {
     struct proved s = *(const struct proved *)*state;
     scalar_t c, r;
-    scalar_random(&c);
     scalar_random(&r);
     scalar_random(&s.p.z);
     assert_int_equal(point_mul_base(s.g, &s.p.R, &r), OK);
+    challenge(&c, &s, NULL);
     scalar_sub(&r, &s.p.z, &r);
-    scalar_invert(&c, &c);
-    scalar_mul(&r, &r, &c);
+    scalar_t inverse;
+    scalar_invert(&inverse, &c);
+    scalar_mul(&r, &r, &inverse);
     assert_int_equal(point_mul_base(s.g, &s.X, &r), OK);
+    assert_true(holds(&s, &c)); /* it is a forgery of that proof */
     assert_int_equal(verify(&s), ERR_PROOF);
 }
 
@@ -179,6 +228,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good),
+        cmocka_unit_test(transcript_as_specified),
         cmocka_unit_test(broken_values),
         cmocka_unit_test(another_context_or_label),
         cmocka_unit_test(weak_fiat_shamir_forgery_fails),
