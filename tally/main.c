@@ -45,7 +45,7 @@ static const struct verb verbs[] = {
      "\"accepted ID\", \"again ID\" or \"refused NUMBER ERR_NAME\" for each; what is accepted is on disk. "
      "One "
      "process\n"
-     "for each shard; answers come as they are ready.",
+     "for each shard; answers come as they are ready. A passphrase file is for both keys.",
      verb_chain_append},
     {"chain split", "DIR", "split a shard in two, also while ballots are taken", NULL, verb_chain_split},
     {"chain close", "DIR", "end the voting: the last block of every shard", NULL, verb_chain_close},
@@ -59,7 +59,9 @@ static const struct verb verbs[] = {
     {"chain verify", "DIR", "verify the export of a voting chain",
      "Every ballot of every shard, unless --quick or --trust say otherwise. Can be interrupted and run again "
      "with --work.\n"
-     "Nothing is decrypted by what a quick look or a trusted snapshot says: \"aggregate\" checks everything.",
+     "Nothing is decrypted by what a quick look or a trusted snapshot says: \"aggregate\" checks "
+     "everything.\n"
+     "Exit status 1 if a check failed; what was NOT CHECKED is no failure here.",
      verb_chain_verify},
     {"chain serve-metrics", "", "serve the numbers of all shards to Prometheus",
      "GET /metrics over HTTP on this machine's loopback address only, until it is interrupted.\n"

@@ -17,9 +17,10 @@ MUST err_t verb_place(struct verb_run *v, uint32_t *out, const struct bundle_ele
  * there. */
 MUST err_t verb_path(struct verb_run *v, char out[BUNDLE_PATH_MAX], const char *given, const char *dir,
                      const char *name, const char *option);
-/* The passphrase: from a file, none, or asked for (twice if it is new). Freed with secret_free. */
+/* The passphrase of the key file `key` (NULL: of a new one): from a file, none, or asked for (twice if it is
+ * new). Freed with secret_free. */
 MUST err_t verb_passphrase(struct verb_run *v, char **secret, size_t *len, const char *file, int none,
-                           int is_new);
+                           const char *key);
 MUST err_t verb_key_open(struct verb_run *v, struct signkey **out, const char *path,
                          const char *passphrase_file, int none);
 /* "NAME  words" and the hex below. */

@@ -39,9 +39,10 @@ err_t verb_path(struct verb_run *v, char out[BUNDLE_PATH_MAX], const char *given
 
 /* --- keys --- */
 
-err_t verb_passphrase(struct verb_run *v, char **secret, size_t *len, const char *file, int none, int is_new)
+err_t verb_passphrase(struct verb_run *v, char **secret, size_t *len, const char *file, int none,
+                      const char *key)
 {
-    char *again = NULL;
+    char *again = NULL, question[300];
     size_t again_len = 0;
     *secret = NULL;
     *len = 0;
@@ -53,8 +54,10 @@ err_t verb_passphrase(struct verb_run *v, char **secret, size_t *len, const char
     }
     if (file != NULL)
         return prompt_secret_file(secret, len, file, &v->fault);
-    TRY(prompt_secret(secret, len, is_new ? "New passphrase: " : "Passphrase: ", &v->fault));
-    if (!is_new)
+    if (key != NULL)
+        snprintf(question, sizeof question, "Passphrase of %.255s: ", key);
+    TRY(prompt_secret(secret, len, key != NULL ? question : "New passphrase: ", &v->fault));
+    if (key != NULL)
         return OK;
     err_t e = prompt_secret(&again, &again_len, "Again: ", &v->fault);
     if (e == OK && (again_len != *len || !secret_equal(again, *secret, *len)))
@@ -74,7 +77,7 @@ err_t verb_key_open(struct verb_run *v, struct signkey **out, const char *path, 
     char *secret;
     size_t len;
     *out = NULL;
-    TRY(verb_passphrase(v, &secret, &len, passphrase_file, none, 0));
+    TRY(verb_passphrase(v, &secret, &len, passphrase_file, none, path));
     err_t e = signkey_open(out, path, secret, len, &v->fault);
     secret_free(secret);
     return e;

@@ -27,7 +27,7 @@ err_t verb_key_new(struct verb_run *v, int argc, char **argv)
     size_t len;
     pubkey_t key;
     enum signkey_level level = none || rehearsal ? SIGNKEY_REHEARSAL : high ? SIGNKEY_HIGH : SIGNKEY_STANDARD;
-    TRY(verb_passphrase(v, &secret, &len, file, none, 1));
+    TRY(verb_passphrase(v, &secret, &len, file, none, NULL));
     err_t e = signkey_new(&key, out, level, secret, len, &v->fault);
     secret_free(secret);
     if (e == OK)
