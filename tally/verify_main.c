@@ -23,15 +23,16 @@
 #define TEXT_FILE_MAX ((size_t)8 << 20)
 
 static const char usage[] =
-    "BUNDLE | QR-TEXT... | PICTURE... [--election WORDS|HEX] [--threads N] [--resume DIR]\n"
+    "BUNDLE | QR-TEXT... | PICTURE... | RECEIPT [--election WORDS|HEX] [--threads N] [--resume DIR]\n"
     "       conclave-verify BUNDLE --part K/N --out DIR\n"
     "       conclave-verify merge BUNDLE REPORT... --signers FILE [--signed-by FILE] [--election WORDS|HEX]";
 static const char about[] =
     "Checks everything that can be checked from a published bundle (a directory), or a message from QR "
     "codes, given\n"
-    "as texts that start with CONCLAVE1:, as text files or as pictures; all parts make one message. With a "
-    "bundle and\n"
-    "a message, the message is checked against the bundle too.\n\n"
+    "as texts that start with CONCLAVE1:, as text files, as pictures or as a receipt's file; all parts make "
+    "one "
+    "message.\n"
+    "With a bundle and a message, the message is checked against the bundle too.\n\n"
     "Memory: 24 MB for ballots and 40 MB for their ids, whatever their number and that of the processors, 2 "
     "KB for "
     "each\n"
@@ -113,6 +114,24 @@ static err_t add_lines(struct inputs *in, const char *data, size_t len, const ch
     return fault_file(f, ERR_FORMAT, path);
 }
 
+/* The file that "conclave-tally precinct receipt --out" writes: the message without its texts. */
+static int receipt_is(const uint8_t *data, size_t len)
+{
+    static const char head[] = "\x8c\x70"
+                               "conclave/receipt";
+    return len >= sizeof head - 1 && memcmp(data, head, sizeof head - 1) == 0;
+}
+
+static err_t add_receipt(struct inputs *in, const uint8_t *data, size_t len, struct fault *f)
+{
+    struct qrtext t;
+    err_t e = qrtext_split(&t, QRTEXT_RECEIPT, data, len);
+    for (size_t i = 0; i < t.count && e == OK; i++)
+        e = add_text(in, t.part[i], strlen(t.part[i]));
+    qrtext_free(&t);
+    return e == OK ? OK : fault_set(f, e, "the receipt");
+}
+
 static err_t add_file(struct inputs *in, const char *path, struct fault *f)
 {
     uint8_t *data;
@@ -120,10 +139,12 @@ static err_t add_file(struct inputs *in, const char *path, struct fault *f)
     struct qr_found found;
     TRY(file_read(&data, &len, path, IMAGE_FILE_MAX, f));
     int picture = image_is(data, len);
-    err_t e = picture                   ? OK
-              : len > TEXT_FILE_MAX     ? fault_set(f, ERR_LIMIT, "too large for texts of QR codes")
-              : memchr(data, '\0', len) ? fault_set(f, ERR_FORMAT, "neither a bundle, a picture, nor texts")
-                                        : add_lines(in, (const char *)data, len, path, f);
+    err_t e = picture                 ? OK
+              : receipt_is(data, len) ? add_receipt(in, data, len, f)
+              : len > TEXT_FILE_MAX   ? fault_set(f, ERR_LIMIT, "too large for texts of QR codes")
+              : memchr(data, '\0', len)
+                  ? fault_set(f, ERR_FORMAT, "neither a bundle, a picture, a receipt, nor texts")
+                  : add_lines(in, (const char *)data, len, path, f);
     free(data);
     if (!picture)
         return e == OK ? OK : fault_file(f, e, path);

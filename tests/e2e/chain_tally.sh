@@ -63,6 +63,12 @@ root=$("$TALLY" chain status "${B[@]}" "$D/node" | awk '$1 == "anchor" {print $2
 check "the bundle is good" "$VERIFY" "$D/bundle" --election "$anchor" --chain-anchor "home:$root"
 says "ballots of the chain" "30 ballots of 1 voting chains"
 says "the root that was printed" "chain.anchor +│? *PASS|chain.anchor.*PASS"
+id=$(sed -n 's/^accepted //p' "$D/precincts/p1/cast" | head -1)
+must "$TALLY" precinct receipt "${B[@]}" --place p1 --journal "$D/precincts/p1/journal" --ballot "$id" --out "$D/one.receipt"
+check "a receipt's file" "$VERIFY" "$D/one.receipt" "$D/bundle" --election "$anchor"
+says "its ballot is under the root of the export" "qr.root +PASS"
+head -c 60 "$D/one.receipt" >"$D/cut.receipt"
+fails "a receipt that is cut off" 1 "FAIL qr.form" "$VERIFY" "$D/cut.receipt"
 check "without that root too" "$VERIFY" "$D/bundle" --election "$anchor" --json
 printf '%s' "$output" >"$D/plain.json"
 fails "another root was printed" 1 'FAIL chain.anchor' "$VERIFY" "$D/bundle" --election "$anchor" --chain-anchor "home:${root%????}0000"
