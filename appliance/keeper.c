@@ -2,9 +2,6 @@
 #include "appliance/keeper.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,9 +9,8 @@
 #include <unistd.h>
 
 #include "appliance/keeper_wire.h"
+#include "ceremony/base/process.h"
 #include "ceremony/base/secret.h"
-
-extern char **environ;
 
 struct keeper {
     struct wire wire;
@@ -24,41 +20,6 @@ struct keeper {
 };
 
 /* --- the process --- */
-
-/* In the caller's process group: it asks for the PIN on the terminal, which a background group may not read.
- */
-static int spawn_with(pid_t *pid, const char *program, int fd, posix_spawn_file_actions_t *fa,
-                      posix_spawnattr_t *attr)
-{
-    char name[] = "conclave", verb[] = "keeper-process";
-    char *argv[] = {name, verb, NULL};
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    int bad = posix_spawn_file_actions_addopen(fa, 0, "/dev/null", O_RDWR, 0);
-    bad |= posix_spawn_file_actions_adddup2(fa, 0, 1);
-    bad |= posix_spawn_file_actions_adddup2(fa, fd, KEEPER_FD);
-    bad |= posix_spawn_file_actions_addclosefrom_np(fa, KEEPER_FD + 1);
-    bad |= posix_spawnattr_setsigmask(attr, &none);
-    bad |= posix_spawnattr_setsigdefault(attr, &all);
-    bad |= posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    return bad != 0 ? bad : posix_spawn(pid, program, fa, attr, argv, environ);
-}
-
-static int spawn(pid_t *pid, const char *program, int fd)
-{
-    posix_spawn_file_actions_t fa;
-    posix_spawnattr_t attr;
-    if (posix_spawn_file_actions_init(&fa) != 0)
-        return ENOMEM;
-    int r = posix_spawnattr_init(&attr);
-    if (r == 0) {
-        r = spawn_with(pid, program, fd, &fa, &attr);
-        posix_spawnattr_destroy(&attr);
-    }
-    posix_spawn_file_actions_destroy(&fa);
-    return r;
-}
 
 static err_t lost(struct keeper *k, struct fault *f)
 {
@@ -529,9 +490,16 @@ static err_t start(struct keeper *k, struct fault *f)
     err_t e = wire_init(&k->wire, fd[0], KEEPER_MAX);
     if (e != OK)
         fault_set(f, e, "no locked memory for the keeper");
+    /* In the caller's process group: it asks for the PIN on the terminal, which a background group may not
+     * read. */
+    const struct process_start how = {.program = k->opt.program,
+                                      .verb = "keeper-process",
+                                      .fd = fd[1],
+                                      .as_fd = KEEPER_FD,
+                                      .keep_stderr = 1};
     int r = e != OK                ? 0
             : k->opt.spawn != NULL ? k->opt.spawn(k->opt.spawn_ctx, &k->pid, fd[1])
-                                   : spawn(&k->pid, k->opt.program, fd[1]);
+                                   : process_spawn(&k->pid, &how);
     close(fd[1]);
     if (r != 0) {
         k->pid = 0;

@@ -1,9 +1,7 @@
 #include "hsm/client.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,54 +9,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ceremony/base/process.h"
 #include "ceremony/base/secret.h"
 
 #define TIMEOUT_MS 60000
 #define KEYPAD_TIMEOUT_MS 300000
 #define END_TIMEOUT_MS 3000
 
-extern char **environ;
-
 /* --- the process --- */
-
-/* stdin and stdout are taken away: a module that prints must not draw over the trustee's screen. A
- * process group of its own: Ctrl-C at the PIN prompt is for this process alone. */
-static int spawn_with(pid_t *pid, const char *program, int fd, int keep_stderr,
-                      posix_spawn_file_actions_t *fa, posix_spawnattr_t *attr)
-{
-    char name[] = "conclave", verb[] = "token-process";
-    char *argv[] = {name, verb, NULL};
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    int bad = posix_spawn_file_actions_addopen(fa, 0, "/dev/null", O_RDWR, 0);
-    bad |= posix_spawn_file_actions_adddup2(fa, 0, 1);
-    if (!keep_stderr)
-        bad |= posix_spawn_file_actions_adddup2(fa, 0, 2);
-    bad |= posix_spawn_file_actions_adddup2(fa, fd, HSM_SERVER_FD);
-    bad |= posix_spawn_file_actions_addclosefrom_np(fa, HSM_SERVER_FD + 1);
-    bad |= posix_spawnattr_setsigmask(attr, &none);
-    bad |= posix_spawnattr_setsigdefault(attr, &all);
-    bad |= posix_spawnattr_setpgroup(attr, 0);
-    bad |= posix_spawnattr_setflags(attr,
-                                    POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-    return bad != 0 ? bad : posix_spawn(pid, program, fa, attr, argv, environ);
-}
-
-static int spawn(pid_t *pid, const char *program, int fd, int keep_stderr)
-{
-    posix_spawn_file_actions_t fa;
-    posix_spawnattr_t attr;
-    if (posix_spawn_file_actions_init(&fa) != 0)
-        return ENOMEM;
-    int r = posix_spawnattr_init(&attr);
-    if (r == 0) {
-        r = spawn_with(pid, program, fd, keep_stderr, &fa, &attr);
-        posix_spawnattr_destroy(&attr);
-    }
-    posix_spawn_file_actions_destroy(&fa);
-    return r;
-}
 
 /* Reaps the process, killing it when it has not ended by itself in time. Returns its wait status. */
 static int reap(struct client *c, int timeout_ms)
@@ -120,8 +78,15 @@ err_t client_start(struct client **out, const char *uri, const struct hsm_option
         fault_set(f, e, "no locked memory for the token's process");
         goto out;
     }
+    /* A process group of its own: Ctrl-C at the PIN prompt is for this process alone. */
+    const struct process_start how = {.program = opt->program,
+                                      .verb = "token-process",
+                                      .fd = fd[1],
+                                      .as_fd = HSM_SERVER_FD,
+                                      .own_group = 1,
+                                      .keep_stderr = opt->keep_stderr};
     int r = opt->spawn != NULL ? opt->spawn(opt->spawn_ctx, &c->pid, fd[1], opt->keep_stderr)
-                               : spawn(&c->pid, opt->program, fd[1], opt->keep_stderr);
+                               : process_spawn(&c->pid, &how);
     if (r != 0) {
         c->pid = 0;
         e = fault_set(f, ERR_TOKEN_FAILED, "the token's process cannot be started: %s", strerror(r));
