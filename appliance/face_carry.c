@@ -7,8 +7,6 @@
 #include "appliance/face_media.h"
 #include "appliance/night.h"
 
-#define LINES_MAX 40 /* entries listed by name; the rest is counted */
-
 enum { ITEM_COUNTS = 1, ITEM_SEALED, ITEM_NEW, ITEM_REFUSED, ITEM_COPIED, ITEM_CONFLICT };
 
 struct carry {
@@ -193,23 +191,7 @@ static int is_own_board(const struct face *face, const struct carry *c)
 static void list_items(struct page *p, const struct tape_item *found, size_t count, uint32_t kind,
                        enum message head)
 {
-    size_t shown = 0, all = night_count(found, count, kind), len = 0;
-    char lines[LINES_MAX * 128] = "";
-    if (all == 0)
-        return;
-    page_head(p, head);
-    for (size_t i = 0; i < count && shown < LINES_MAX; i++) {
-        if (found[i].kind != kind)
-            continue;
-        shown++;
-        if (kind == ITEM_REFUSED)
-            page_fault(p, &found[i].fault);
-        else if (len < sizeof lines)
-            len +=
-                (size_t)snprintf(lines + len, sizeof lines - len, "%s%s", len > 0 ? "\n" : "", found[i].text);
-    }
-    if (len > 0)
-        page_raw(p, lines);
+    size_t shown = night_list(p, found, count, kind, head), all = night_count(found, count, kind);
     if (all > shown)
         page_text(p, MSG_MEDIA_MORE, UI_NUMBER(all - shown));
 }

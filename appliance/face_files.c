@@ -10,8 +10,6 @@
 #include "appliance/night.h"
 #include "ceremony/base/file.h"
 
-#define LINES_MAX 40 /* files listed by name; the rest is counted */
-
 enum { ITEM_COUNTS = 1, ITEM_NEW, ITEM_REFUSED, ITEM_COPIED, ITEM_PLAN };
 
 struct files {
@@ -60,7 +58,7 @@ static err_t put_items(struct night_child *child, const struct carry *c)
     for (size_t i = 0; i < c->count; i++) {
         const struct carry_item *x = &c->item[i];
         int refused = x->state == CARRY_REFUSED;
-        if (x->state == CARRY_KNOWN || told[refused]++ >= LINES_MAX)
+        if (x->state == CARRY_KNOWN || told[refused]++ >= NIGHT_LINES_MAX)
             continue;
         struct tape_item item = {.kind = refused ? ITEM_REFUSED : ITEM_NEW, .number = x->kind};
         snprintf(item.text, sizeof item.text, "%s", x->name);
@@ -163,23 +161,8 @@ static uint64_t put_table(struct page *p, enum language l, const struct tape_ite
 static void put_list(struct page *p, const struct tape_item *found, size_t count, uint32_t kind,
                      enum message head)
 {
-    char lines[LINES_MAX * 160] = "";
-    size_t n = 0, len = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (found[i].kind != kind)
-            continue;
-        if (n++ == 0)
-            page_head(p, head);
-        if (kind == ITEM_REFUSED)
-            page_fault(p, &found[i].fault);
-        else if (len < sizeof lines)
-            len +=
-                (size_t)snprintf(lines + len, sizeof lines - len, "%s%s", len > 0 ? "\n" : "", found[i].text);
-    }
-    if (len > 0)
-        page_raw(p, lines);
-    if (n == LINES_MAX)
-        page_text(p, MSG_FILES_FIRST, UI_NUMBER(n));
+    if (night_list(p, found, count, kind, head) == NIGHT_LINES_MAX)
+        page_text(p, MSG_FILES_FIRST, UI_NUMBER(NIGHT_LINES_MAX));
 }
 
 static err_t difference(const struct files *w, enum message title, const struct tape_item *found,

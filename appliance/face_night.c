@@ -75,23 +75,13 @@ static err_t look(struct officials *o, struct fault *f)
 
 /* --- aggregate and plan --- */
 
-static err_t aggregate_event(void *child, const struct aggregate_event *ev)
-{
-    night_event(child, ev);
-    if (ev->kind == AGGREGATE_CHAIN)
-        return night_progress(child, "chain", ev->items, ev->total);
-    if (ev->kind != AGGREGATE_VERIFIED && ev->kind != AGGREGATE_KNOWN)
-        return OK;
-    return night_progress(child, "exports", ev->done, 0);
-}
-
 static err_t aggregate_work(struct night_child *child, void *ctx, struct fault *f)
 {
     struct officials *o = ctx;
     struct face *face = o->n.face;
     struct aggregate_result result;
     struct aggregate_options how = {.accept_corrections = 1};
-    struct aggregate_report report = {child, aggregate_event};
+    struct aggregate_report report = {child, night_aggregate};
     struct plan_set older = {0};
     struct plan *plan;
     TRY(file_is_dir(face->exports, f));

@@ -89,16 +89,6 @@ static err_t agree(struct superseding *x, struct fault *f)
 
 /* --- the work, in a child --- */
 
-static err_t on_event(void *child, const struct aggregate_event *ev)
-{
-    night_event(child, ev);
-    if (ev->kind == AGGREGATE_CHAIN)
-        return night_progress(child, "chain", ev->items, ev->total);
-    if (ev->kind != AGGREGATE_VERIFIED && ev->kind != AGGREGATE_KNOWN)
-        return OK;
-    return night_progress(child, "exports", ev->done, 0);
-}
-
 /* The rule that a fault names at its beginning, for the page that tells it in plain words. */
 static void tell_rule(struct night_child *child, const struct fault *f)
 {
@@ -118,7 +108,7 @@ static err_t make_plan(struct superseding *x, struct night_child *child, const s
     const struct election_context *ctx = &x->n->s.el->ctx;
     struct aggregate_result result;
     struct aggregate_options how = {.accept_corrections = 1};
-    struct aggregate_report report = {child, on_event};
+    struct aggregate_report report = {child, night_aggregate};
     struct plan *plan = NULL;
     err_t e;
     GO(aggregate(&result, ctx, x->n->face->exports, x->folder, x->records, &how, &report, f));

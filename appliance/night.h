@@ -39,6 +39,8 @@ MUST err_t night_confine(struct sandbox_state *out, const struct night_rights *m
 /* A progress_fn for work; ctx: the child. */
 MUST err_t night_progress(void *child, const char *what, uint64_t done, uint64_t total);
 
+#define NIGHT_LINES_MAX 40 /* listed by name; the rest is counted */
+
 /* Kinds of items. */
 enum night_found {
     FOUND_TOTALS = 1, /* struct aggregate_result, see night_totals */
@@ -57,8 +59,14 @@ enum night_found {
 
 /* Puts events and violations of a plan on a child's tape. */
 void night_event(void *child, const struct aggregate_event *ev);
+/* The same while aggregate() runs, and how far it is. Errors of night_progress. */
+MUST err_t night_aggregate(void *child, const struct aggregate_event *ev);
 void night_violation(void *child, const char *rule, const struct fault *f);
 size_t night_count(const struct tape_item *found, size_t count, uint32_t kind);
+/* Items of a kind below head, if there are any: their faults, or their texts. Returns how many are shown, the
+ * first NIGHT_LINES_MAX at the most. */
+size_t night_list(struct page *p, const struct tape_item *found, size_t count, uint32_t kind,
+                  enum message head);
 
 /* --- paths (night_job.c) --- */
 

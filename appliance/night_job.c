@@ -167,6 +167,16 @@ void night_event(void *child, const struct aggregate_event *ev)
     put(child, &item);
 }
 
+err_t night_aggregate(void *child, const struct aggregate_event *ev)
+{
+    night_event(child, ev);
+    if (ev->kind == AGGREGATE_CHAIN)
+        return night_progress(child, "chain", ev->items, ev->total);
+    if (ev->kind != AGGREGATE_VERIFIED && ev->kind != AGGREGATE_KNOWN)
+        return OK;
+    return night_progress(child, "exports", ev->done, 0);
+}
+
 void night_violation(void *child, const char *rule, const struct fault *f)
 {
     struct tape_item item = {.kind = FOUND_RULE, .fault = *f};
@@ -180,6 +190,27 @@ size_t night_count(const struct tape_item *found, size_t count, uint32_t kind)
     for (size_t i = 0; i < count; i++)
         n += found[i].kind == kind;
     return n;
+}
+
+size_t night_list(struct page *p, const struct tape_item *found, size_t count, uint32_t kind,
+                  enum message head)
+{
+    char lines[NIGHT_LINES_MAX * 160] = "";
+    size_t shown = 0, len = 0;
+    for (size_t i = 0; i < count && shown < NIGHT_LINES_MAX; i++) {
+        if (found[i].kind != kind)
+            continue;
+        if (shown++ == 0)
+            page_head(p, head);
+        if (found[i].fault.err != OK)
+            page_fault(p, &found[i].fault);
+        else if (len < sizeof lines)
+            len +=
+                (size_t)snprintf(lines + len, sizeof lines - len, "%s%s", len > 0 ? "\n" : "", found[i].text);
+    }
+    if (len > 0)
+        page_raw(p, lines);
+    return shown;
 }
 
 /* --- paths --- */
