@@ -75,9 +75,8 @@ static err_t no_rival_plan(const struct trustee *t, const struct record *r, cons
     return fault_who(f, ERR_CONFLICT, "seat %u, %s", seat, r->seat[seat - 1].name);
 }
 
-/* Tells the vault the ceremony of the record, and the plan. */
-static err_t tell_plan(struct trustee *t, const struct record *r, const struct plan_file *plan,
-                       struct fault *f)
+/* Tells the vault the ceremony of the record. */
+static err_t tell_ceremony(struct trustee *t, const struct record *r, struct fault *f)
 {
     struct roster *roster = malloc(sizeof *roster);
     if (roster == NULL)
@@ -86,9 +85,15 @@ static err_t tell_plan(struct trustee *t, const struct record *r, const struct p
     if (e == OK)
         e = trustee_ready(t, roster, 0, f);
     free(roster);
-    if (e == OK)
-        e = t->vault.ops->plan(t->vault.ctx, &plan->id, &plan->bytes, f);
     return e;
+}
+
+/* And the plan. */
+static err_t tell_plan(struct trustee *t, const struct record *r, const struct plan_file *plan,
+                       struct fault *f)
+{
+    TRY(tell_ceremony(t, r, f));
+    return t->vault.ops->plan(t->vault.ctx, &plan->id, &plan->bytes, f);
 }
 
 err_t plan_sign(struct trustee *t, const struct record *r, const struct plan_file *plan,
@@ -175,19 +180,12 @@ err_t retire_again(struct trustee *t, const struct record *r, struct fault *f)
 static err_t sign_retirement(struct trustee *t, const struct record *r, const struct entry **out,
                              struct fault *f)
 {
-    struct roster *roster = malloc(sizeof *roster);
     struct cbor_out st = CBOR_OUT_INIT, entry = CBOR_OUT_INIT;
-    if (roster == NULL)
-        return fault_set(f, ERR_MEMORY, "roster");
-    err_t e = trustee_roster_of(roster, t, r, f);
-    if (e == OK)
-        e = trustee_ready(t, roster, 0, f);
-    free(roster);
+    TRY(tell_ceremony(t, r, f));
     cbor_put_array(&st, 1);
     cbor_put_hash(&st, &r->id);
     struct bytes statement = {st.data, st.len};
-    if (e == OK)
-        e = st.err;
+    err_t e = st.err;
     if (e == OK)
         e = t->vault.ops->sign(t->vault.ctx, &entry, ENTRY_RETIRE, &r->id, &statement, f);
     if (e == OK)
