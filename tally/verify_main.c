@@ -327,125 +327,151 @@ static int show_parts(const struct parts_given *p, int quiet)
     return e == OK ? VERIFY_EXIT_GOOD : complain(&f);
 }
 
-static int work(struct inputs *in, struct verify_options *o, const char *metrics_path, int json, int quiet)
+/* --- the whole --- */
+
+/* What the command line says. */
+struct given {
+    const char *anchor, *key, *threads, *resume, *settings, *metrics;
+    int json, quiet, help;
+    struct arg_list words, chain_anchor;
+    struct parts_given parts;
+    struct inputs in;
+    uint64_t thread_count;
+    struct settings tuned;
+    struct metrics *numbers;
+};
+
+static err_t read_options(struct given *g, int argc, char **argv, struct fault *f)
+{
+    const struct arg spec[] = {
+        {"election", ARG_TEXT, &g->anchor, "WORDS|HEX",
+         "anchor of the real election, from a source that you trust", 0},
+        {"key", ARG_TEXT, &g->key, "WORDS|HEX", "result proofs: the words of the joint key", 0},
+        {"threads", ARG_TEXT, &g->threads, "N", "processors to use; all if left out", 0},
+        {"settings", ARG_TEXT, &g->settings, "FILE",
+         "how this machine is best used, made by conclave-tally tune", 0},
+        {"metrics", ARG_TEXT, &g->metrics, "FILE.prom",
+         "write numbers about the run, each second (docs/monitoring)", 0},
+        {"chain-anchor", ARG_LIST, &g->chain_anchor, "CHAIN:SHARD:SIZE:ROOT",
+         "root of a voting chain that was printed elsewhere; can be repeated", 0},
+        {"resume", ARG_TEXT, &g->resume, "DIR", "remember there which exports were good, and go on from it",
+         0},
+        {"part", ARG_TEXT, &g->parts.part, "K/N",
+         "look at this part of the exports only, and write a report of it", 0},
+        {"out", ARG_TEXT, &g->parts.out, "DIR",
+         "with --part: where its report goes, and the ids of its ballots", 0},
+        {"signers", ARG_TEXT, &g->parts.signers, "FILE", "merge: lines KEY NAME, whose reports count", 0},
+        {"program", ARG_TEXT, &g->parts.program, "HEX",
+         "merge: SHA-256 of the program that made the reports; this one if left out", 0},
+        {"signed-by", ARG_TEXT, &g->parts.signed_by, "FILE",
+         "merge: write there who signed what (docs/spec/parts.md)", 0},
+        {"json", ARG_FLAG, &g->json, NULL, "the report as JSON (docs/spec/verify-json.md)", 0},
+        {"quiet", ARG_FLAG, &g->quiet, NULL, "only what did not pass, and the verdict", 0},
+        {0},
+    };
+    TRY(args_parse(argc - 1, argv + 1, spec, &g->words, &g->help, f));
+    if (g->help) {
+        printf("usage: conclave-verify %s\n\n%s\n\n", usage, about);
+        args_print(stdout, spec);
+    }
+    return OK;
+}
+
+static err_t read_inputs(struct given *g, struct fault *f)
+{
+    struct parts_given *p = &g->parts;
+    TRY(args_number(&g->thread_count, g->threads, "threads", 1, 1024, f));
+    if (g->words.count == 0)
+        return fault_set(f, ERR_USAGE, "what is to be verified? see --help");
+    TRY(settings_load(&g->tuned, g->settings, NULL, f));
+    TRY(metrics_new_for(&g->numbers, "verify", g->metrics, f));
+    p->is_merge = strcmp(g->words.item[0], "merge") == 0;
+    if (p->is_merge) {
+        TRY(load_parts(p, &g->words, f));
+        g->in.bundle = g->words.item[1];
+    }
+    for (size_t i = 0; i < g->words.count && !p->is_merge; i++)
+        TRY(add_input(&g->in, g->words.item[i], f));
+    if (p->part && (!p->out || !g->in.bundle || p->is_merge || g->in.text_count))
+        return fault_set(f, ERR_USAGE, "--part wants one bundle and --out");
+    return OK;
+}
+
+static void given_free(struct given *g)
+{
+    verify_parts_free(g->parts.parts);
+    part_signers_free(&g->parts.known);
+    for (size_t i = 0; i < g->in.text_count; i++)
+        free(g->in.text[i]);
+    free(g->in.text);
+    free(g->numbers);
+}
+
+static int work(const struct given *g, struct verify_options *o)
 {
     struct verify_report *r[2] = {NULL, NULL};
-    struct watch w = {.metrics = o->metrics, .metrics_path = metrics_path};
+    struct watch w = {.metrics = o->metrics, .metrics_path = g->metrics};
     struct fault f, unwritten;
     size_t count = 0;
     fault_clear(&f);
     fault_clear(&unwritten);
     progress_init(&w.bar, stderr, &stop);
-    w.is_shown = w.bar.is_terminal && !quiet && !json;
+    w.is_shown = w.bar.is_terminal && !g->quiet && !g->json;
     o->progress = on_progress;
     o->progress_ctx = &w;
     err_t e = OK;
-    if (in->bundle != NULL)
-        e = verify_bundle(&r[count++], in->bundle, o, &f);
+    if (g->in.bundle != NULL)
+        e = verify_bundle(&r[count++], g->in.bundle, o, &f);
     progress_end(&w.bar);
-    if (metrics_publish_file(w.metrics, metrics_path, 1, &unwritten) != OK) /* that is no verdict */
+    if (metrics_publish_file(w.metrics, g->metrics, 1, &unwritten) != OK) /* that is no verdict */
         (void)complain(&unwritten);
-    if (e == OK && in->text_count > 0)
-        e = check_message(&r[count++], in, o, &f);
+    if (e == OK && g->in.text_count > 0)
+        e = check_message(&r[count++], &g->in, o, &f);
     if (e != OK && f.err == OK)
         fault_set(&f, e, "verifying");
-    int status = e == OK ? show((const struct verify_report *const *)r, count, json, quiet) : complain(&f);
+    int status =
+        e == OK ? show((const struct verify_report *const *)r, count, g->json, g->quiet) : complain(&f);
     for (size_t i = 0; i < count; i++)
         verify_report_free(r[i]);
     return status;
 }
 
+static int run(const struct given *g)
+{
+    struct verify_options o = {.anchor = g->anchor,
+                               .key = g->key,
+                               .threads = (int)(g->thread_count ? g->thread_count : g->tuned.threads),
+                               .resume = g->resume,
+                               .batch_points = g->tuned.batch_points,
+                               .window = g->tuned.window,
+                               .metrics = g->numbers,
+                               .parts = g->parts.parts,
+                               .chain_anchor = g->chain_anchor.item,
+                               .chain_anchor_count = g->chain_anchor.count};
+    if (g->parts.part)
+        return make_part(g->in.bundle, &o, &g->parts, g->quiet);
+    int status = work(g, &o);
+    return g->parts.is_merge ? worst(status, show_parts(&g->parts, g->quiet)) : status;
+}
+
 int main(int argc, char **argv)
 {
-    const char *anchor = NULL, *key = NULL, *threads = NULL, *resume = NULL, *settings = NULL,
-               *metrics = NULL;
-    int json = 0, quiet = 0, help = 0;
-    struct parts_given parts = {.is_merge = 0};
-    struct arg_list given = {.count = 0}, chain_anchor = {.count = 0};
-    const struct arg spec[] = {
-        {"election", ARG_TEXT, &anchor, "WORDS|HEX",
-         "anchor of the real election, from a source that you trust", 0},
-        {"key", ARG_TEXT, &key, "WORDS|HEX", "result proofs: the words of the joint key", 0},
-        {"threads", ARG_TEXT, &threads, "N", "processors to use; all if left out", 0},
-        {"settings", ARG_TEXT, &settings, "FILE",
-         "how this machine is best used, made by conclave-tally tune", 0},
-        {"metrics", ARG_TEXT, &metrics, "FILE.prom",
-         "write numbers about the run, each second (docs/monitoring)", 0},
-        {"chain-anchor", ARG_LIST, &chain_anchor, "CHAIN:SHARD:SIZE:ROOT",
-         "root of a voting chain that was printed elsewhere; can be repeated", 0},
-        {"resume", ARG_TEXT, &resume, "DIR", "remember there which exports were good, and go on from it", 0},
-        {"part", ARG_TEXT, &parts.part, "K/N",
-         "look at this part of the exports only, and write a report of it", 0},
-        {"out", ARG_TEXT, &parts.out, "DIR", "with --part: where its report goes, and the ids of its ballots",
-         0},
-        {"signers", ARG_TEXT, &parts.signers, "FILE", "merge: lines KEY NAME, whose reports count", 0},
-        {"program", ARG_TEXT, &parts.program, "HEX",
-         "merge: SHA-256 of the program that made the reports; this one if left out", 0},
-        {"signed-by", ARG_TEXT, &parts.signed_by, "FILE",
-         "merge: write there who signed what (docs/spec/parts.md)", 0},
-        {"json", ARG_FLAG, &json, NULL, "the report as JSON (docs/spec/verify-json.md)", 0},
-        {"quiet", ARG_FLAG, &quiet, NULL, "only what did not pass, and the verdict", 0},
-        {0},
-    };
-    struct inputs in = {0};
-    struct settings tuned = {0};
-    struct metrics *numbers = NULL;
+    struct given g = {0};
     struct fault f;
-    uint64_t n = 0;
     fault_clear(&f);
     mallopt(M_MMAP_THRESHOLD, 1 << 20); /* large blocks go back to the system: no holes between small ones */
     err_t e = secret_init();            /* for the libraries; nothing secret is ever here */
     if (e != OK)
         return complain((fault_set(&f, e, "starting"), &f));
     watch_signals();
-    e = args_parse(argc - 1, argv + 1, spec, &given, &help, &f);
-    if (e == OK && help) {
-        printf("usage: conclave-verify %s\n\n%s\n\n", usage, about);
-        args_print(stdout, spec);
+    e = read_options(&g, argc, argv, &f);
+    if (e == OK && g.help)
         return VERIFY_EXIT_GOOD;
-    }
     if (e == OK)
-        e = args_number(&n, threads, "threads", 1, 1024, &f);
-    if (e == OK && given.count == 0)
-        e = fault_set(&f, ERR_USAGE, "what is to be verified? see --help");
-    if (e == OK)
-        e = settings_load(&tuned, settings, NULL, &f);
-    if (e == OK)
-        e = metrics_new_for(&numbers, "verify", metrics, &f);
-    parts.is_merge = given.count > 0 && strcmp(given.item[0], "merge") == 0;
-    if (e == OK && parts.is_merge)
-        e = load_parts(&parts, &given, &f);
-    if (e == OK && parts.is_merge)
-        in.bundle = given.item[1];
-    for (size_t i = 0; i < given.count && e == OK && !parts.is_merge; i++)
-        e = add_input(&in, given.item[i], &f);
-    if (e == OK && parts.part && (!parts.out || !in.bundle || parts.is_merge || in.text_count))
-        e = fault_set(&f, ERR_USAGE, "--part wants one bundle and --out");
-    int status = VERIFY_EXIT_GOOD;
-    if (e != OK) {
-        if (f.err == OK)
-            fault_set(&f, e, "reading the arguments");
-        status = complain(&f);
-    } else {
-        struct verify_options o = {.anchor = anchor,
-                                   .key = key,
-                                   .threads = (int)(n ? n : tuned.threads),
-                                   .resume = resume,
-                                   .batch_points = tuned.batch_points,
-                                   .window = tuned.window,
-                                   .metrics = numbers,
-                                   .chain_anchor = chain_anchor.item,
-                                   .chain_anchor_count = chain_anchor.count};
-        o.parts = parts.parts;
-        status = parts.part ? make_part(in.bundle, &o, &parts, quiet) : work(&in, &o, metrics, json, quiet);
-        if (parts.is_merge)
-            status = worst(status, show_parts(&parts, quiet));
-    }
-    verify_parts_free(parts.parts);
-    part_signers_free(&parts.known);
-    for (size_t i = 0; i < in.text_count; i++)
-        free(in.text[i]);
-    free(in.text);
-    free(numbers);
+        e = read_inputs(&g, &f);
+    if (e != OK && f.err == OK)
+        fault_set(&f, e, "reading the arguments");
+    int status = e == OK ? run(&g) : complain(&f);
+    given_free(&g);
     return status;
 }
