@@ -23,6 +23,9 @@ MUST err_t verb_passphrase(struct verb_run *v, char **secret, size_t *len, const
                            const char *key);
 MUST err_t verb_key_open(struct verb_run *v, struct signkey **out, const char *path,
                          const char *passphrase_file, int none);
+struct metrics;
+/* The last numbers of a run, to path (NULL: none). That they cannot be written is said, and is no failure. */
+void verb_metrics_end(struct verb_run *v, struct metrics *m, const char *path);
 /* "NAME  words" and the hex below. */
 void verb_print_fingerprint(struct verb_run *v, const char *name, const hash_t *h);
 

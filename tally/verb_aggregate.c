@@ -20,7 +20,6 @@ struct watch {
     struct fault first;
     struct metrics *metrics;
     const char *metrics_path;
-    err_t first_err;
     int all; /* print known, verified and node events too */
 };
 
@@ -77,18 +76,22 @@ static err_t on_event(void *ctx, const struct aggregate_event *ev)
     print_event(w, ev);
     if (ev->kind == AGGREGATE_REFUSED && ev->fault != NULL) {
         verb_print_fault(w->v, ev->fault);
-        if (w->first_err == OK && ev->fault->err != ERR_DUPLICATE) {
+        if (w->first.err == OK && ev->fault->err != ERR_DUPLICATE)
             w->first = *ev->fault;
-            w->first_err = ev->fault->err;
-        }
     }
     if (verb_stopped(w->v))
         return ERR_STOPPED;
     return is_quiet && !w->all ? progress_step(&w->progress, "exports", ev->done, 0) : OK;
 }
 
-static void print_aggregate(struct verb_run *v, const struct aggregate_result *r)
+static void print_aggregate(struct verb_run *v, const struct aggregate_result *r, const char *part)
 {
+    if (part) {
+        fprintf(v->out, "part       %s: files %llu, verified %llu, known %llu, refused %llu\n", part,
+                (unsigned long long)r->files, (unsigned long long)r->verified, (unsigned long long)r->known,
+                (unsigned long long)r->refused);
+        return;
+    }
     fprintf(v->out, "files      %llu: verified %llu, known %llu, refused %llu, copies %llu\n",
             (unsigned long long)r->files, (unsigned long long)r->verified, (unsigned long long)r->known,
             (unsigned long long)r->refused, (unsigned long long)r->duplicates);
@@ -111,85 +114,85 @@ static err_t read_corrections(struct verb_run *v, hash_t **out, const struct arg
     return OK;
 }
 
-err_t verb_aggregate(struct verb_run *v, int argc, char **argv)
+struct wanted {
+    const char *board, *exports, *work, *records, *threads, *settings, *metrics, *part;
+    struct arg_list accept, from;
+    int all_corrections, verbose;
+};
+
+static err_t aggregate_wanted(struct verb_run *v, const struct wanted *want)
 {
-    const char *board = NULL, *exports = NULL, *work = NULL, *records = NULL, *threads = NULL,
-               *settings_path = NULL, *metrics_path = NULL;
-    struct arg_list accept = {.count = 0};
-    struct arg_list from = {.count = 0};
-    const char *part = NULL;
-    unsigned part_k = 0, part_n = 0;
-    int all_corrections = 0, verbose = 0;
-    const struct arg options[] = {
-        {"board", ARG_TEXT, &board, "DIR", "manifest, jurisdictions and record of the election", 1},
-        {"exports", ARG_TEXT, &exports, "DIR",
-         "precinct exports, any file names; exports of voting chains, any directories", 1},
-        {"work", ARG_TEXT, &work, "DIR", "index of what was verified here", 1},
-        {"records", ARG_TEXT, &records, "DIR", "records to write (default WORK/records)", 0},
-        {"accept-corrections", ARG_FLAG, &all_corrections, NULL, "take every correction", 0},
-        {"accept", ARG_LIST, &accept, "HEX", "take the correction with this message id; can be repeated", 0},
-        {"threads", ARG_TEXT, &threads, "N", "default: as the settings say, or one for each processor", 0},
-        {"settings", ARG_TEXT, &settings_path, "FILE", "made by tune (default WORK/settings.json, if there)",
-         0},
-        {"metrics", ARG_TEXT, &metrics_path, "FILE.prom", "write numbers about the run, each second", 0},
-        {"part", ARG_TEXT, &part, "K/N", "verify this part of the exports only, on one of many machines", 0},
-        {"from", ARG_LIST, &from, "DIR", "take over what was verified with --work DIR; can be repeated", 0},
-        {"verbose", ARG_FLAG, &verbose, NULL, "a line for each export and record", 0},
-        {0},
-    };
-    char records_path[BUNDLE_PATH_MAX];
+    char records[BUNDLE_PATH_MAX];
     struct bundle_election *be = NULL;
     hash_t *correction = NULL;
     uint64_t thread_count = 0;
-    TRY(verb_options(v, argc, argv, options, NULL));
-    if (v->help_shown)
-        return OK;
-    TRY(args_number(&thread_count, threads, "threads", 0, 1024, &v->fault));
-    if (part)
-        TRY(part_parse_number(&part_k, &part_n, part, &v->fault));
-    TRY(verb_path(v, records_path, records, work, BUNDLE_RECORDS, "records"));
+    unsigned part_k = 0, part_n = 0;
+    TRY(args_number(&thread_count, want->threads, "threads", 0, 1024, &v->fault));
+    if (want->part)
+        TRY(part_parse_number(&part_k, &part_n, want->part, &v->fault));
+    TRY(verb_path(v, records, want->records, want->work, BUNDLE_RECORDS, "records"));
     struct settings tuned;
-    TRY(settings_load(&tuned, settings_path, work, &v->fault));
-    struct watch w = {.v = v, .all = verbose, .metrics_path = metrics_path};
-    TRY(metrics_new_for(&w.metrics, "aggregate", metrics_path, &v->fault));
+    TRY(settings_load(&tuned, want->settings, want->work, &v->fault));
+    struct watch w = {.v = v, .all = want->verbose, .metrics_path = want->metrics};
+    TRY(metrics_new_for(&w.metrics, "aggregate", want->metrics, &v->fault));
     struct aggregate_report report = {&w, on_event};
     struct aggregate_result result;
     err_t e = OK;
     progress_init(&w.progress, v->err, v->program->stop);
-    GO(read_corrections(v, &correction, &accept));
-    GO(bundle_election_load(&be, board, 1, &v->fault));
-    struct aggregate_options how = {.accept_corrections = all_corrections,
+    GO(read_corrections(v, &correction, &want->accept));
+    GO(bundle_election_load(&be, want->board, 1, &v->fault));
+    struct aggregate_options how = {.accept_corrections = want->all_corrections,
                                     .correction = correction,
-                                    .correction_count = accept.count,
+                                    .correction_count = want->accept.count,
                                     .threads = (int)(thread_count ? thread_count : tuned.threads),
                                     .batch_points = tuned.batch_points,
                                     .window = tuned.window,
                                     .metrics = w.metrics,
                                     .part = part_k,
                                     .parts = part_n,
-                                    .from = from.item,
-                                    .from_count = from.count};
-    e = aggregate(&result, &be->ctx, exports, work, records_path, &how, &report, &v->fault);
+                                    .from = want->from.item,
+                                    .from_count = want->from.count};
+    e = aggregate(&result, &be->ctx, want->exports, want->work, records, &how, &report, &v->fault);
     progress_end(&w.progress);
-    struct fault unwritten;
-    fault_clear(&unwritten);
-    if (metrics_publish_file(w.metrics, metrics_path, 1, &unwritten) != OK) /* no reason to fail */
-        verb_print_fault(v, &unwritten);
-    if (e == OK && part)
-        fprintf(v->out, "part       %s: files %llu, verified %llu, known %llu, refused %llu\n", part,
-                (unsigned long long)result.files, (unsigned long long)result.verified,
-                (unsigned long long)result.known, (unsigned long long)result.refused);
-    else if (e == OK)
-        print_aggregate(v, &result);
-    if (e == OK && w.first_err != OK) { /* done, but not with everything that was there */
-        e = w.first_err;
+    verb_metrics_end(v, w.metrics, want->metrics);
+    GO(e);
+    print_aggregate(v, &result, want->part);
+    e = w.first.err; /* done, but not with everything that was there */
+    if (e != OK)
         v->fault = w.first;
-    }
 out:
     free(w.metrics);
     free(correction);
     bundle_election_free(be);
     return e;
+}
+
+err_t verb_aggregate(struct verb_run *v, int argc, char **argv)
+{
+    struct wanted want = {0};
+    const struct arg options[] = {
+        {"board", ARG_TEXT, &want.board, "DIR", "manifest, jurisdictions and record of the election", 1},
+        {"exports", ARG_TEXT, &want.exports, "DIR",
+         "precinct exports, any file names; exports of voting chains, any directories", 1},
+        {"work", ARG_TEXT, &want.work, "DIR", "index of what was verified here", 1},
+        {"records", ARG_TEXT, &want.records, "DIR", "records to write (default WORK/records)", 0},
+        {"accept-corrections", ARG_FLAG, &want.all_corrections, NULL, "take every correction", 0},
+        {"accept", ARG_LIST, &want.accept, "HEX", "take the correction with this message id; can be repeated",
+         0},
+        {"threads", ARG_TEXT, &want.threads, "N", "default: as the settings say, or one for each processor",
+         0},
+        {"settings", ARG_TEXT, &want.settings, "FILE", "made by tune (default WORK/settings.json, if there)",
+         0},
+        {"metrics", ARG_TEXT, &want.metrics, "FILE.prom", "write numbers about the run, each second", 0},
+        {"part", ARG_TEXT, &want.part, "K/N", "verify this part of the exports only, on one of many machines",
+         0},
+        {"from", ARG_LIST, &want.from, "DIR", "take over what was verified with --work DIR; can be repeated",
+         0},
+        {"verbose", ARG_FLAG, &want.verbose, NULL, "a line for each export and record", 0},
+        {0},
+    };
+    TRY(verb_options(v, argc, argv, options, NULL));
+    return v->help_shown ? OK : aggregate_wanted(v, &want);
 }
 
 /* --- plan --- */

@@ -19,6 +19,16 @@ err_t chain_word(struct verb_run *v, const char **out, const struct arg_list *re
     return OK;
 }
 
+/* Reads options and the directory of the chain; help may have been shown instead. */
+static err_t directory(struct verb_run *v, const char **path, int argc, char **argv,
+                       const struct arg *options)
+{
+    struct arg_list rest = {.count = 0};
+    *path = NULL;
+    TRY(verb_options(v, argc, argv, options, &rest));
+    return v->help_shown ? OK : chain_word(v, path, &rest, "the directory of the chain");
+}
+
 err_t chain_opened_open(struct chain_opened *c, struct verb_run *v, const struct chain_options *o,
                         const char *path, int lock)
 {
@@ -47,7 +57,6 @@ static const char *state_name(enum chain_state s)
 err_t verb_chain_open(struct verb_run *v, int argc, char **argv)
 {
     struct chain_options o = {0};
-    struct arg_list rest = {.count = 0};
     const char *chain = NULL, *bits = NULL, *block = NULL, *seconds = NULL, *path;
     int no_hints = 0;
     const struct arg options[] = {
@@ -61,12 +70,11 @@ err_t verb_chain_open(struct verb_run *v, int argc, char **argv)
         {"no-hints", ARG_FLAG, &no_hints, NULL, "segments without y coordinates: smaller, slower to verify",
          0},
         {0}};
-    TRY(verb_options(v, argc, argv, options, &rest));
+    TRY(directory(v, &path, argc, argv, options));
     if (v->help_shown)
         return OK;
     uint64_t n_bits = 0, n_block = 0, n_seconds = 0;
     struct settings tuned;
-    TRY(chain_word(v, &path, &rest, "the directory of the chain"));
     TRY(args_number(&n_bits, bits, "shard-bits", 0, 8, &v->fault));
     TRY(args_number(&n_block, block, "block", 1, CHAIN_BLOCK_MAX, &v->fault));
     TRY(args_number(&n_seconds, seconds, "seconds", 1, SETTINGS_SECONDS_MAX, &v->fault));
@@ -111,14 +119,12 @@ static err_t print_status(struct verb_run *v, const struct chain_dir *d)
 err_t verb_chain_status(struct verb_run *v, int argc, char **argv)
 {
     struct chain_options o = {0};
-    struct arg_list rest = {.count = 0};
     struct chain_opened c;
     const char *path;
     const struct arg options[] = {CHAIN_BOARD(o), {0}};
-    TRY(verb_options(v, argc, argv, options, &rest));
+    TRY(directory(v, &path, argc, argv, options));
     if (v->help_shown)
         return OK;
-    TRY(chain_word(v, &path, &rest, "the directory of the chain"));
     err_t e = chain_opened_open(&c, v, &o, path, 0);
     if (e == OK)
         e = print_status(v, &c.dir);
@@ -178,7 +184,6 @@ static err_t end_shard(struct verb_run *v, const struct chain_opened *c, const c
 err_t verb_chain_split(struct verb_run *v, int argc, char **argv)
 {
     struct chain_options o = {0};
-    struct arg_list rest = {.count = 0};
     struct chain_opened c = {0};
     const char *path, *shard = NULL;
     int running;
@@ -189,10 +194,9 @@ err_t verb_chain_split(struct verb_run *v, int argc, char **argv)
         {"passphrase-file", ARG_TEXT, &o.passphrase, "FILE", "passphrase of the key", 0},
         {"no-passphrase", ARG_FLAG, &o.none, NULL, "the key has none", 0},
         {0}};
-    TRY(verb_options(v, argc, argv, options, &rest));
+    TRY(directory(v, &path, argc, argv, options));
     if (v->help_shown)
         return OK;
-    TRY(chain_word(v, &path, &rest, "the directory of the chain"));
     if (shard[0] != 's')
         return fault_set(&v->fault, ERR_USAGE, "a shard is s and its bits");
     TRY(chain_front_ask_split(path, shard + 1, &running, &v->fault));
@@ -212,16 +216,14 @@ err_t verb_chain_split(struct verb_run *v, int argc, char **argv)
 err_t verb_chain_close(struct verb_run *v, int argc, char **argv)
 {
     struct chain_options o = {0};
-    struct arg_list rest = {.count = 0};
     struct chain_opened c = {0};
     struct chain_shard_look *look = NULL;
     const char *path;
     size_t count = 0;
     const struct arg options[] = {CHAIN_BOARD(o), CHAIN_KEY(o, "the chain's key"), {0}};
-    TRY(verb_options(v, argc, argv, options, &rest));
+    TRY(directory(v, &path, argc, argv, options));
     if (v->help_shown)
         return OK;
-    TRY(chain_word(v, &path, &rest, "the directory of the chain"));
     err_t e = chain_opened_open(&c, v, &o, path, 1);
     if (e == OK)
         e = chain_dir_shards(&look, &count, &c.dir, &v->fault);
@@ -240,7 +242,6 @@ err_t verb_chain_close(struct verb_run *v, int argc, char **argv)
 err_t verb_chain_export(struct verb_run *v, int argc, char **argv)
 {
     struct chain_options o = {0};
-    struct arg_list rest = {.count = 0};
     struct chain_opened c = {0};
     struct chain_snapshot *s = NULL;
     const char *path, *out = NULL;
@@ -250,10 +251,9 @@ err_t verb_chain_export(struct verb_run *v, int argc, char **argv)
         {"out", ARG_TEXT, &out, "DIR", "where the export goes; never overwritten", 1},
         {"ids", ARG_FLAG, &ids, NULL, "with ids and leaf hashes, as after pruning", 0},
         {0}};
-    TRY(verb_options(v, argc, argv, options, &rest));
+    TRY(directory(v, &path, argc, argv, options));
     if (v->help_shown)
         return OK;
-    TRY(chain_word(v, &path, &rest, "the directory of the chain"));
     err_t e = chain_opened_open(&c, v, &o, path, 0);
     if (e == OK)
         e = chain_dir_settle(&c.dir, &v->fault);
@@ -275,7 +275,6 @@ err_t verb_chain_export(struct verb_run *v, int argc, char **argv)
 err_t verb_chain_prune(struct verb_run *v, int argc, char **argv)
 {
     struct chain_options o = {0};
-    struct arg_list rest = {.count = 0};
     struct chain_opened c = {0};
     struct chain_pruned pruned;
     const char *path, *from = NULL;
@@ -283,10 +282,9 @@ err_t verb_chain_prune(struct verb_run *v, int argc, char **argv)
         CHAIN_BOARD(o),
         {"export", ARG_TEXT, &from, "DIR", "an export that enough validators signed", 1},
         {0}};
-    TRY(verb_options(v, argc, argv, options, &rest));
+    TRY(directory(v, &path, argc, argv, options));
     if (v->help_shown)
         return OK;
-    TRY(chain_word(v, &path, &rest, "the directory of the chain"));
     err_t e = chain_opened_open(&c, v, &o, path, 0);
     if (e == OK)
         e = chain_prune(&pruned, &c.dir, from, &v->fault);

@@ -105,6 +105,56 @@ static err_t find_chain(struct verb_run *v, const struct wanted *want, const str
     return i < 0 ? fault_set(&v->fault, ERR_UNKNOWN, "the manifest has no chain %s", want->chain) : OK;
 }
 
+static err_t verify_wanted(struct verb_run *v, const struct wanted *want)
+{
+    struct bundle_election *be = NULL;
+    struct chain_anchor *anchor = NULL;
+    struct chain_report *r = NULL;
+    struct chain_context ctx;
+    hash_t *trust = NULL;
+    uint64_t threads = 0;
+    uint32_t chain;
+    err_t e;
+    TRY(args_number(&threads, want->threads, "threads", 0, 1024, &v->fault));
+    struct settings tuned;
+    TRY(settings_load(&tuned, want->settings, want->work, &v->fault));
+    struct watch w = {.v = v, .metrics_path = want->metrics};
+    TRY(metrics_new_for(&w.metrics, "verify", want->metrics, &v->fault));
+    progress_init(&w.progress, v->err, v->program->stop);
+    GO(read_lists(v, want, &trust, &anchor));
+    GO(bundle_election_load(&be, want->board, 1, &v->fault));
+    GO(find_chain(v, want, be, &chain));
+    chain_context_init(&ctx, &be->ctx, chain);
+    struct chain_verify_options o = {.quick = want->quick,
+                                     .trust = trust,
+                                     .trust_count = want->trust.count,
+                                     .anchor = anchor,
+                                     .anchor_count = want->anchor.count,
+                                     .work = want->work,
+                                     .threads = (int)(threads ? threads : tuned.threads),
+                                     .batch_points = tuned.batch_points,
+                                     .window = tuned.window,
+                                     .metrics = w.metrics,
+                                     .ctx = &w,
+                                     .found = on_found,
+                                     .progress = on_progress,
+                                     .progress_ctx = &w};
+    e = chain_verify(&r, &ctx, want->rest.item[0], &o, &v->fault);
+    progress_end(&w.progress);
+    verb_metrics_end(v, w.metrics, want->metrics);
+    if (e == OK) {
+        print_report(v, &ctx, r);
+        e = verdict(v, &w, r, want->quick || want->trust.count);
+    }
+out:
+    free(w.metrics);
+    chain_report_free(r);
+    bundle_election_free(be);
+    free(trust);
+    free(anchor);
+    return e;
+}
+
 err_t verb_chain_verify(struct verb_run *v, int argc, char **argv)
 {
     struct wanted want = {0};
@@ -124,58 +174,10 @@ err_t verb_chain_verify(struct verb_run *v, int argc, char **argv)
          0},
         {0},
     };
-    struct bundle_election *be = NULL;
-    struct chain_anchor *anchor = NULL;
-    struct chain_report *r = NULL;
-    struct chain_context ctx;
-    hash_t *trust = NULL;
-    uint64_t threads = 0;
-    uint32_t chain;
-    err_t e;
     TRY(verb_options(v, argc, argv, options, &want.rest));
     if (v->help_shown)
         return OK;
     if (want.rest.count != 1)
         return fault_set(&v->fault, ERR_USAGE, "one directory with the export of a chain");
-    TRY(args_number(&threads, want.threads, "threads", 0, 1024, &v->fault));
-    struct settings tuned;
-    TRY(settings_load(&tuned, want.settings, want.work, &v->fault));
-    struct watch w = {.v = v, .metrics_path = want.metrics};
-    TRY(metrics_new_for(&w.metrics, "verify", want.metrics, &v->fault));
-    progress_init(&w.progress, v->err, v->program->stop);
-    GO(read_lists(v, &want, &trust, &anchor));
-    GO(bundle_election_load(&be, want.board, 1, &v->fault));
-    GO(find_chain(v, &want, be, &chain));
-    chain_context_init(&ctx, &be->ctx, chain);
-    struct chain_verify_options o = {.quick = want.quick,
-                                     .trust = trust,
-                                     .trust_count = want.trust.count,
-                                     .anchor = anchor,
-                                     .anchor_count = want.anchor.count,
-                                     .work = want.work,
-                                     .threads = (int)(threads ? threads : tuned.threads),
-                                     .batch_points = tuned.batch_points,
-                                     .window = tuned.window,
-                                     .metrics = w.metrics,
-                                     .ctx = &w,
-                                     .found = on_found,
-                                     .progress = on_progress,
-                                     .progress_ctx = &w};
-    e = chain_verify(&r, &ctx, want.rest.item[0], &o, &v->fault);
-    progress_end(&w.progress);
-    struct fault unwritten;
-    fault_clear(&unwritten);
-    if (metrics_publish_file(w.metrics, want.metrics, 1, &unwritten) != OK) /* no reason to fail */
-        verb_print_fault(v, &unwritten);
-    if (e == OK) {
-        print_report(v, &ctx, r);
-        e = verdict(v, &w, r, want.quick || want.trust.count);
-    }
-out:
-    free(w.metrics);
-    chain_report_free(r);
-    bundle_election_free(be);
-    free(trust);
-    free(anchor);
-    return e;
+    return verify_wanted(v, &want);
 }

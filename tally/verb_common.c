@@ -4,6 +4,7 @@
 
 #include "ceremony/base/file.h"
 #include "ceremony/base/secret.h"
+#include "tally/metrics.h"
 #include "tally/verb.h"
 #include "ui/prompt.h"
 #include "ui/words.h"
@@ -84,6 +85,14 @@ err_t verb_key_open(struct verb_run *v, struct signkey **out, const char *path, 
 }
 
 /* --- printing --- */
+
+void verb_metrics_end(struct verb_run *v, struct metrics *m, const char *path)
+{
+    struct fault f;
+    fault_clear(&f);
+    if (metrics_publish_file(m, path, 1, &f) != OK)
+        verb_print_fault(v, &f);
+}
 
 void verb_print_fingerprint(struct verb_run *v, const char *name, const hash_t *h)
 {
