@@ -1,7 +1,7 @@
 /* The launcher: the one process beside the screens that keeps the rights which they give up.
  *
  * launcher_start forks it before the screens have read anything that is not this machine's own. From then on
- * it knows five errands and nothing else: start a keeper, a token process, or a process that reads a camera;
+ * it knows six errands and nothing else: start a keeper, a token process, or a process that reads a camera;
  * open a removable device for its label; mount one or unmount it. It executes only this program itself, with
  * one of three words and what was on the command line; it touches only devices that the kernel calls
  * removable, and mounts them without execution, devices and set-uid in one place. It reads no file of a

@@ -1,5 +1,5 @@
 #!/bin/bash
-# What the documents name is there: links and paths; tests, as the threat model names them; verbs of the programs and
+# What the documents name is there: links and paths; tests, as the threat model names them; checks; verbs of the programs and
 # their options, as --help says them.
 set -u
 export OUT=${OUT:-build}
@@ -76,6 +76,13 @@ git ls-files '*.md' | perl -e '
             }
         }
     }
+    # Every check of the verifier has its row in checks.md, and every row is a check.
+    sub slurp { local (@ARGV, $/) = @_; return join "", <> }
+    my %row = map { $_ => 1 } slurp("docs/spec/checks.md") =~ /^\| `([a-z]+\.[a-z]+)` \|/mg;
+    my %check = map { $_ => 1 } map { /(?:X\(\w+,|add\(m,)\s+"([a-z]+\.[a-z]+)"/g } map { slurp($_) } glob "tally/*.[ch]";
+    $row{$_} or say_bad("docs/spec/checks.md has no row $_") for sort keys %check;
+    $check{$_} or say_bad("docs/spec/checks.md: there is no check $_") for sort keys %row;
+    $seen += keys %check;
     print "names looked at: $seen\n";
     print $bad ? "0 passed, $bad failed\n" : "1 passed, 0 failed\n";
     exit($bad ? 1 : 0);'
