@@ -404,11 +404,11 @@ static err_t add_file(void *ctx, const char *name, struct fault *f)
     const struct aggregate_options *o = s->run->options;
     char path[4096];
     struct stat st = {0};
-    if (o->parts && s->seen++ % o->parts != o->part - 1)
-        return OK;
     if (file_path(path, sizeof path, s->run->exports_dir, name) == OK && lstat(path, &st) == 0 &&
         S_ISDIR(st.st_mode))
-        return o->parts ? OK : note_dir(s, name, f);
+        return note_dir(s, name, f);
+    if (o->parts && s->seen++ % o->parts != o->part - 1)
+        return OK;
     struct job *j = &s->job[s->count++];
     *j = (struct job){.scan = s, .name = strdup(name), .place = ""};
     if (!j->name)
@@ -466,13 +466,14 @@ static err_t add_size(void *ctx, const char *name, struct fault *f)
     struct expected *x = ctx;
     const struct aggregate_options *o = x->run->options;
     char path[4096];
-    struct stat st;
+    struct stat st = {0};
     (void)f;
+    if (file_path(path, sizeof path, x->run->exports_dir, name) == OK && lstat(path, &st) == 0 &&
+        S_ISDIR(st.st_mode))
+        return OK;
     if (o->parts && x->seen++ % o->parts != o->part - 1)
         return OK;
-    if (file_path(path, sizeof path, x->run->exports_dir, name) == OK && lstat(path, &st) == 0 &&
-        S_ISREG(st.st_mode))
-        x->bytes += (uint64_t)st.st_size;
+    x->bytes += S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
     return OK;
 }
 

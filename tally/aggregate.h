@@ -43,9 +43,9 @@ struct aggregate_options {
     unsigned window;         /* of its equations (settings.h); 0: as the kernel chooses */
     struct metrics *metrics; /* numbers about this run, or NULL */
     /* On many machines of one's own: part of parts (from 1; 0: all) verifies each parts-th file of the
-     * exports directory, no chains, and stops there. A run over everything with the work directories of the
-     * parts in from (which must not be in use, and are to be trusted like this one) takes over what was
-     * verified there. */
+     * exports directory and each parts-th shard of the chains there, and stops there. A run over everything
+     * with the work directories of the parts in from (which must not be in use, and are to be trusted like
+     * this one) takes over what was verified there. */
     unsigned part, parts;
     const char *const *from;
     size_t from_count;

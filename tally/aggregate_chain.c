@@ -103,36 +103,76 @@ static err_t keep(struct agg_run *run, uint32_t chain, const char *name, const c
     return agg_tell(run, &ev);
 }
 
-/* WORK/chains/HASH OF THE SNAPSHOT'S FILE */
-static err_t work_path(const struct agg_run *run, char out[4096], const char *dir, struct fault *f)
+/* WORK/chains/HASH OF THE SNAPSHOT'S FILE; of a shard "-s" and its name behind it. */
+static err_t work_path(char out[4096], const char *work_dir, const hash_t *snapshot, struct fault *f)
 {
-    char path[4096], name[8 + 2 * HASH_LEN + 1] = "chains/";
-    hash_t h;
+    char name[8 + 2 * HASH_LEN + 1] = "chains/";
+    hex_put(name + 7, snapshot->b, HASH_LEN);
+    return file_path(out, 4096, work_dir, name) == OK ? OK : fault_set(f, ERR_LIMIT, "the path is too long");
+}
+
+static err_t snapshot_hash(hash_t *out, const char *dir, struct fault *f)
+{
+    char path[4096];
     if (file_path(path, sizeof path, dir, SNAPSHOT) != OK)
         return fault_set(f, ERR_LIMIT, "the path is too long");
-    TRY(file_hash(&h, path, f));
-    hex_put(name + 7, h.b, HASH_LEN);
-    return file_path(out, 4096, run->work_dir, name) == OK ? OK
-                                                           : fault_set(f, ERR_LIMIT, "the path is too long");
+    return file_hash(out, path, f);
+}
+
+static struct chain_verify_options options_of(struct watch *w)
+{
+    const struct aggregate_options *o = w->run->options;
+    return (struct chain_verify_options){.threads = o->threads,
+                                         .batch_points = o->batch_points,
+                                         .window = o->window,
+                                         .metrics = o->metrics,
+                                         .ctx = w,
+                                         .found = on_found,
+                                         .progress = on_progress,
+                                         .progress_ctx = w};
+}
+
+/* Where the machines of from have finished shards; freed with free_finished. */
+static err_t finished_by(const struct agg_run *run, const hash_t *snapshot, char ***out, struct fault *f)
+{
+    char path[4096];
+    *out = calloc(run->options->from_count + 1, sizeof(char *));
+    if (!*out)
+        return fault_set(f, ERR_MEMORY, "a chain export");
+    for (size_t i = 0; i < run->options->from_count; i++) {
+        TRY(work_path(path, run->options->from[i], snapshot, f));
+        (*out)[i] = strdup(path);
+        if (!(*out)[i])
+            return fault_set(f, ERR_MEMORY, "a chain export");
+    }
+    return OK;
+}
+
+static void free_finished(char **list)
+{
+    for (size_t i = 0; list && list[i]; i++)
+        free(list[i]);
+    free(list);
 }
 
 static err_t verify(struct agg_run *run, struct watch *w, uint32_t chain, const char *dir, struct fault *f)
 {
-    char work[4096];
+    char work[4096], **finished = NULL;
     struct chain_context ctx;
     struct chain_report *r = NULL;
-    TRY(work_path(run, work, dir, f));
+    struct chain_verify_options o = options_of(w);
+    hash_t snapshot;
+    TRY(snapshot_hash(&snapshot, dir, f));
+    TRY(work_path(work, run->work_dir, &snapshot, f));
     chain_context_init(&ctx, run->ctx, chain);
-    struct chain_verify_options o = {.work = work,
-                                     .threads = run->options->threads,
-                                     .batch_points = run->options->batch_points,
-                                     .window = run->options->window,
-                                     .metrics = run->options->metrics,
-                                     .ctx = w,
-                                     .found = on_found,
-                                     .progress = on_progress,
-                                     .progress_ctx = w};
-    TRY(chain_verify(&r, &ctx, dir, &o, f));
+    err_t done = finished_by(run, &snapshot, &finished, f);
+    o.work = work;
+    o.finished = (const char *const *)finished;
+    o.finished_count = run->options->from_count;
+    if (done == OK)
+        done = chain_verify(&r, &ctx, dir, &o, f);
+    free_finished(finished);
+    TRY(done);
     if (chain_report_counts(r)) {
         err_t e = keep(run, chain, w->name, work, r, f);
         if (run->chain_count == 0 || run->chain[run->chain_count - 1].r != r)
@@ -143,6 +183,66 @@ static err_t verify(struct agg_run *run, struct watch *w, uint32_t chain, const 
         why_not(r, &w->first);
     err_t e = refuse(run, w->name, w->id, r->snapshot ? &r->snapshot->id : NULL, &w->first);
     chain_report_free(r);
+    return e;
+}
+
+/* --- a part: some of the shards --- */
+
+static err_t one_shard(struct watch *w, const struct chain_context *ctx, const char *dir,
+                       const hash_t *snapshot, const struct chain_shard *shard, struct fault *f)
+{
+    struct agg_run *run = w->run;
+    struct chain_verify_options o = options_of(w);
+    struct chain_report *r = NULL;
+    char work[4096 + CHAIN_SHARD_MAX + 3];
+    TRY(work_path(work, run->work_dir, snapshot, f));
+    snprintf(work + strlen(work), CHAIN_SHARD_MAX + 3, "-s%s", shard->name.s);
+    o.work = work;
+    o.only = &shard->name;
+    w->has_first = 0;
+    TRY(chain_verify(&r, ctx, dir, &o, f));
+    int good = !w->has_first && r->proved + r->known == shard->size;
+    struct aggregate_event ev = {.kind = r->proved ? AGGREGATE_VERIFIED : AGGREGATE_KNOWN,
+                                 .file = w->name,
+                                 .place = w->id,
+                                 .id = r->snapshot->id,
+                                 .items = shard->size};
+    if (good)
+        *(r->proved ? &run->result->verified : &run->result->known) += 1;
+    else if (!w->has_first)
+        why_not(r, &w->first);
+    err_t e = good ? agg_tell(run, &ev) : refuse(run, w->name, w->id, &r->snapshot->id, &w->first);
+    chain_report_free(r);
+    return e;
+}
+
+/* What is wrong with the rest is found by the run over everything. */
+static err_t some_shards(struct watch *w, uint32_t chain, const char *dir, struct fault *f)
+{
+    struct agg_run *run = w->run;
+    char path[4096];
+    struct chain_context ctx;
+    struct chain_snapshot *s = NULL;
+    struct fault why;
+    uint8_t *data = NULL;
+    size_t len;
+    hash_t snapshot;
+    fault_clear(&why);
+    chain_context_init(&ctx, run->ctx, chain);
+    TRY(snapshot_hash(&snapshot, dir, f));
+    if (file_path(path, sizeof path, dir, SNAPSHOT) != OK)
+        return fault_set(f, ERR_LIMIT, "the path is too long");
+    TRY(file_read(&data, &len, path, CHAIN_SNAPSHOT_MAX, f));
+    err_t e = chain_snapshot_parse_var(&s, &ctx, data, len, &why);
+    free(data);
+    if (e == ERR_MEMORY)
+        return fault_set(f, e, "a chain export");
+    if (e != OK)
+        return refuse(run, w->name, w->id, NULL, &why);
+    for (size_t i = 0; i < s->shard_count && e == OK; i++)
+        if (s->shard[i].size > 0 && run->shard_seen++ % run->options->parts == run->options->part - 1)
+            e = one_shard(w, &ctx, dir, &snapshot, &s->shard[i], f);
+    chain_snapshot_free(s);
     return e;
 }
 
@@ -170,7 +270,7 @@ err_t agg_chain_add(struct agg_run *run, const char *name, struct fault *f)
     if (e != OK)
         return refuse(run, name, "", NULL, &why);
     w.id = chain_id(run, chain);
-    return verify(run, &w, chain, dir, f);
+    return run->options->parts ? some_shards(&w, chain, dir, f) : verify(run, &w, chain, dir, f);
 }
 
 /* --- settling --- */

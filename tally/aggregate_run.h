@@ -27,6 +27,7 @@ struct agg_run {
     const char *work_dir;
     size_t chain_count, chain_cap; /* chain exports that may count */
     struct agg_chain *chain;
+    uint64_t shard_seen; /* of all chain exports, when a part is made */
     uint32_t
         *few; /* result->few places whose correction is of too few ballots, in order; freed with free() */
 };

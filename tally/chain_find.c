@@ -1,69 +1,59 @@
-/* Single ballots of a chain export that was verified. */
+/* Some ballots of a chain export that was verified: what single ones contribute, and the root of a shard's
+ * tree at any size. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/base/file.h"
 #include "tally/chain_segment.h"
 #include "tally/chain_verify_run.h"
 
-struct finding {
-    struct chain_run run;
-    struct chain_sums *sums;
-    const struct chain_spooled *b;
-    size_t count, next; /* the one wanted next */
-    uint64_t base;      /* ballots of the shards before this one */
+#define NO_MORE UINT64_MAX
+
+/* Takes ballot *want of the shard, and says which one is wanted next: a later one, or NO_MORE. */
+typedef err_t take_fn(void *ctx, const struct chain_pair *p, uint64_t *want, struct fault *f);
+
+struct reading {
+    struct chain_run *run;
     size_t shard;
+    take_fn *take;
+    void *ctx;
+    uint64_t want;
 };
 
-static err_t add_one(struct finding *x, const struct chain_pair *p, struct fault *f)
-{
-    const struct chain_spooled *want = &x->b[x->next];
-    struct ballot *b = NULL;
-    hash_t leaf;
-    merkle_leaf(&leaf, p->ballot, p->len);
-    if (memcmp(leaf.b, want->leaf, sizeof want->leaf) != 0)
-        return fault_set(f, ERR_HASH, "ballot %llu is not the one that was verified",
-                         (unsigned long long)(want->at - x->base));
-    TRY(ballot_parse_var(&b, x->run.ctx->e, p->ballot, p->len, f));
-    err_t e = chain_sums_add_ballot_var(x->sums, x->run.ctx, b);
-    ballot_free(b);
-    x->next++;
-    return e;
-}
-
 /* One segment, whose first ballot has this number in the shard. */
-static err_t read_segment(struct finding *x, uint64_t number, uint64_t first, uint64_t ballots,
+static err_t read_segment(struct reading *x, uint64_t number, uint64_t first, uint64_t ballots,
                           struct fault *f)
 {
     char file[CHAIN_FILE_MAX], path[CHAIN_PATH_MAX];
     struct chain_segment *s = NULL;
     struct chain_pair p;
-    snprintf(file, sizeof file, "segments/s%s/%08llu.zst", x->run.s->shard[x->shard].name.s,
+    snprintf(file, sizeof file, "segments/s%s/%08llu.zst", x->run->s->shard[x->shard].name.s,
              (unsigned long long)number);
-    TRY(chain_path(&x->run, path, file, f));
-    err_t e = chain_segment_open(&s, x->run.ctx->e, path, ballots, f);
-    for (uint64_t i = 0; i < ballots && e == OK; i++) {
+    TRY(chain_path(x->run, path, file, f));
+    err_t e = chain_segment_open(&s, x->run->ctx->e, path, ballots, f);
+    for (uint64_t i = 0; i < ballots && e == OK && x->want < first + ballots; i++) {
         e = chain_segment_next(s, &p, f);
         if (e == OK && p.ballot == NULL)
             e = ERR_MISSING;
-        if (e == OK && x->next < x->count && x->b[x->next].at == x->base + first + i)
-            e = add_one(x, &p, f);
+        if (e == OK && x->want == first + i)
+            e = x->take(x->ctx, &p, &x->want, f);
     }
     chain_segment_close(s);
     return e == OK ? OK : fault_file(f, e, path);
 }
 
-static err_t read_shard(struct finding *x, struct fault *f)
+/* Only segments with ballots that are wanted are read. */
+static err_t read_shard(struct reading *x, struct fault *f)
 {
     const struct chain_header *h = NULL;
     struct chain_headers *headers = NULL;
     enum chain_check check;
     struct chain_link start;
     uint64_t segment_first = 0, size = 0, blocks = 0;
-    uint64_t end = x->base + x->run.s->shard[x->shard].size;
     err_t e;
-    chain_link_start(&x->run, &start, x->shard);
-    GO(chain_headers_open(&headers, &x->run, x->shard, &start, 0, f));
-    while (x->next < x->count && x->b[x->next].at < end) {
+    chain_link_start(x->run, &start, x->shard);
+    GO(chain_headers_open(&headers, x->run, x->shard, &start, 0, f));
+    while (x->want < x->run->s->shard[x->shard].size) {
         GO(chain_headers_next(headers, &h, &check, f));
         if (h != NULL) {
             size = h->size;
@@ -71,7 +61,7 @@ static err_t read_shard(struct finding *x, struct fault *f)
         }
         if (h != NULL && blocks % CHAIN_SEGMENT_BLOCKS != 0)
             continue;
-        if (size > segment_first && x->b[x->next].at < x->base + size)
+        if (size > segment_first && x->want < size)
             GO(read_segment(x, (blocks - 1) / CHAIN_SEGMENT_BLOCKS, segment_first, size - segment_first, f));
         segment_first = size;
         if (h == NULL)
@@ -79,6 +69,38 @@ static err_t read_shard(struct finding *x, struct fault *f)
     }
 out:
     chain_headers_close(headers);
+    return e;
+}
+
+/* --- single ballots --- */
+
+struct finding {
+    struct chain_run run;
+    struct chain_sums *sums;
+    const struct chain_spooled *b;
+    size_t count, next; /* the one wanted next */
+    uint64_t base;      /* ballots of the shards before this one */
+};
+
+static uint64_t wanted(const struct finding *x)
+{
+    return x->next < x->count ? x->b[x->next].at - x->base : NO_MORE;
+}
+
+static err_t add_one(void *ctx, const struct chain_pair *p, uint64_t *want, struct fault *f)
+{
+    struct finding *x = ctx;
+    struct ballot *b = NULL;
+    hash_t leaf;
+    merkle_leaf(&leaf, p->ballot, p->len);
+    if (memcmp(leaf.b, x->b[x->next].leaf, sizeof x->b->leaf) != 0)
+        return fault_set(f, ERR_HASH, "ballot %llu is not the one that was verified",
+                         (unsigned long long)*want);
+    TRY(ballot_parse_var(&b, x->run.ctx->e, p->ballot, p->len, f));
+    err_t e = chain_sums_add_ballot_var(x->sums, x->run.ctx, b);
+    ballot_free(b);
+    x->next++;
+    *want = wanted(x);
     return e;
 }
 
@@ -90,13 +112,62 @@ err_t chain_find_ballots(struct chain_sums *sums, const struct chain_context *ct
     if (f != NULL)
         fault_clear(f);
     err_t e = chain_run_again(&x.run, ctx, dir, s);
-    for (; x.shard < s->shard_count && e == OK; x.base += s->shard[x.shard++].size)
-        if (x.next < count && b[x.next].at < x.base + s->shard[x.shard].size)
-            e = read_shard(&x, f);
+    for (size_t i = 0; i < s->shard_count && e == OK; x.base += s->shard[i++].size) {
+        struct reading r = {&x.run, i, add_one, &x, wanted(&x)};
+        if (r.want < s->shard[i].size)
+            e = read_shard(&r, f);
+    }
     free(x.run.end);
     if (e == OK && x.next < count)
         e = ERR_MISSING;
     if (e != OK && (f == NULL || f->err == OK))
         fault_set(f, e, "a ballot that was verified is not there any more");
+    return e;
+}
+
+/* --- the root of a tree at any size --- */
+
+struct growing {
+    struct merkle tree;
+    uint64_t size;
+};
+
+static err_t grow(void *ctx, const struct chain_pair *p, uint64_t *want, struct fault *f)
+{
+    struct growing *x = ctx;
+    hash_t leaf;
+    (void)f;
+    merkle_leaf(&leaf, p->ballot, p->len);
+    merkle_add(&x->tree, &leaf);
+    *want = x->tree.count < x->size ? x->tree.count : NO_MORE;
+    return OK;
+}
+
+static err_t read_leaves(struct growing *x, const char *path, struct fault *f)
+{
+    FILE *in;
+    hash_t leaf;
+    TRY(file_open(&in, path, f));
+    while (x->tree.count < x->size && fread(leaf.b, 1, HASH_LEN, in) == HASH_LEN)
+        merkle_add(&x->tree, &leaf);
+    fclose(in);
+    return OK;
+}
+
+err_t chain_root_at(struct chain_run *v, size_t shard, uint64_t size, hash_t *out)
+{
+    char file[CHAIN_FILE_MAX], path[CHAIN_PATH_MAX];
+    struct growing x = {.size = size};
+    struct reading r = {v, shard, grow, &x, 0};
+    struct fault f;
+    merkle_init(&x.tree);
+    chain_shard_file(file, "leaves", &v->s->shard[shard], "");
+    err_t e = chain_path(v, path, file, &f);
+    if (e == OK)
+        e = chain_has(v, file) ? read_leaves(&x, path, &f) : read_shard(&r, &f);
+    if (e == OK && x.tree.count < size)
+        e = ERR_MISSING;
+    if (e == OK)
+        merkle_root(&x.tree, out);
     return e;
 }

@@ -65,9 +65,11 @@ err_t chain_export_chain(uint32_t *out, const struct election_context *e, const 
 
 /* --- filing --- */
 
-static void fail(struct chain_run *v, enum chain_check c, const struct fault *f)
+void chain_fail(struct chain_run *v, enum chain_check c, const struct fault *f)
 {
     struct chain_verdict *x = &v->r->check[c];
+    if (v->muted)
+        return;
     x->verdict = VERIFY_FAIL;
     x->failures++;
     if (v->o->found != NULL)
@@ -94,7 +96,7 @@ void chain_failf(struct chain_run *v, enum chain_check c, err_t e, const char *f
     if (file != NULL)
         fault_file(&f, e, file);
     name_shard(v, shard, &f);
-    fail(v, c, &f);
+    chain_fail(v, c, &f);
 }
 
 err_t chain_file(struct chain_run *v, enum chain_check c, err_t e, struct fault *why, const char *file,
@@ -114,7 +116,7 @@ err_t chain_file(struct chain_run *v, enum chain_check c, err_t e, struct fault 
     if (file != NULL)
         fault_file(why, e, file);
     name_shard(v, shard, why);
-    fail(v, c, why);
+    chain_fail(v, c, why);
     return OK;
 }
 
@@ -122,6 +124,8 @@ void chain_skip(struct chain_run *v, enum chain_check c, const char *fmt, ...)
 {
     struct chain_verdict *x = &v->r->check[c];
     va_list ap;
+    if (v->muted)
+        return;
     if (x->verdict != VERIFY_FAIL)
         x->verdict = VERIFY_NOT_CHECKED;
     if (x->reason[0] != '\0')
@@ -160,6 +164,22 @@ int chain_has(const struct chain_run *v, const char *name)
     return chain_path(v, path, name, NULL) == OK && lstat(path, &st) == 0;
 }
 
+void chain_twice(struct fault *f, const struct chain_snapshot *s, const hash_t *id, uint64_t at,
+                 uint64_t first)
+{
+    char hex[2 * HASH_LEN + 1];
+    size_t here = 0, there = 0;
+    hex_put(hex, id->b, HASH_LEN);
+    for (; here + 1 < s->shard_count && at >= s->shard[here].size; here++)
+        at -= s->shard[here].size;
+    for (; there + 1 < s->shard_count && first >= s->shard[there].size; there++)
+        first -= s->shard[there].size;
+    fault_clear(f);
+    fault_set(f, ERR_DUPLICATE, "ballot id %.16s is that of ballot %llu here and of ballot %llu of shard s%s",
+              hex, (unsigned long long)at, (unsigned long long)first, s->shard[there].name.s);
+    fault_who(f, ERR_DUPLICATE, "shard s%s", s->shard[here].name.s);
+}
+
 /* --- anchors --- */
 
 err_t chain_anchor_parse(struct chain_anchor *out, const char *text)
@@ -185,6 +205,25 @@ err_t chain_anchor_parse(struct chain_anchor *out, const char *text)
     return out->size > 0 ? OK : ERR_USAGE;
 }
 
+void chain_anchor_compare(struct chain_run *v, size_t shard, const struct chain_anchor *a, const hash_t *root)
+{
+    if (hash_cmp(&a->root, root) != 0)
+        chain_failf(v, CHAIN_CHECK_ANCHOR, ERR_MISMATCH, NULL, (int64_t)shard,
+                    "the root of %llu ballots is not the one printed elsewhere", (unsigned long long)a->size);
+}
+
+/* Where others looked at the ballots, those that a root is about are read here. */
+static int read_anchor(struct chain_run *v, const struct chain_anchor *a, const struct chain_shard *shard)
+{
+    hash_t root;
+    size_t i = shard != NULL ? (size_t)(shard - v->s->shard) : 0;
+    if (v->o->said == NULL || shard == NULL || shard->size < a->size || v->bad_shard[i] ||
+        chain_root_at(v, i, a->size, &root) != OK)
+        return 0;
+    chain_anchor_compare(v, i, a, &root);
+    return 1;
+}
+
 /* Which roots could be compared is only known at the end. */
 static void check_anchors(struct chain_run *v)
 {
@@ -192,7 +231,7 @@ static void check_anchors(struct chain_run *v)
         const struct chain_anchor *a = &v->o->anchor[i];
         const struct chain_shard *shard =
             v->s != NULL ? chain_shard_find(v->s->shard, v->s->shard_count, a->shard.s) : NULL;
-        if (v->s == NULL || v->anchor_seen[i])
+        if (v->s == NULL || v->anchor_seen[i] || read_anchor(v, a, shard))
             continue;
         if (shard == NULL)
             chain_failf(v, CHAIN_CHECK_ANCHOR, ERR_UNKNOWN, NULL, -1,
@@ -244,7 +283,12 @@ static void skip_ballots(struct chain_run *v, const char *why)
 
 static err_t look(struct chain_run *v, struct fault *f)
 {
+    v->muted = v->o->only != NULL;
     TRY(chain_verify_quick(v, f));
+    v->muted = 0;
+    if (v->o->only != NULL)
+        return v->s != NULL ? chain_verify_full(v, f)
+                            : fault_set(f, ERR_UNVERIFIED, "the snapshot cannot be read");
     if (v->s == NULL) {
         chain_skip(v, CHAIN_CHECK_QUORUM, "the snapshot cannot be read");
         chain_skip(v, CHAIN_CHECK_HEADERS, "the snapshot cannot be read");

@@ -59,13 +59,32 @@ MUST err_t chain_anchor_parse(struct chain_anchor *out, const char *text);
 struct chain_spooled {
     hash_t id;
     uint32_t place;   /* index; UINT32_MAX if its body is not there */
-    uint64_t at;      /* number over all shards, in the order of the snapshot */
+    uint64_t at;      /* number over all shards, in the order of the snapshot, as that counts them */
     uint8_t leaf[16]; /* beginning of its Merkle leaf hash */
 };
 typedef err_t chain_spool_fn(void *ctx, const struct chain_spooled *b, struct fault *f);
 
+/* What somebody else found in a shard (docs/spec/parts.md). */
+struct chain_said {
+    uint64_t failures[CHAIN_CHECK_COUNT];
+    const char *reason[CHAIN_CHECK_COUNT]; /* why it is not checked, or not all of it; or NULL */
+    uint64_t proved, pruned;
+};
+typedef err_t chain_said_fn(void *ctx, size_t shard, struct chain_said *out, struct fault *f);
+
 struct chain_verify_options {
-    int quick;           /* headers and snapshot only */
+    int quick; /* headers and snapshot only */
+    /* The ballots of this shard only, and nothing else is found or told: for somebody who asks for it with
+     * `said`. Its ballots are told, and not compared with each other. NULL: all. */
+    const struct chain_shard_name *only;
+    /* Work directories of runs with `only`, each without "-s" and the shard's name at the end: what they
+     * finished is taken over. To be trusted like `work`, which must be given. */
+    const char *const *finished;
+    size_t finished_count;
+    /* Asked instead of reading a shard that has headers; what it returns other than OK ends the verification.
+     * Nobody compares ids then: that is for the caller, who files what was found. NULL: all is read here. */
+    chain_said_fn *said;
+    void *said_ctx;
     const hash_t *trust; /* ids of snapshots that are trusted; the newest that is here is used */
     size_t trust_count;
     const struct chain_anchor *anchor;
@@ -111,6 +130,11 @@ struct chain_report {
 MUST err_t chain_verify(struct chain_report **out, const struct chain_context *ctx, const char *dir,
                         const struct chain_verify_options *o, struct fault *f);
 void chain_report_free(struct chain_report *r);
+/* Removes what a work directory holds, and the directory, if it can. */
+void chain_verify_forget(const char *work);
+/* The failure of chain.ids for ballot `at` of which `first` has the same id; who: the shard. */
+void chain_twice(struct fault *f, const struct chain_snapshot *s, const hash_t *id, uint64_t at,
+                 uint64_t first);
 
 /* FAIL if any check failed, NOT CHECKED if any but that of anchors was not done, else PASS. */
 MUST enum verify_verdict chain_report_verdict(const struct chain_report *r);

@@ -160,7 +160,8 @@ void chain_feed_expect(const struct chain_run *v, const struct chain_progress *p
     uint64_t bytes = 0;
     if (v->o->metrics == NULL)
         return;
-    for (size_t i = (size_t)p->shard; i < v->s->shard_count; i++)
+    size_t to = v->o->only != NULL ? (size_t)p->shard + 1 : v->s->shard_count;
+    for (size_t i = (size_t)p->shard; i < to && i < v->s->shard_count; i++)
         bytes += shard_bytes(v, &v->s->shard[i], i == p->shard && p->inside ? p->at.segment : 0);
     metrics_more(v->o->metrics, METRIC_VERIFY_EXPECTED, (double)bytes);
 }

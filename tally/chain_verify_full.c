@@ -26,7 +26,10 @@ struct full {
     int has_previous;
     int trees_bad, said_bad, tally_bad;
     struct id_sort *sort; /* without a work directory; else they are spooled there */
+    uint64_t first;       /* ballot of an id that is there twice */
     uint64_t *start;      /* of each shard in the spool */
+    uint64_t *before;     /* ballots of the shards before it, as the snapshot counts them */
+    uint64_t from, to;    /* shards to be looked at */
 };
 
 static const char *shard_file(const struct full *x, char out[CHAIN_FILE_MAX], const char *kind,
@@ -48,10 +51,7 @@ static void anchor_at(struct full *x, uint64_t size)
             continue;
         v->anchor_seen[i] = 1;
         merkle_root(&x->at.leaves, &root);
-        if (hash_cmp(&a->root, &root) != 0)
-            chain_failf(v, CHAIN_CHECK_ANCHOR, ERR_MISMATCH, NULL, (int64_t)x->at.shard,
-                        "the root of %llu ballots is not the one printed elsewhere",
-                        (unsigned long long)size);
+        chain_anchor_compare(v, (size_t)x->at.shard, a, &root);
     }
 }
 
@@ -68,18 +68,23 @@ static void check_said(struct full *x, const struct chain_slot *s, uint64_t numb
                 (unsigned long long)number);
 }
 
-static err_t put_id(struct full *x, const struct chain_slot *s, uint64_t number, struct fault *f)
+static err_t tell_id(struct full *x, const struct chain_spooled *b, struct fault *f)
 {
     const struct chain_verify_options *o = x->v->o;
-    struct chain_spooled b = {s->id, s->unread ? CHAIN_UNREAD : s->place, x->at.spooled++, {0}};
-    memcpy(b.leaf, s->leaf.b, sizeof b.leaf);
-    if (x->sort == NULL)
-        return chain_keep_put(x->keep, &b, f);
-    if (s->unread)
-        return OK;
     if (o->ballot != NULL)
-        TRY(o->ballot(o->ballot_ctx, &b, f));
-    return id_sort_add(x->sort, &b.id, (uint32_t)x->at.shard, number, f);
+        TRY(o->ballot(o->ballot_ctx, b, f));
+    return x->sort == NULL ? OK : id_sort_add(x->sort, &b->id, b->place, b->at, f);
+}
+
+static err_t put_id(struct full *x, const struct chain_slot *s, uint64_t number, struct fault *f)
+{
+    uint64_t at = x->before[x->at.shard] + number;
+    struct chain_spooled b = {s->id, s->unread ? CHAIN_UNREAD : s->place, at, {0}};
+    memcpy(b.leaf, s->leaf.b, sizeof b.leaf);
+    x->at.spooled++;
+    if (x->keep != NULL)
+        return chain_keep_put(x->keep, &b, f);
+    return s->unread ? OK : tell_id(x, &b, f);
 }
 
 static err_t take_slot(struct full *x, const struct chain_slot *s, uint64_t number, struct fault *f)
@@ -390,61 +395,86 @@ out:
 
 /* --- ids --- */
 
-struct twice {
+struct spooled {
     struct full *x;
-    struct chain_run *v;
-    struct id_copy first;
     size_t shard;
 };
 
 static err_t told_twice(void *ctx, const struct id_copy *c, int first, struct fault *f)
 {
-    struct twice *t = ctx;
-    char hex[2 * HASH_LEN + 1];
+    struct full *x = ctx;
+    struct fault why;
     (void)f;
     if (first) {
-        t->first = *c;
+        x->first = c->position;
         return OK;
     }
-    hex_put(hex, c->id.b, HASH_LEN);
-    chain_failf(t->v, CHAIN_CHECK_IDS, ERR_DUPLICATE, NULL, c->source,
-                "ballot id %.16s is that of ballot %llu here and of ballot %llu of shard s%s", hex,
-                (unsigned long long)c->position, (unsigned long long)t->first.position,
-                t->v->s->shard[t->first.source].name.s);
+    chain_twice(&why, x->v->s, &c->id, c->position, x->first);
+    chain_fail(x->v, CHAIN_CHECK_IDS, &why);
     return OK;
 }
 
 static err_t sort_spooled(void *ctx, const struct chain_spooled *b, struct fault *f)
 {
-    struct twice *t = ctx;
-    while (t->shard + 1 < t->v->s->shard_count && b->at >= t->x->start[t->shard + 1])
+    struct spooled *t = ctx;
+    struct full *x = t->x;
+    struct chain_spooled copy = *b;
+    while (t->shard + 1 < x->to && b->at >= x->start[t->shard + 1])
         t->shard++;
     if (b->place == CHAIN_UNREAD)
         return OK;
-    if (t->v->o->ballot != NULL)
-        TRY(t->v->o->ballot(t->v->o->ballot_ctx, b, f));
-    return id_sort_add(t->x->sort, &b->id, (uint32_t)t->shard, b->at - t->x->start[t->shard], f);
+    copy.at = x->before[t->shard] + b->at - x->start[t->shard];
+    return tell_id(x, &copy, f);
 }
 
 static err_t check_ids(struct full *x, struct fault *f)
 {
-    struct twice t = {.x = x, .v = x->v};
-    if (x->sort == NULL) {
-        err_t e = id_sort_new(&x->sort, ID_MEMORY);
+    struct spooled t = {.x = x, .shard = x->from};
+    if (x->keep != NULL) {
+        err_t e = x->v->o->only == NULL ? id_sort_new(&x->sort, ID_MEMORY) : OK;
         if (e == OK)
             e = chain_keep_each(x->keep, x->at.spooled, sort_spooled, &t, f);
         if (e != OK)
             return e;
     }
+    if (x->sort == NULL)
+        return OK;
     id_sort_observe(x->sort, x->v->o->metrics);
-    return id_sort_finish(x->sort, told_twice, &t, f);
+    return id_sort_finish(x->sort, told_twice, x, f);
 }
 
 /* --- the whole --- */
 
+/* Which shards, and where they begin. */
+static err_t open_shards(struct full *x)
+{
+    struct chain_run *v = x->v;
+    const struct chain_verify_options *o = v->o;
+    size_t count = v->s->shard_count;
+    x->start = calloc(count + 1, sizeof *x->start);
+    x->before = calloc(count + 1, sizeof *x->before);
+    if (x->start == NULL || x->before == NULL)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        x->before[i + 1] = x->before[i] + v->s->shard[i].size;
+    x->to = count;
+    if (o->only == NULL)
+        return OK;
+    const struct chain_shard *only = chain_shard_find(v->s->shard, count, o->only->s);
+    if (only == NULL)
+        return ERR_UNKNOWN;
+    x->from = (uint64_t)(only - v->s->shard);
+    x->to = x->from + 1;
+    v->total = only->size;
+    return OK;
+}
+
 static err_t open_all(struct full *x, struct fault *f)
 {
     struct chain_run *v = x->v;
+    TRY(open_shards(x));
+    if (v->o->said != NULL)
+        return OK;
     err_t e = ballot_layout_new(&x->layout, v->ctx->e);
     if (e != OK)
         return fault_set(f, e, "reading ballots of a chain");
@@ -457,16 +487,17 @@ static err_t open_all(struct full *x, struct fault *f)
         return ERR_MEMORY;
     for (int i = 0; i < x->threads; i++)
         TRY(chain_worker_new(&x->worker[i], v, x->layout, (size_t)x->threads));
-    x->start = calloc(v->s->shard_count + 1, sizeof *x->start);
-    if (x->start == NULL)
-        return ERR_MEMORY;
-    if (v->o->work == NULL) {
-        chain_feed_expect(v, &x->at);
-        return id_sort_new(&x->sort, ID_MEMORY);
-    }
-    TRY(chain_keep_open(&x->keep, v, &x->at, f));
+    x->at.shard = x->from;
+    if (v->o->work != NULL)
+        TRY(chain_keep_open(&x->keep, v, &x->at, f));
+    if (x->at.spooled == 0 && !x->at.inside) /* new, or nothing was finished */
+        x->at.shard = x->from;
+    if (x->at.shard < x->from || x->at.shard > x->to)
+        return fault_set(f, ERR_FORMAT, "the work directory is of another run");
     chain_feed_expect(v, &x->at);
-    for (size_t i = 0; i < v->s->shard_count; i++) /* those behind x->at.shard are set when they begin */
+    if (v->o->work == NULL)
+        return v->o->only == NULL ? id_sort_new(&x->sort, ID_MEMORY) : OK;
+    for (uint64_t i = x->from; i < x->to; i++) /* those behind x->at.shard are set when they begin */
         x->start[i + 1] = x->start[i] + v->s->shard[i].size;
     return OK;
 }
@@ -483,6 +514,45 @@ static void close_all(struct full *x)
     chain_keep_close(x->keep);
     id_sort_free(x->sort);
     free(x->start);
+    free(x->before);
+}
+
+static err_t take_said(struct full *x, struct fault *f)
+{
+    struct chain_run *v = x->v;
+    struct chain_said said = {0};
+    TRY(v->o->said(v->o->said_ctx, (size_t)x->at.shard, &said, f));
+    for (size_t i = 0; i < CHAIN_CHECK_COUNT; i++) {
+        if (said.failures[i])
+            v->r->check[i].verdict = VERIFY_FAIL;
+        v->r->check[i].failures += said.failures[i];
+        if (said.reason[i] != NULL)
+            chain_skip(v, (enum chain_check)i, "%s", said.reason[i]);
+    }
+    x->at.checked += said.proved;
+    x->at.pruned += said.pruned;
+    return chain_tick(v, x->shard->size);
+}
+
+/* What a run with `only` has finished. */
+static err_t take_finished(struct full *x, int *taken, struct fault *f)
+{
+    struct chain_run *v = x->v;
+    char dir[CHAIN_PATH_MAX];
+    *taken = 0;
+    for (size_t i = 0; i < v->o->finished_count && x->keep != NULL && !v->bad_shard[x->at.shard]; i++) {
+        int n = snprintf(dir, sizeof dir, "%s-s%s", v->o->finished[i], x->shard->name.s);
+        if (n < 0 || (size_t)n >= sizeof dir)
+            return fault_set(f, ERR_LIMIT, "the path of a work directory is too long");
+        TRY(chain_keep_take(x->keep, v, x->shard, dir, taken, f));
+        if (!*taken)
+            continue;
+        x->at.spooled += x->shard->size;
+        x->at.checked += x->shard->size;
+        v->r->known += x->shard->size;
+        return chain_tick(v, x->shard->size);
+    }
+    return OK;
 }
 
 static err_t run_all(struct full *x, struct fault *f)
@@ -495,14 +565,23 @@ static err_t run_all(struct full *x, struct fault *f)
                    "the running tallies of %llu headers behind the trusted snapshot were not compared one by "
                    "one by the run before",
                    (unsigned long long)x->at.untold);
-    for (; x->at.shard < v->s->shard_count; x->at.shard++, x->at.inside = 0) {
+    for (; x->at.shard < x->to; x->at.shard++, x->at.inside = 0) {
         begin_shard(x);
         if (!x->at.inside)
             x->start[x->at.shard] = x->at.spooled;
         if (x->shard->headers == 0)
             continue;
-        if (!x->at.inside)
+        if (v->o->said != NULL) {
+            TRY(take_said(x, f));
+            continue;
+        }
+        if (!x->at.inside) {
+            int taken = 0;
+            TRY(take_finished(x, &taken, f));
+            if (taken)
+                continue;
             TRY(start_of(x));
+        }
         x->at.inside = 1;
         if (v->bad_shard[x->at.shard]) {
             cannot_say(x, CHAIN_CHECK_HEADERS, "its headers cannot be followed, nothing was looked at", 0);
@@ -526,7 +605,7 @@ err_t chain_verify_full(struct chain_run *v, struct fault *f)
     v->r->proved = x.at.checked - v->r->known;
     v->r->trusted = x.at.trusted;
     v->r->pruned = x.at.pruned;
-    if (x.at.pruned)
+    if (x.at.pruned && v->o->only == NULL)
         chain_skip(v, CHAIN_CHECK_BALLOTS, "%llu ballots were pruned", (unsigned long long)x.at.pruned);
 out:
     close_all(&x);

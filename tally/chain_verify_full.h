@@ -140,6 +140,9 @@ void chain_keep_close(struct chain_keep *s);
 MUST err_t chain_keep_put(struct chain_keep *k, const struct chain_spooled *b, struct fault *f);
 MUST err_t chain_keep_save(struct chain_keep *k, const struct chain_run *v, const struct chain_progress *p,
                            struct fault *f);
+/* Appends what a run with `only` finished in this directory; *taken = 0 if there is nothing that fits. */
+MUST err_t chain_keep_take(struct chain_keep *k, const struct chain_run *v, const struct chain_shard *shard,
+                           const char *dir, int *taken, struct fault *f);
 /* Every ballot spooled so far, in order. */
 MUST err_t chain_keep_each(struct chain_keep *k, uint64_t count, chain_spool_fn *fn, void *ctx,
                            struct fault *f);

@@ -82,24 +82,33 @@ static void get_link(struct cbor_in *in, struct chain_resume *r)
 }
 
 /* The run that this state belongs to. */
-static void put_owner(struct cbor_out *o, const struct chain_context *ctx, const hash_t *snapshot,
-                      const hash_t *trusted)
+struct owner {
+    const hash_t *snapshot, *trusted;
+    const struct chain_shard_name *only;
+};
+
+static struct owner owner_of(const struct chain_run *v)
+{
+    return (struct owner){&v->s->id, v->trusted != NULL ? &v->trusted->id : NULL, v->o->only};
+}
+
+static void put_owner(struct cbor_out *o, const struct chain_context *ctx, const struct owner *w)
 {
     static const hash_t none;
     cbor_put_text(o, LABEL);
-    cbor_put_uint(o, 2);
+    cbor_put_uint(o, 3);
     cbor_put_hash(o, &ctx->e->m->election);
     cbor_put_hash(o, &ctx->e->r->id);
     cbor_put_text(o, ctx->c->id);
-    cbor_put_hash(o, snapshot);
-    cbor_put_hash(o, trusted != NULL ? trusted : &none);
+    cbor_put_hash(o, w->snapshot);
+    cbor_put_hash(o, w->trusted != NULL ? w->trusted : &none);
+    cbor_put_text(o, w->only != NULL ? w->only->s : "all");
 }
 
-static int is_owner(struct cbor_in *in, const struct chain_context *ctx, const hash_t *snapshot,
-                    const hash_t *trusted)
+static int is_owner(struct cbor_in *in, const struct chain_context *ctx, const struct owner *w)
 {
     struct cbor_out want = CBOR_OUT_INIT;
-    put_owner(&want, ctx, snapshot, trusted);
+    put_owner(&want, ctx, w);
     int same = want.err == OK && in->err == OK && in->len - in->pos >= want.len &&
                memcmp(in->data + in->pos, want.data, want.len) == 0;
     if (same)
@@ -112,13 +121,14 @@ err_t chain_keep_save(struct chain_keep *k, const struct chain_run *v, const str
                       struct fault *f)
 {
     struct cbor_out o = CBOR_OUT_INIT;
+    struct owner w = owner_of(v);
     hash_t h;
     if (k == NULL)
         return OK;
     if (fflush(k->file) != 0 || fdatasync(fileno(k->file)) != 0)
         return failed(k, "writing ballot ids", f);
-    cbor_put_array(&o, 33);
-    put_owner(&o, v->ctx, &v->s->id, v->trusted != NULL ? &v->trusted->id : NULL);
+    cbor_put_array(&o, 34);
+    put_owner(&o, v->ctx, &w);
     cbor_put_uint(&o, p->shard);
     cbor_put_uint(&o, (uint64_t)p->inside);
     put_link(&o, &p->at);
@@ -147,12 +157,12 @@ err_t chain_keep_save(struct chain_keep *k, const struct chain_run *v, const str
     return e == OK || (f != NULL && f->err != OK) ? e : fault_set(f, e, "keeping where to go on");
 }
 
-static err_t get_state(struct cbor_in *in, const struct chain_context *ctx, const hash_t *snapshot,
-                       const hash_t *trusted, struct chain_progress *p, hash_t *ids)
+static err_t get_state(struct cbor_in *in, const struct chain_context *ctx, const struct owner *w,
+                       struct chain_progress *p, hash_t *ids)
 {
     hash_t check, said;
-    cbor_get_array_exact(in, 33);
-    if (!is_owner(in, ctx, snapshot, trusted))
+    cbor_get_array_exact(in, 34);
+    if (!is_owner(in, ctx, w))
         return ERR_UNKNOWN;
     p->shard = cbor_get_uint(in, CHAIN_SHARDS_MAX);
     p->inside = (int)cbor_get_uint(in, 2);
@@ -177,8 +187,8 @@ static err_t get_state(struct cbor_in *in, const struct chain_context *ctx, cons
 }
 
 /* A state that cannot be read, or is of another snapshot, is none: everything is checked from the start. */
-static err_t load_state(const char *path, const struct chain_context *ctx, const hash_t *snapshot,
-                        const hash_t *trusted, struct chain_progress *p, hash_t *ids)
+static err_t load_state(const char *path, const struct chain_context *ctx, const struct owner *w,
+                        struct chain_progress *p, hash_t *ids)
 {
     uint8_t *data = NULL;
     size_t len;
@@ -187,7 +197,7 @@ static err_t load_state(const char *path, const struct chain_context *ctx, const
     err_t e = file_read(&data, &len, path, CHAIN_SNAPSHOT_MAX, NULL);
     if (e == OK) {
         cbor_in_init(&in, data, len);
-        e = get_state(&in, ctx, snapshot, trusted, p, ids);
+        e = get_state(&in, ctx, w, p, ids);
     }
     free(data);
     if (e != OK) {
@@ -243,10 +253,10 @@ static err_t take_up(struct chain_keep *k, uint64_t count, const hash_t *want, i
 static err_t find_place(struct chain_keep *k, const struct chain_run *v, struct chain_progress *p,
                         struct fault *f)
 {
+    struct owner w = owner_of(v);
     hash_t ids;
     int same = 0;
-    err_t known =
-        load_state(k->state, v->ctx, &v->s->id, v->trusted != NULL ? &v->trusted->id : NULL, p, &ids);
+    err_t known = load_state(k->state, v->ctx, &w, p, &ids);
     err_t e = known == OK ? take_up(k, p->spooled, &ids, &same, f) : OK;
     if (e != OK || !same || p->shard > v->s->shard_count) {
         chain_sums_free(p->running);
@@ -340,13 +350,14 @@ err_t chain_spool_each(const struct chain_context *ctx, const char *work, const 
                        chain_spool_fn *fn, void *fn_ctx, struct fault *f)
 {
     struct chain_progress p = {0};
+    struct owner w = {.snapshot = snapshot};
     hash_t ids;
     struct chain_keep *k = calloc(1, sizeof *k);
     if (k == NULL)
         return fault_set(f, ERR_MEMORY, "reading ballot ids");
     err_t e = open_spool(k, work, f);
     if (e == OK)
-        e = load_state(k->state, ctx, snapshot, NULL, &p, &ids);
+        e = load_state(k->state, ctx, &w, &p, &ids);
     if (e == OK ? p.inside != 2 : err_class(e) != CLASS_SYSTEM) {
         fault_set(f, ERR_FORMAT, "is not of a chain that was verified here");
         e = fault_file(f, ERR_FORMAT, k->state);
@@ -356,4 +367,57 @@ err_t chain_spool_each(const struct chain_context *ctx, const char *work, const 
     chain_sums_free(p.running);
     chain_keep_close(k);
     return e;
+}
+
+/* --- what runs over one shard leave --- */
+
+static err_t append(struct chain_keep *k, struct chain_keep *from, uint64_t count, struct fault *f)
+{
+    uint8_t record[RECORD];
+    if (fseeko(from->file, 0, SEEK_SET) != 0)
+        return failed(from, "reading ballot ids", f);
+    for (uint64_t i = 0; i < count; i++) {
+        if (fread(record, 1, RECORD, from->file) != RECORD)
+            return failed(from, "reading ballot ids", f);
+        hash_add(&k->hash, record, RECORD);
+        if (fwrite(record, 1, RECORD, k->file) != RECORD)
+            return failed(k, "writing ballot ids", f);
+    }
+    return OK;
+}
+
+err_t chain_keep_take(struct chain_keep *k, const struct chain_run *v, const struct chain_shard *shard,
+                      const char *dir, int *taken, struct fault *f)
+{
+    char path[CHAIN_PATH_MAX];
+    struct chain_keep from = {0};
+    struct chain_progress p = {0};
+    struct owner w = owner_of(v);
+    hash_t ids;
+    int same = 0;
+    *taken = 0;
+    w.only = &shard->name;
+    if (file_path(path, sizeof path, dir, STATE) != OK || access(path, F_OK) != 0)
+        return OK;
+    err_t e = open_spool(&from, dir, f);
+    err_t known = e == OK ? load_state(from.state, v->ctx, &w, &p, &ids) : e;
+    if (known == OK && p.inside == 2 && p.spooled == shard->size && p.checked == shard->size)
+        e = take_up(&from, p.spooled, &ids, &same, f);
+    if (e == OK && same)
+        e = append(k, &from, p.spooled, f);
+    *taken = e == OK && same;
+    chain_sums_free(p.running);
+    if (from.file != NULL)
+        fclose(from.file);
+    return e;
+}
+
+void chain_verify_forget(const char *work)
+{
+    static const char *const name[] = {STATE, SPOOL};
+    char path[CHAIN_PATH_MAX];
+    for (size_t i = 0; i < sizeof name / sizeof *name; i++)
+        if (file_path(path, sizeof path, work, name[i]) == OK)
+            unlink(path);
+    rmdir(work);
 }

@@ -39,6 +39,7 @@ struct chain_run {
     size_t evidence_count;
     struct chain_header *evidence; /* by shard and height */
     hash_t zero_tally;             /* of no ballots */
+    int muted;                     /* nothing is filed: what is not about o->only */
     uint8_t *bad_shard;            /* headers cannot be followed */
     struct chain_link *end;        /* where each shard ends, for the ones it was split into */
     uint64_t done, total;
@@ -54,6 +55,8 @@ void chain_failf(struct chain_run *v, enum chain_check c, err_t e, const char *f
 /* Files what a reader said; only errors of the system are returned. */
 MUST err_t chain_file(struct chain_run *v, enum chain_check c, err_t e, struct fault *why, const char *file,
                       int64_t shard, struct fault *f);
+/* Files a failure. */
+void chain_fail(struct chain_run *v, enum chain_check c, const struct fault *f);
 /* Not done, or not of everything; the first reason is kept. */
 void chain_skip(struct chain_run *v, enum chain_check c, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -65,9 +68,16 @@ void chain_shard_file(char out[CHAIN_FILE_MAX], const char *kind, const struct c
 /* 1 if it is there, whatever it is. */
 MUST int chain_has(const struct chain_run *v, const char *name);
 
+/* Files it if this root of a shard's ballots is not the anchor. */
+void chain_anchor_compare(struct chain_run *v, size_t shard, const struct chain_anchor *a,
+                          const hash_t *root);
+
 /* A run over an export that was verified, for reading headers again; ended by free(v->end). ERR_MEMORY. */
 MUST err_t chain_run_again(struct chain_run *v, const struct chain_context *ctx, const char *dir,
                            struct chain_snapshot *s);
+/* Root of the ballot tree of a shard at this size, from its leaves or ballots, of which nothing else is
+ * checked: chain_find.c. Any error: it cannot be said. */
+MUST err_t chain_root_at(struct chain_run *v, size_t shard, uint64_t size, hash_t *out);
 /* v->zero_tally */
 MUST err_t chain_run_zero(struct chain_run *v);
 

@@ -124,12 +124,58 @@ void part_finding_put(struct cbor_out *out, const struct part_finding *f)
         put_outcome(out, &f->found[i]);
 }
 
-err_t part_build(struct cbor_out *out, const struct part_head *h, size_t count,
-                 const struct cbor_out *findings, struct fault *f)
+void part_shard_put(struct cbor_out *out, const struct part_shard *s)
 {
     cbor_put_array(out, 12);
+    cbor_put_text(out, s->chain);
+    cbor_put_text(out, s->shard);
+    cbor_put_hash(out, &s->snapshot);
+    cbor_put_hash(out, &s->headers);
+    cbor_put_hash(out, &s->records);
+    cbor_put_uint(out, s->proved);
+    cbor_put_uint(out, s->pruned);
+    cbor_put_uint(out, s->ids);
+    cbor_put_array(out, s->file_count);
+    for (size_t i = 0; i < s->file_count; i++) {
+        cbor_put_array(out, 3);
+        put_string(out, s->file[i].name);
+        put_string(out, err_name(s->file[i].err));
+        cbor_put_hash(out, &s->file[i].hash);
+    }
+    cbor_put_array(out, s->left_count);
+    for (size_t i = 0; i < s->left_count; i++) {
+        cbor_put_array(out, 4);
+        cbor_put_hash(out, &s->left[i].id);
+        cbor_put_uint(out, s->left[i].place);
+        cbor_put_uint(out, s->left[i].at);
+        cbor_put_bytes(out, s->left[i].leaf, sizeof s->left[i].leaf);
+    }
+    cbor_put_array(out, s->found_count);
+    for (size_t i = 0; i < s->found_count; i++)
+        put_outcome(out, &s->found[i]);
+    cbor_put_array(out, s->reason_count);
+    for (size_t i = 0; i < s->reason_count; i++) {
+        cbor_put_array(out, 2);
+        cbor_put_text(out, verify_check_id(s->reason[i].check));
+        put_string(out, s->reason[i].text);
+    }
+}
+
+static void put_list(struct cbor_out *out, const struct part_list *list)
+{
+    cbor_put_array(out, list->count);
+    if (list->bytes.len)
+        cbor_put_raw(out, list->bytes.data, list->bytes.len);
+    if (list->bytes.err != OK && out->err == OK)
+        out->err = list->bytes.err;
+}
+
+err_t part_build(struct cbor_out *out, const struct part_head *h, const struct part_list *findings,
+                 const struct part_list *shards, struct fault *f)
+{
+    cbor_put_array(out, 13);
     cbor_put_text(out, LABEL);
-    cbor_put_uint(out, 1);
+    cbor_put_uint(out, 2);
     cbor_put_hash(out, &h->election);
     cbor_put_hash(out, &h->record);
     cbor_put_hash(out, &h->bundle);
@@ -139,12 +185,10 @@ err_t part_build(struct cbor_out *out, const struct part_head *h, size_t count,
     cbor_put_hash(out, &h->program);
     cbor_put_uint(out, h->id_count);
     cbor_put_hash(out, &h->ids);
-    cbor_put_array(out, count);
-    if (findings->len)
-        cbor_put_raw(out, findings->data, findings->len);
-    err_t e = findings->err != OK ? findings->err : out->err;
-    if (e != OK)
-        return fault_set(f, e, "a partial report");
+    put_list(out, findings);
+    put_list(out, shards);
+    if (out->err != OK)
+        return fault_set(f, out->err, "a partial report");
     if (out->len > PART_FILE_MAX - 4096)
         return fault_set(f, ERR_LIMIT, "the report of this part is too long: verify in more parts");
     return OK;
@@ -169,6 +213,13 @@ static enum verify_id get_check(struct cbor_in *in)
 #define LEAST_FAILURE (1 + 2 + 3 * 1)
 #define LEAST_FOUND (1 + 2 + 1 + 1 + 1)
 #define LEAST_FINDING (1 + 2 + 3 + 2 * LEAST_HASH + 5 * 1)
+#define LEAST_FILE (1 + 2 + 3 + LEAST_HASH)
+#define LEAST_LEFT (1 + LEAST_HASH + 1 + 1 + 17)
+#define LEAST_REASON (1 + 2 + 1)
+#define LEAST_SHARD (1 + 2 + 1 + 3 * LEAST_HASH + 7 * 1)
+#define FILES_MAX ((size_t)1 << 24)
+#define FILE_NAME_MAX 63
+#define REASON_MAX 255
 
 static void *get_list(struct cbor_in *in, size_t *count, size_t max, size_t size, size_t least)
 {
@@ -248,6 +299,82 @@ static void get_finding(struct cbor_in *in, struct part_finding *f, struct rest 
         get_outcome(in, &f->found[i], i > 0 ? &f->found[i - 1] : NULL, rest);
 }
 
+static char *get_text(struct cbor_in *in, size_t max)
+{
+    char text[NOTE_MAX + 1];
+    get_string(in, text, max);
+    char *copy = strdup(text);
+    if (copy == NULL)
+        cbor_fail(in, ERR_MEMORY);
+    return copy;
+}
+
+static void get_files(struct cbor_in *in, struct part_shard *s)
+{
+    s->file = get_list(in, &s->file_count, FILES_MAX, sizeof *s->file, LEAST_FILE);
+    for (size_t i = 0; i < s->file_count && in->err == OK; i++) {
+        struct part_file *x = &s->file[i];
+        cbor_get_array_exact(in, 3);
+        x->name = get_text(in, FILE_NAME_MAX);
+        x->err = get_error(in);
+        cbor_get_hash(in, &x->hash);
+        if (in->err == OK && i > 0 && strcmp(x[-1].name, x->name) >= 0)
+            cbor_fail(in, ERR_CANONICAL);
+    }
+}
+
+static void get_left(struct cbor_in *in, struct part_shard *s)
+{
+    s->left = get_list(in, &s->left_count, LEFT_OUT_MAX, sizeof *s->left, LEAST_LEFT);
+    for (size_t i = 0; i < s->left_count && in->err == OK; i++) {
+        struct part_left *x = &s->left[i];
+        cbor_get_array_exact(in, 4);
+        cbor_get_hash(in, &x->id);
+        x->place = (uint32_t)cbor_get_uint(in, UINT32_MAX);
+        x->at = cbor_get_uint(in, PART_AT_MAX);
+        cbor_get_fixed(in, x->leaf, sizeof x->leaf);
+        if (in->err == OK && i > 0 && x[-1].at >= x->at)
+            cbor_fail(in, ERR_CANONICAL);
+    }
+}
+
+static void get_reasons(struct cbor_in *in, struct part_shard *s)
+{
+    s->reason = get_list(in, &s->reason_count, CHECK_COUNT, sizeof *s->reason, LEAST_REASON);
+    for (size_t i = 0; i < s->reason_count && in->err == OK; i++) {
+        struct part_reason *x = &s->reason[i];
+        cbor_get_array_exact(in, 2);
+        x->check = get_check(in);
+        x->text = get_text(in, REASON_MAX);
+        if (in->err == OK && x->text[0] == '\0')
+            cbor_fail(in, ERR_LIMIT);
+        if (in->err == OK && i > 0 && x[-1].check >= x->check)
+            cbor_fail(in, ERR_CANONICAL);
+    }
+}
+
+static void get_shard(struct cbor_in *in, struct part_shard *s, struct rest *rest)
+{
+    struct chain_shard_name name;
+    cbor_get_array_exact(in, 12);
+    cbor_get_id(in, s->chain, TEXT_ID_MAX);
+    cbor_get_text(in, s->shard, CHAIN_SHARD_MAX);
+    if (in->err == OK && chain_shard_parse(&name, s->shard) != OK)
+        cbor_fail(in, ERR_FORMAT);
+    cbor_get_hash(in, &s->snapshot);
+    cbor_get_hash(in, &s->headers);
+    cbor_get_hash(in, &s->records);
+    s->proved = cbor_get_uint(in, CHAIN_BALLOTS_MAX);
+    s->pruned = cbor_get_uint(in, CHAIN_BALLOTS_MAX);
+    s->ids = cbor_get_uint(in, CHAIN_BALLOTS_MAX);
+    get_files(in, s);
+    get_left(in, s);
+    s->found = get_list(in, &s->found_count, CHECK_COUNT, sizeof *s->found, LEAST_FOUND);
+    for (size_t i = 0; i < s->found_count && in->err == OK; i++)
+        get_outcome(in, &s->found[i], i > 0 ? &s->found[i - 1] : NULL, rest);
+    get_reasons(in, s);
+}
+
 static void get_findings(struct cbor_in *in, struct part *p)
 {
     struct rest rest;
@@ -256,13 +383,16 @@ static void get_findings(struct cbor_in *in, struct part *p)
     p->finding = get_list(in, &p->count, (size_t)1 << 24, sizeof *p->finding, LEAST_FINDING);
     for (size_t i = 0; i < p->count && in->err == OK; i++)
         get_finding(in, &p->finding[i], &rest);
+    p->shard = get_list(in, &p->shard_count, (size_t)1 << 24, sizeof *p->shard, LEAST_SHARD);
+    for (size_t i = 0; i < p->shard_count && in->err == OK; i++)
+        get_shard(in, &p->shard[i], &rest);
 }
 
 static void get_head(struct cbor_in *in, struct part_head *h)
 {
-    cbor_get_array_exact(in, 12);
+    cbor_get_array_exact(in, 13);
     cbor_get_text_exact(in, LABEL);
-    if (cbor_get_uint(in, UINT32_MAX) != 1)
+    if (cbor_get_uint(in, UINT32_MAX) != 2)
         cbor_fail(in, ERR_VERSION);
     cbor_get_hash(in, &h->election);
     cbor_get_hash(in, &h->record);
@@ -282,6 +412,8 @@ static uint64_t ids_of(const struct part *p)
     uint64_t n = 0;
     for (size_t i = 0; i < p->count; i++)
         n += p->finding[i].ids;
+    for (size_t i = 0; i < p->shard_count; i++)
+        n += p->shard[i].ids;
     return n;
 }
 
@@ -316,26 +448,42 @@ out:
     return e;
 }
 
-static void free_finding(struct part_finding *f)
+static void free_found(struct part_found *found, size_t count)
 {
-    for (size_t i = 0; i < f->found_count; i++) {
-        struct verify_outcome *o = &f->found[i].outcome;
+    for (size_t i = 0; i < count; i++) {
+        struct verify_outcome *o = &found[i].outcome;
         for (size_t k = 0; k < o->note_count; k++)
             free(o->note[k]);
         free(o->note);
         free(o->failure);
     }
-    free(f->found);
-    free(f->left_out);
+    free(found);
+}
+
+void part_shard_free(struct part_shard *s)
+{
+    for (size_t i = 0; i < s->file_count; i++)
+        free(s->file[i].name);
+    for (size_t i = 0; i < s->reason_count; i++)
+        free(s->reason[i].text);
+    free_found(s->found, s->found_count);
+    free(s->file);
+    free(s->left);
+    free(s->reason);
 }
 
 void part_free(struct part *p)
 {
     if (p == NULL)
         return;
-    for (size_t i = 0; i < p->count; i++)
-        free_finding(&p->finding[i]);
+    for (size_t i = 0; i < p->count; i++) {
+        free_found(p->finding[i].found, p->finding[i].found_count);
+        free(p->finding[i].left_out);
+    }
     free(p->finding);
+    for (size_t i = 0; i < p->shard_count; i++)
+        part_shard_free(&p->shard[i]);
+    free(p->shard);
     free(p);
 }
 

@@ -1,6 +1,8 @@
-/* Partial reports of a verification (docs/spec/parts.md): what one machine found in its part of the exports.
+/* Partial reports of a verification (docs/spec/parts.md): what one machine found in its part of the exports
+ * and of the shards of voting chains.
  *
  *   part_finding_put   appends what was found in one export
+ *   part_shard_put     and in one shard of a voting chain
  *   part_build         head and findings make the bytes of a report
  *   part_read          a report, signed or not, with every form checked
  *   part_signers_read  whose signatures count
@@ -11,6 +13,7 @@
 #define TALLY_PART_FORM_H
 
 #include "ceremony/base/cose.h"
+#include "tally/chain_form.h"
 #include "tally/verify_state.h"
 
 #define PART_COUNT_MAX 65536u
@@ -19,9 +22,21 @@
 #define PART_NAME_MAX 100
 #define PART_IDS_SUFFIX ".ids"
 
+/* An entry of a file of ids: id, place, origin, big-endian. Origin: 0 for an export, else where in a chain.
+ */
+#define PART_ENTRY_LEN (HASH_LEN + 4 + 8)
+#define PART_AT_BITS 48 /* of a ballot's number in its chain */
+#define PART_AT_MAX (((uint64_t)1 << PART_AT_BITS) - 1)
+
 #define PART_BAD 1u     /* not signed, or cannot be opened */
 #define PART_UNREAD 2u  /* some items could not be read */
 #define PART_MISSING 4u /* the record says that the place is missing */
+
+/* Ballot `at` (struct chain_spooled) of this chain of the manifest. */
+static inline uint64_t part_origin(uint32_t chain, uint64_t at)
+{
+    return (uint64_t)(chain + 1) << PART_AT_BITS | at;
+}
 
 struct part_head {
     hash_t election, record;
@@ -50,6 +65,36 @@ struct part_finding {
     struct part_found *found;
 };
 
+struct part_file {
+    char *name; /* inside the chain's directory */
+    err_t err;  /* of hashing it; OK: */
+    hash_t hash;
+};
+
+struct part_left { /* a ballot that the record of its place leaves out, and is in the shard */
+    hash_t id;
+    uint32_t place;
+    uint64_t at; /* struct chain_spooled */
+    uint8_t leaf[16];
+};
+
+struct part_reason { /* why a check of the shard was not done, or not of everything */
+    enum verify_id check;
+    char *text;
+};
+
+struct part_shard {
+    char chain[TEXT_ID_MAX + 1], shard[CHAIN_SHARD_MAX + 1];
+    hash_t snapshot, headers; /* snapshot id; SHA-256 of the file of its headers, zeros if it has none */
+    hash_t records;           /* verify_shard_records */
+    uint64_t proved, pruned, ids;
+    size_t file_count, left_count, found_count, reason_count;
+    struct part_file *file; /* its segments, ids, leaves, sorted by name */
+    struct part_left *left; /* ascending at */
+    struct part_found *found;
+    struct part_reason *reason;
+};
+
 struct part {
     struct part_head head;
     hash_t id; /* SHA-256 of the report without its signature: equal reports have equal ids */
@@ -57,19 +102,28 @@ struct part {
     hash_t kid;
     size_t count;
     struct part_finding *finding; /* in the order of places */
+    size_t shard_count;
+    struct part_shard *shard; /* in the order of chains and shards */
 };
 
 /* left_out and found stay the caller's. */
 void part_finding_put(struct cbor_out *out, const struct part_finding *f);
-/* findings: count of them, made by part_finding_put. ERR_MEMORY, ERR_LIMIT: more parts are needed. */
-MUST err_t part_build(struct cbor_out *out, const struct part_head *h, size_t count,
-                      const struct cbor_out *findings, struct fault *f);
+void part_shard_put(struct cbor_out *out, const struct part_shard *s);
+/* Findings one after the other, made by part_finding_put or part_shard_put. */
+struct part_list {
+    size_t count;
+    struct cbor_out bytes;
+};
+/* ERR_MEMORY, ERR_LIMIT: more parts are needed. */
+MUST err_t part_build(struct cbor_out *out, const struct part_head *h, const struct part_list *findings,
+                      const struct part_list *shards, struct fault *f);
 
 /* *signature: the message that was signed, a view into data; meaningless if !(*out)->is_signed. Freed with
  * part_free. ERR_FORMAT, ERR_VERSION, ERR_LIMIT, ... */
 MUST err_t part_read(struct part **out, struct cose *signature, const void *data, size_t len,
                      struct fault *f);
 void part_free(struct part *p);
+void part_shard_free(struct part_shard *s); /* what it points to */
 
 /* "part-K-of-N", in a directory; with this suffix. ERR_LIMIT. */
 MUST err_t part_path(char *out, size_t out_len, const char *dir, unsigned k, unsigned n, const char *suffix);

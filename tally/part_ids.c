@@ -6,7 +6,7 @@
 
 #include "ceremony/base/file.h"
 
-#define ENTRY_LEN (HASH_LEN + 4)
+#define ENTRY_LEN PART_ENTRY_LEN
 #define MEMORY ((size_t)32 << 20)
 #define BLOCK_MIN ((size_t)4096 / ENTRY_LEN)
 #define BLOCK_MAX ((size_t)(1 << 20) / ENTRY_LEN)
@@ -125,13 +125,17 @@ static err_t read_block(struct part_ids *s, struct source *x, struct fault *f)
 static int compare(const struct part_id *a, const struct part_id *b)
 {
     int c = hash_cmp(&a->id, &b->id);
-    return c ? c : (a->place > b->place) - (a->place < b->place);
+    if (c)
+        return c;
+    c = (a->place > b->place) - (a->place < b->place);
+    return c ? c : (a->origin > b->origin) - (a->origin < b->origin);
 }
 
 /* The next entry of a file; *more = 0 at its end. */
 static err_t advance(struct part_ids *s, struct source *x, int *more, struct fault *f)
 {
     uint32_t place;
+    uint64_t origin;
     *more = 0;
     if (x->at == x->held) {
         if (x->done == x->count)
@@ -143,6 +147,8 @@ static err_t advance(struct part_ids *s, struct source *x, int *more, struct fau
     memcpy(x->now.id.b, entry, HASH_LEN);
     memcpy(&place, entry + HASH_LEN, 4);
     x->now.place = be32toh(place);
+    memcpy(&origin, entry + HASH_LEN + 4, 8);
+    x->now.origin = be64toh(origin);
     if (x->has_before && compare(&x->before, &x->now) > 0)
         return bad(x, ERR_CANONICAL, "the ballot ids are not sorted", f);
     x->has_before = 1;

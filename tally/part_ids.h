@@ -14,7 +14,8 @@ struct part_ids;
 struct part_id {
     hash_t id;
     uint32_t place;
-    unsigned k; /* its part */
+    uint64_t origin; /* part_origin */
+    unsigned k;      /* its part */
 };
 
 MUST err_t part_ids_new(struct part_ids **out, struct fault *f);

@@ -6,26 +6,9 @@
 #include "ceremony/base/file.h"
 #include "tally/chain_verify.h"
 #include "tally/id_sort.h"
-#include "tally/verify_chain.h"
+#include "tally/verify_shard.h"
 
-struct verify_chain {
-    int is_here;
-    struct chain_report *r; /* if it is here */
-    struct chain_sums
-        *gone; /* of the ballots that records leave out; NULL if there are none or they cannot be read */
-    size_t left_count, left_cap, found_count; /* left out; of these in the chain */
-    struct chain_spooled *left;               /* by id and place; leaf and number once found */
-    uint8_t *found, *competes;                /* of each left; of each place: its record counts the chain */
-};
-
-struct running {
-    struct verify *v;
-    struct verify_chain *c;
-    struct chain_context ctx;
-    const char *dir; /* inside the bundle */
-};
-
-static enum verify_id check_of(enum chain_check c)
+enum verify_id verify_chain_check(enum chain_check c)
 {
     static const enum verify_id id[] = {
 #define X(name, id, title) [CHAIN_CHECK_##name] = CHECK_C_##name,
@@ -35,18 +18,35 @@ static enum verify_id check_of(enum chain_check c)
     return id[c];
 }
 
-static void on_found(void *ctx, enum chain_check check, const struct fault *f)
+void verify_chain_found(const struct verify_chain_run *r, struct verify_outcome *o, const struct fault *f)
 {
-    struct running *r = ctx;
     char file[300], who[200];
     snprintf(file, sizeof file, "%s%s%s", r->dir, f->file[0] ? "/" : "", f->file);
     snprintf(who, sizeof who, "chain %s%s%s", r->ctx.c->id, f->who[0] ? ", " : "", f->who);
-    verify_failf(r->v, check_of(check), f->err, file, who, "%s", f->detail);
+    outcome_fail(o, f->err, file, who, f->detail);
+}
+
+void verify_chain_twice(const struct verify *v, uint32_t chain, const hash_t *id, uint64_t at, uint64_t first,
+                        struct verify_outcome *o)
+{
+    char dir[TEXT_ID_MAX + 16];
+    struct verify_chain_run r = {.dir = dir};
+    struct fault f;
+    chain_context_init(&r.ctx, &v->ctx, chain);
+    snprintf(dir, sizeof dir, BUNDLE_CHAINS "/%s", r.ctx.c->id);
+    chain_twice(&f, v->chain[chain].r->snapshot, id, at, first);
+    verify_chain_found(&r, o, &f);
+}
+
+static void on_found(void *ctx, enum chain_check check, const struct fault *f)
+{
+    struct verify_chain_run *r = ctx;
+    verify_chain_found(r, &r->v->rep->outcome[verify_chain_check(check)], f);
 }
 
 static err_t on_progress(void *ctx, const char *what, uint64_t done, uint64_t total)
 {
-    struct running *r = ctx;
+    struct verify_chain_run *r = ctx;
     return verify_tick(r->v, what, done, total);
 }
 
@@ -81,7 +81,7 @@ static err_t leave_out(struct verify_chain *c, const struct node *n)
 }
 
 /* The records of its places; the walk says what is wrong with them. */
-static err_t read_records(struct running *r)
+err_t verify_chain_records(struct verify_chain_run *r)
 {
     struct verify_chain *c = r->c;
     struct node_provider nodes;
@@ -112,25 +112,52 @@ static err_t read_records(struct running *r)
     return c->found != NULL ? OK : ERR_MEMORY;
 }
 
+static struct chain_spooled *left_out(const struct verify_chain_run *r, const struct chain_spooled *b)
+{
+    const struct verify_chain *c = r->c;
+    int64_t row = chain_row_of(&r->ctx, b->place);
+    return row >= 0 && c->competes[row] && c->left_count
+               ? bsearch(b, c->left, c->left_count, sizeof *b, by_id)
+               : NULL;
+}
+
+int verify_chain_left_out(const struct verify_chain_run *r, const struct chain_spooled *b)
+{
+    return left_out(r, b) != NULL;
+}
+
+err_t verify_chain_leave_out(struct verify_chain_run *r, const struct chain_spooled *b)
+{
+    struct verify_chain *c = r->c;
+    struct chain_spooled *x = left_out(r, b);
+    if (x == NULL || c->found[x - c->left])
+        return OK;
+    c->found[x - c->left] = 1;
+    c->found_count++;
+    *x = *b;
+    return verify_seen(r->v, &b->id, b->place);
+}
+
+int verify_chain_competes(const struct verify *v, uint32_t chain, uint32_t place)
+{
+    struct chain_context ctx;
+    chain_context_init(&ctx, &v->ctx, chain);
+    int64_t row = chain_row_of(&ctx, place);
+    return row >= 0 && v->chain[chain].competes != NULL && v->chain[chain].competes[row];
+}
+
 static err_t on_ballot(void *ctx, const struct chain_spooled *b, struct fault *f)
 {
-    struct running *r = ctx;
-    struct verify_chain *c = r->c;
+    struct verify_chain_run *r = ctx;
     int64_t row = chain_row_of(&r->ctx, b->place);
-    if (row < 0 || !c->competes[row])
+    if (row < 0 || !r->c->competes[row])
         return OK;
-    struct chain_spooled *x = c->left_count ? bsearch(b, c->left, c->left_count, sizeof *b, by_id) : NULL;
-    if (x != NULL && !c->found[x - c->left]) {
-        c->found[x - c->left] = 1;
-        c->found_count++;
-        *x = *b;
-        TRY(verify_seen(r->v, &b->id, b->place));
-    }
+    TRY(verify_chain_leave_out(r, b));
     return id_sort_add(r->v->ids, &b->id, b->place, 0, f);
 }
 
 /* What they contribute is taken out of the sums. */
-static err_t sum_left_out(struct running *r)
+static err_t sum_left_out(struct verify_chain_run *r)
 {
     struct verify_chain *c = r->c;
     struct chain_spooled *list;
@@ -160,7 +187,7 @@ static err_t sum_left_out(struct running *r)
 
 /* --- one chain --- */
 
-static err_t anchors(struct running *r, struct chain_anchor **out, size_t *count)
+static err_t anchors(struct verify_chain_run *r, struct chain_anchor **out, size_t *count)
 {
     const struct verify_options *o = r->v->opt;
     size_t len = strlen(r->ctx.c->id);
@@ -183,13 +210,13 @@ static err_t anchors(struct running *r, struct chain_anchor **out, size_t *count
 
 /* Where a run that is stopped goes on: only if every file is the one that SHA256SUMS lists, and this list is
  * the same. */
-static err_t resume_path(const struct running *r, char out[BUNDLE_PATH_MAX], const char **work)
+static err_t resume_path(const struct verify_chain_run *r, char out[BUNDLE_PATH_MAX], const char **work)
 {
     struct verify *v = r->v;
     char sums[BUNDLE_PATH_MAX], name[2 * HASH_LEN + TEXT_ID_MAX + 16] = "";
     hash_t h;
     *work = NULL;
-    if (v->opt->resume == NULL || verify_failures(v, CHECK_FILES) > 0 ||
+    if (v->opt->resume == NULL || v->opt->parts || verify_failures(v, CHECK_FILES) > 0 ||
         verify_path(v, sums, BUNDLE_SUMS) != OK || file_hash(&h, sums, NULL) != OK)
         return OK;
     snprintf(name, sizeof name, "chain-%s-", r->ctx.c->id);
@@ -199,7 +226,7 @@ static err_t resume_path(const struct running *r, char out[BUNDLE_PATH_MAX], con
     return OK;
 }
 
-static err_t one_chain(struct running *r)
+static err_t one_chain(struct verify_chain_run *r)
 {
     struct verify *v = r->v;
     struct chain_anchor *anchor = NULL;
@@ -209,7 +236,7 @@ static err_t one_chain(struct running *r)
     err_t e;
     GO(resume_path(r, resume, &work));
     GO(anchors(r, &anchor, &count));
-    GO(read_records(r));
+    GO(verify_chain_records(r));
     GO(verify_path(v, path, r->dir));
     struct chain_verify_options o = {.anchor = anchor,
                                      .anchor_count = count,
@@ -218,6 +245,8 @@ static err_t one_chain(struct running *r)
                                      .batch_points = v->opt->batch_points,
                                      .window = v->opt->window,
                                      .metrics = v->opt->metrics,
+                                     .said = v->opt->parts ? verify_shard_said : NULL,
+                                     .said_ctx = r,
                                      .ballot = on_ballot,
                                      .ballot_ctx = r,
                                      .ctx = r,
@@ -230,7 +259,7 @@ static err_t one_chain(struct running *r)
                      "the voting goes on: it is not closed in every shard");
     for (size_t i = 0; i < CHAIN_CHECK_COUNT; i++)
         if (r->c->r->check[i].verdict == VERIFY_NOT_CHECKED)
-            verify_skip(v, check_of(i), "chain %s: %s", r->ctx.c->id, r->c->r->check[i].reason);
+            verify_skip(v, verify_chain_check(i), "chain %s: %s", r->ctx.c->id, r->c->r->check[i].reason);
     v->chain_ballots += r->c->r->proved + r->c->r->known;
     e = sum_left_out(r);
 out:
@@ -272,7 +301,7 @@ err_t verify_chains(struct verify *v)
         return ERR_MEMORY;
     for (uint32_t i = 0; i < v->m->chain_count; i++) {
         char dir[TEXT_ID_MAX + 16];
-        struct running r = {.v = v, .c = &v->chain[i], .dir = dir};
+        struct verify_chain_run r = {.v = v, .c = &v->chain[i], .dir = dir};
         chain_context_init(&r.ctx, &v->ctx, i);
         snprintf(dir, sizeof dir, BUNDLE_CHAINS "/%s", r.ctx.c->id);
         v->chain[i].is_here = has_dir(v, dir);
@@ -281,66 +310,22 @@ err_t verify_chains(struct verify *v)
             TRY(one_chain(&r));
     }
     other_anchors(v);
-    return OK;
+    return v->opt->parts ? verify_merge_shards_end(v) : OK;
 }
 
-static void ignore(void *ctx, enum chain_check check, const struct fault *f)
+void verify_chain_free(struct verify_chain *c)
 {
-    (void)ctx;
-    (void)check;
-    (void)f;
-}
-
-/* What is found is not filed: whoever merges goes on where this ended, and where something is wrong, nothing
- * is kept and all of it is looked at again. */
-err_t verify_chain_ahead(struct verify *v, uint32_t chain)
-{
-    struct chain_anchor *anchor = NULL;
-    struct chain_report *report = NULL;
-    char dir[TEXT_ID_MAX + 16], below[TEXT_ID_MAX + 16], path[BUNDLE_PATH_MAX], resume[BUNDLE_PATH_MAX];
-    struct running r = {.v = v, .dir = dir};
-    const char *work;
-    size_t count;
-    err_t e;
-    chain_context_init(&r.ctx, &v->ctx, chain);
-    snprintf(dir, sizeof dir, BUNDLE_CHAINS "/%s", r.ctx.c->id);
-    if (!has_dir(v, dir))
-        return OK;
-    snprintf(below, sizeof below, BUNDLE_CHAINS "/%s/", r.ctx.c->id);
-    GO(verify_files_below(v, below)); /* what is kept is about the files of the list */
-    GO(resume_path(&r, resume, &work));
-    if (work == NULL)
-        goto out;
-    GO(anchors(&r, &anchor, &count));
-    GO(verify_path(v, path, dir));
-    struct chain_verify_options o = {.anchor = anchor,
-                                     .anchor_count = count,
-                                     .work = work,
-                                     .threads = v->opt->threads,
-                                     .batch_points = v->opt->batch_points,
-                                     .window = v->opt->window,
-                                     .metrics = v->opt->metrics,
-                                     .ctx = &r,
-                                     .found = ignore,
-                                     .progress = on_progress,
-                                     .progress_ctx = &r};
-    e = chain_verify(&report, &r.ctx, path, &o, &v->fault);
-out:
-    chain_report_free(report);
-    free(anchor);
-    return e;
+    chain_report_free(c->r);
+    chain_sums_free(c->gone);
+    free(c->left);
+    free(c->found);
+    free(c->competes);
 }
 
 void verify_chains_free(struct verify *v)
 {
-    for (size_t i = 0; v->chain != NULL && i < v->m->chain_count; i++) {
-        struct verify_chain *c = &v->chain[i];
-        chain_report_free(c->r);
-        chain_sums_free(c->gone);
-        free(c->left);
-        free(c->found);
-        free(c->competes);
-    }
+    for (size_t i = 0; v->chain != NULL && i < v->m->chain_count; i++)
+        verify_chain_free(&v->chain[i]);
     free(v->chain);
     v->chain = NULL;
 }
@@ -371,6 +356,8 @@ static err_t check_sums(struct verify *v, const struct verify_chain *c, const st
     uint32_t contest = 0;
     for (size_t i = 0; i < c->left_count; i++)
         found += c->found[i] && c->left[i].place == n->place;
+    if (c->unlooked && n->dropped_count) /* said where it was found */
+        return OK;
     if (found < n->dropped_count)
         verify_failf(v, CHECK_R_DROPPED, ERR_MISSING, name, place,
                      "%zu of %zu ballots that are left out are in the chain", found, n->dropped_count);

@@ -164,8 +164,7 @@ static err_t check_hash(const struct verify *v, const char *path, const hash_t *
 {
     hash_t have;
     err_t e;
-    if (v->opt->list_only &&
-        (v->hash_below == NULL || strncmp(path, v->hash_below, strlen(v->hash_below)) != 0))
+    if (v->opt->list_only)
         return OK;
     if (v->opt->parts == NULL || !verify_merge_hash(v, path, &e, &have))
         e = verify_file_hash(v, &have, path);
@@ -279,14 +278,6 @@ static err_t check_sums(struct verify *v)
     w->v = v;
     err_t e = check_lines(w);
     free(w);
-    return e;
-}
-
-err_t verify_files_below(struct verify *v, const char *dir)
-{
-    v->hash_below = dir;
-    err_t e = check_sums(v);
-    v->hash_below = NULL;
     return e;
 }
 

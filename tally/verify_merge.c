@@ -9,9 +9,9 @@
 #include "tally/part_ids.h"
 #include "tally/verify_part.h"
 #include "tally/verify_piece.h"
+#include "tally/verify_shard.h"
 
 #define SIGNED_SUFFIX ".signed"
-#define ID_MEMORY ((size_t)40 << 20)
 
 struct report_entry {
     char *path;
@@ -27,6 +27,12 @@ struct place_of { /* what is said of an export */
     unsigned k;
 };
 
+struct shard_of { /* and of a shard */
+    const struct part_shard *shard;
+    unsigned k;
+    int is_used;
+};
+
 struct verify_parts {
     const struct part_signers *signers;
     int trust;
@@ -35,6 +41,10 @@ struct verify_parts {
     size_t count, cap, said;
     struct report_entry *entry;
     struct place_of *say; /* sorted by place; NULL until asked */
+    size_t shard_count;
+    struct shard_of *shard;      /* sorted by chain and shard */
+    struct verify_shares shares; /* of the bundle at hand */
+    char why[128];               /* of verify_merge_shard */
 };
 
 /* --- taking reports --- */
@@ -70,6 +80,8 @@ void verify_parts_free(struct verify_parts *p)
     }
     free(p->entry);
     free(p->say);
+    free(p->shard);
+    verify_shares_free(&p->shares);
     free(p);
 }
 
@@ -224,9 +236,40 @@ static int by_place(const void *a, const void *b)
     return strcmp(x->place, y->place);
 }
 
+static int by_shard(const void *a, const void *b)
+{
+    const struct shard_of *x = a, *y = b;
+    int c = strcmp(x->shard->chain, y->shard->chain);
+    return c ? c : strcmp(x->shard->shard, y->shard->shard);
+}
+
+static err_t gather_shards(struct verify_parts *p, struct fault *f)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->count; i++)
+        n += p->entry[i].is_used ? p->entry[i].part->shard_count : 0;
+    free(p->shard);
+    p->shard_count = 0;
+    p->shard = calloc(n + 1, sizeof *p->shard);
+    if (p->shard == NULL)
+        return fault_set(f, ERR_MEMORY, "partial reports");
+    for (size_t i = 0; i < p->count; i++)
+        for (size_t k = 0; p->entry[i].is_used && k < p->entry[i].part->shard_count; k++)
+            p->shard[p->shard_count++] =
+                (struct shard_of){&p->entry[i].part->shard[k], p->entry[i].part->head.k, 0};
+    qsort(p->shard, p->shard_count, sizeof *p->shard, by_shard);
+    for (size_t i = 1; i < p->shard_count; i++)
+        if (by_shard(&p->shard[i - 1], &p->shard[i]) == 0)
+            return fault_set(f, ERR_DUPLICATE, "shard s%s of chain %s is in part %u and in part %u",
+                             p->shard[i].shard->shard, p->shard[i].shard->chain, p->shard[i - 1].k,
+                             p->shard[i].k);
+    return OK;
+}
+
 static err_t gather(struct verify_parts *p, struct fault *f)
 {
     size_t n = 0;
+    TRY(gather_shards(p, f));
     for (size_t i = 0; i < p->count; i++)
         n += p->entry[i].is_used ? p->entry[i].part->count : 0;
     free(p->say);
@@ -253,8 +296,51 @@ static const struct place_of *said_of(const struct verify_parts *p, const char *
     return p->said ? bsearch(&key, p->say, p->said, sizeof key, by_place) : NULL;
 }
 
+static struct shard_of *said_of_shard(const struct verify_parts *p, const char *chain, const char *shard)
+{
+    struct part_shard name = {0};
+    struct shard_of key = {.shard = &name};
+    snprintf(name.chain, sizeof name.chain, "%s", chain);
+    snprintf(name.shard, sizeof name.shard, "%s", shard);
+    return p->shard_count ? bsearch(&key, p->shard, p->shard_count, sizeof key, by_shard) : NULL;
+}
+
+static int by_file(const void *a, const void *b)
+{
+    const struct part_file *x = a, *y = b;
+    return strcmp(x->name, y->name);
+}
+
+/* chains/CHAIN/KIND/sSHARD, or below that */
+static int shard_file(const struct verify_parts *p, const char *path, err_t *e, hash_t *have)
+{
+    char chain[TEXT_ID_MAX + 1], shard[CHAIN_SHARD_MAX + 1];
+    const char *at = path + sizeof BUNDLE_CHAINS, *end = strchr(at, '/');
+    const char *name = end != NULL ? strstr(end + 1, "/s") : NULL;
+    size_t len = name != NULL ? strcspn(name + 2, "/") : 0;
+    if (name == NULL || (size_t)(end - at) >= sizeof chain || len >= sizeof shard)
+        return 0;
+    memcpy(chain, at, (size_t)(end - at));
+    chain[end - at] = '\0';
+    memcpy(shard, name + 2, len);
+    shard[len] = '\0';
+    const struct shard_of *x = said_of_shard(p, chain, shard);
+    struct part_file key = {.name = (char *)end + 1}; /* only read */
+    const struct part_file *file =
+        x != NULL && x->shard->file_count
+            ? bsearch(&key, x->shard->file, x->shard->file_count, sizeof key, by_file)
+            : NULL;
+    if (file == NULL || strncmp(file->name, "headers/", 8) == 0) /* these are read here */
+        return 0;
+    *e = file->err;
+    *have = file->hash;
+    return 1;
+}
+
 int verify_merge_hash(const struct verify *v, const char *path, err_t *e, hash_t *have)
 {
+    if (strncmp(path, BUNDLE_CHAINS "/", sizeof BUNDLE_CHAINS) == 0)
+        return shard_file(v->opt->parts, path, e, have);
     char place[TEXT_ID_MAX + 1];
     size_t head = sizeof BUNDLE_EXPORTS, tail = sizeof EXPORT_SUFFIX - 1, len = strlen(path);
     if (strncmp(path, BUNDLE_EXPORTS "/", head) != 0 || len <= head + tail ||
@@ -386,15 +472,14 @@ static err_t is_of_election(struct verify *v)
 
 err_t verify_merge_exports(struct verify *v)
 {
-    struct verify_shares s;
+    struct verify_shares *s = &v->opt->parts->shares;
     size_t used = 0;
     TRY(is_of_election(v));
-    if (v->m->kind == KIND_BALLOTS)
-        TRY(id_sort_new(&v->ids, ID_MEMORY));
-    err_t e = verify_shares_new(&s, v);
-    for (size_t i = 0; i < s.count && e == OK; i++)
-        e = file_share(v, &s, i, &used);
-    verify_shares_free(&s);
+    verify_shares_free(s);
+    err_t e = verify_shares_new(s, v);
+    for (size_t i = 0; i < s->count && e == OK; i++)
+        if (s->share[i].chain < 0)
+            e = file_share(v, s, i, &used);
     if (e == OK && used != v->opt->parts->said)
         e = fault_set(&v->fault, ERR_UNKNOWN, "a part says something of exports that are not here");
     if (e == OK)
@@ -402,70 +487,174 @@ err_t verify_merge_exports(struct verify *v)
     return e;
 }
 
+/* --- what is said of a shard --- */
+
+static int part_is_here(const struct verify_parts *p, unsigned k)
+{
+    for (size_t i = 0; i < p->count; i++)
+        if (p->entry[i].is_used && p->entry[i].part->head.k == k)
+            return 1;
+    return 0;
+}
+
+/* The files and records at hand must be those that the part was about; its ballots' files are compared with
+ * SHA256SUMS. */
+static err_t same_shard(const struct verify *v, const struct chain_context *ctx, const struct shard_of *x,
+                        const hash_t *records, struct fault *f)
+{
+    const struct verify_chain_shards *chain = &v->opt->parts->shares.chain[ctx->index];
+    hash_t headers;
+    TRY(verify_shard_headers(v, ctx, x->shard->shard, &headers));
+    if (hash_cmp(&x->shard->snapshot, &chain->id) != 0 || hash_cmp(&x->shard->headers, &headers) != 0)
+        return fault_set(
+            f, ERR_HASH,
+            "part %u had another snapshot or other headers of shard s%s of chain %s than those here", x->k,
+            x->shard->shard, ctx->c->id);
+    if (hash_cmp(&x->shard->records, records) != 0)
+        return fault_set(f, ERR_HASH, "part %u had other records of the places of chain %s than those here",
+                         x->k, ctx->c->id);
+    return OK;
+}
+
+err_t verify_merge_shard(struct verify *v, const struct chain_context *ctx, size_t shard,
+                         const hash_t *records, const struct part_shard **out, const char **why,
+                         struct fault *f)
+{
+    struct verify_parts *p = v->opt->parts;
+    size_t share = verify_share_of_shard(&p->shares, ctx->index, shard);
+    *out = NULL;
+    *why = NULL;
+    if (share == p->shares.count)
+        return fault_set(f, ERR_BUG, "a shard is in no part");
+    const char *name = p->shares.chain[ctx->index].shard[shard].name.s;
+    struct shard_of *x = said_of_shard(p, ctx->c->id, name);
+    unsigned k = verify_share_part(&p->shares, share, p->n);
+    if (x == NULL) {
+        if (part_is_here(p, k))
+            return fault_set(f, ERR_MISMATCH, "part %u says nothing of shard s%s of chain %s", k, name,
+                             ctx->c->id);
+        snprintf(p->why, sizeof p->why, "part %u of %u: %s", k, p->n, why_not(p, k));
+        *why = p->why;
+        return OK;
+    }
+    if (x->k != k)
+        return fault_set(f, ERR_MISMATCH,
+                         "shard s%s of chain %s is in part %u, and part %u says something of it", name,
+                         ctx->c->id, k, x->k);
+    x->is_used = 1;
+    TRY(same_shard(v, ctx, x, records, f));
+    *out = x->shard;
+    return OK;
+}
+
+err_t verify_merge_shards_end(struct verify *v)
+{
+    const struct verify_parts *p = v->opt->parts;
+    for (size_t i = 0; i < p->shard_count; i++)
+        if (!p->shard[i].is_used)
+            return fault_set(&v->fault, ERR_UNKNOWN,
+                             "part %u says something of shard s%s of chain %s, which is not here",
+                             p->shard[i].k, p->shard[i].shard->shard, p->shard[i].shard->chain);
+    return OK;
+}
+
 /* --- ids of all parts --- */
 
 struct copies {
+    struct verify *v;
     struct part_ids *ids;
     unsigned *part_of; /* of each place; 0: it has no export here */
     uint32_t places;
     verify_copy_fn *fn;
     void *ctx;
-    int has_last, is_told; /* the id before; its first copy was told */
-    struct part_id last;
+    /* the id at hand */
+    int has_id;
+    hash_t id;
+    int has_first, is_told; /* one that competes was there; it was told */
+    uint32_t first;         /* its place */
+    uint8_t in_chain[CHAINS_MAX];
+    uint64_t first_at[CHAINS_MAX];
+    struct verify_outcome twice[CHAINS_MAX];
 };
 
-static err_t take(struct copies *c, const struct part_id *x)
+static err_t foreign(const struct part_id *x, struct fault *f)
 {
-    if (c->has_last && hash_cmp(&c->last.id, &x->id) == 0) {
-        if (!c->is_told)
-            TRY(c->fn(c->ctx, &c->last.id, c->last.place));
-        TRY(c->fn(c->ctx, &x->id, x->place));
-        c->is_told = 1;
-    } else {
-        c->is_told = 0;
-    }
-    c->last = *x;
-    c->has_last = 1;
+    return fault_set(f, ERR_MISMATCH, "the ballot ids of part %u are of other exports or shards than its own",
+                     x->k);
+}
+
+/* Of ballot `at` of a chain, which must be in a shard of this part. */
+static err_t take_of_chain(struct copies *c, const struct part_id *x, uint32_t chain, struct fault *f)
+{
+    const struct verify_parts *p = c->v->opt->parts;
+    uint64_t at = x->origin & PART_AT_MAX, rest = at;
+    size_t i = 0;
+    if (chain >= c->v->m->chain_count)
+        return foreign(x, f);
+    const struct verify_chain_shards *s = &p->shares.chain[chain];
+    for (; i < s->count && rest >= s->shard[i].size; i++)
+        rest -= s->shard[i].size;
+    size_t share = i < s->count ? verify_share_of_shard(&p->shares, chain, i) : p->shares.count;
+    if (share == p->shares.count || verify_share_part(&p->shares, share, p->n) != x->k)
+        return foreign(x, f);
+    if (c->in_chain[chain])
+        verify_chain_twice(c->v, chain, &x->id, at, c->first_at[chain], &c->twice[chain]);
+    else
+        c->first_at[chain] = at;
+    c->in_chain[chain] = 1;
     return OK;
 }
 
-/* All of the parts that stand before x; all, if x is NULL. */
-static err_t take_before(struct copies *c, const hash_t *x, struct fault *f)
+static err_t take(struct copies *c, const struct part_id *x, struct fault *f)
+{
+    if (!c->has_id || hash_cmp(&c->id, &x->id) != 0) {
+        c->has_id = 1;
+        c->id = x->id;
+        c->has_first = c->is_told = 0;
+        memset(c->in_chain, 0, sizeof c->in_chain);
+    }
+    if (x->origin != 0) {
+        uint32_t chain = (uint32_t)(x->origin >> PART_AT_BITS) - 1;
+        TRY(take_of_chain(c, x, chain, f));
+        if (!verify_chain_competes(c->v, chain, x->place))
+            return OK;
+    } else if (x->place >= c->places || c->part_of[x->place] != x->k) {
+        return foreign(x, f);
+    }
+    if (!c->has_first) {
+        c->has_first = 1;
+        c->first = x->place;
+        return OK;
+    }
+    if (!c->is_told)
+        TRY(c->fn(c->ctx, &c->id, c->first));
+    c->is_told = 1;
+    return c->fn(c->ctx, &x->id, x->place);
+}
+
+static err_t take_all(struct copies *c, struct fault *f)
 {
     struct part_id *next;
     for (;;) {
         TRY(part_ids_peek(c->ids, &next, f));
-        if (next == NULL || (x && hash_cmp(&next->id, x) > 0))
+        if (next == NULL)
             return OK;
-        if (next->place >= c->places || c->part_of[next->place] != next->k)
-            return fault_set(f, ERR_MISMATCH, "the ballot ids of part %u are of other exports than its own",
-                             next->k);
-        TRY(take(c, next));
+        TRY(take(c, next, f));
         TRY(part_ids_step(c->ids, f));
     }
 }
 
-static err_t on_chain_id(void *ctx, const struct id_copy *copy, int first, struct fault *f)
+static err_t open_ids(struct copies *c)
 {
-    struct copies *c = ctx;
-    struct part_id x = {copy->id, copy->source, 0};
-    (void)first;
-    TRY(take_before(c, &copy->id, f));
-    return take(c, &x);
-}
-
-static err_t open_ids(struct verify *v, struct copies *c)
-{
+    struct verify *v = c->v;
     const struct verify_parts *p = v->opt->parts;
-    struct verify_shares s;
-    TRY(verify_shares_new(&s, v));
     c->places = places_count(v->places);
     c->part_of = calloc((size_t)c->places + 1, sizeof *c->part_of);
-    for (size_t i = 0; i < s.count && c->part_of; i++)
-        c->part_of[s.share[i].place] = verify_share_part(&s, i, p->n);
-    verify_shares_free(&s);
     if (c->part_of == NULL)
         return ERR_MEMORY;
+    for (size_t i = 0; i < p->shares.count; i++)
+        if (p->shares.share[i].chain < 0)
+            c->part_of[p->shares.share[i].place] = verify_share_part(&p->shares, i, p->n);
     TRY(part_ids_new(&c->ids, &v->fault));
     for (size_t i = 0; i < p->count; i++)
         if (p->entry[i].is_used)
@@ -475,14 +664,22 @@ static err_t open_ids(struct verify *v, struct copies *c)
 
 err_t verify_merge_ids(struct verify *v, verify_copy_fn *fn, void *ctx)
 {
-    struct copies c = {.fn = fn, .ctx = ctx};
+    struct copies *c = calloc(1, sizeof *c);
     err_t e;
-    GO(open_ids(v, &c));
-    if (v->ids)
-        GO(id_sort_each(v->ids, on_chain_id, &c, &v->fault));
-    e = take_before(&c, NULL, &v->fault);
+    if (c == NULL)
+        return ERR_MEMORY;
+    c->v = v;
+    c->fn = fn;
+    c->ctx = ctx;
+    GO(open_ids(c));
+    e = take_all(c, &v->fault);
 out:
-    part_ids_free(c.ids);
-    free(c.part_of);
+    for (size_t i = 0; i < CHAINS_MAX; i++) {
+        verify_outcome_add(&v->rep->outcome[CHECK_C_IDS], &c->twice[i]);
+        free(c->twice[i].failure);
+    }
+    part_ids_free(c->ids);
+    free(c->part_of);
+    free(c);
     return e;
 }

@@ -1,12 +1,12 @@
 /* conclave-verify-mpi: a bundle verified by all ranks of an Open MPI job.
  *
- * The exports are divided into pieces, which are parts as conclave-verify --part makes them (verify_part.h),
- * by the bundle alone and not by the number of ranks. Rank 0 hands them out, the largest first, to whoever is
- * idle; each result is a file in a directory that all ranks share. A rank that is lost ends the job, as is
- * usual with MPI; what was finished is there, and the next job goes on with the rest. At the end rank 0
- * merges, and its report is that of one machine, to the byte. Whoever can write to the directory can make it
- * say anything: it is to be trusted like the program. Ranks say nothing to each other but numbers of pieces
- * and, at most, one fault. */
+ * Exports and shards of voting chains are divided into pieces, which are parts as conclave-verify --part
+ * makes them (verify_part.h), by the bundle alone and not by the number of ranks. Rank 0 hands them out, the
+ * largest first, to whoever is idle; each result is a file in a directory that all ranks share. A rank that
+ * is lost ends the job, as is usual with MPI; what was finished is there, and the next job goes on with the
+ * rest. At the end rank 0 merges, and its report is that of one machine, to the byte. Whoever can write to
+ * the directory can make it say anything: it is to be trusted like the program. Ranks say nothing to each
+ * other but numbers of pieces and, at most, one fault. */
 #include <mpi.h>
 #include <omp.h>
 #include <stdio.h>
@@ -42,7 +42,7 @@ struct job {
 };
 
 struct piece {
-    unsigned k; /* part of n; above: a chain of the manifest */
+    unsigned k; /* part of n */
     uint64_t bytes;
 };
 
@@ -59,11 +59,11 @@ static int complain(const struct fault *f)
 /* As many as the bundle is large, so that a job with other ranks finds the same ones. */
 static err_t count_pieces(struct job *j, unsigned *n, struct fault *f)
 {
-    uint64_t exports, bytes, given = 0;
+    uint64_t items, bytes, given = 0;
     TRY(args_number(&given, j->pieces, "pieces", 1, PIECES_MAX, f));
-    verify_part_sizes(j->run, 1, &exports, &bytes);
+    verify_part_sizes(j->run, 1, &items, &bytes);
     uint64_t want = given ? given : bytes / PIECE_BYTES + 1;
-    want = want > exports && exports > 0 ? exports : want;
+    want = want > items && items > 0 ? items : want;
     *n = want > PIECES_MAX ? PIECES_MAX : (unsigned)want;
     return OK;
 }
@@ -78,10 +78,8 @@ static int by_size(const void *a, const void *b)
 /* Those that are not there yet, the largest first. */
 static err_t list_pieces(struct job *j, struct piece **out, size_t *count, struct fault *f)
 {
-    /* A root from elsewhere is compared by a run that sees every ballot. */
-    size_t chains = j->o.chain_anchor_count ? 0 : verify_part_chains(j->run);
     uint64_t *size = calloc(2 * (size_t)j->n, sizeof *size);
-    struct piece *list = calloc(j->n + chains, sizeof *list);
+    struct piece *list = calloc(j->n, sizeof *list);
     err_t e = size && list ? OK : fault_set(f, ERR_MEMORY, "pieces");
     *count = 0;
     if (e == OK)
@@ -92,11 +90,6 @@ static err_t list_pieces(struct job *j, struct piece **out, size_t *count, struc
         if (e == OK && !ready)
             list[(*count)++] = (struct piece){k, size[j->n + k - 1]};
     }
-    for (size_t i = 0; i < chains && e == OK; i++) {
-        uint64_t bytes = verify_part_chain_bytes(j->run, i);
-        if (bytes)
-            list[(*count)++] = (struct piece){j->n + 1 + (unsigned)i, bytes};
-    }
     free(size);
     if (e == OK)
         qsort(list, *count, sizeof *list, by_size);
@@ -106,21 +99,16 @@ static err_t list_pieces(struct job *j, struct piece **out, size_t *count, struc
     return e;
 }
 
-/* A chain is one piece; a rank that is lost in it loses what followed the last whole segment. */
+/* A rank that is lost in a shard loses what followed the last whole segment. */
 static err_t do_piece(struct job *j, unsigned k, struct fault *f)
 {
-    return k <= j->n ? verify_part_make(j->run, j->state, k, j->n, NULL, f)
-                     : verify_part_chain(j->run, j->state, k - j->n - 1, f);
+    return verify_part_make(j->run, j->state, k, j->n, NULL, f);
 }
 
 static void say_done(const struct job *j, unsigned k, int rank)
 {
-    if (j->quiet)
-        return;
-    if (k <= j->n)
+    if (!j->quiet)
         fprintf(stderr, "piece %u of %u by rank %d\n", k, j->n, rank);
-    else
-        fprintf(stderr, "chain %u by rank %d\n", k - j->n, rank);
 }
 
 /* --- rank 0 --- */
@@ -170,14 +158,6 @@ static err_t all_here(struct job *j, const struct piece *list, size_t count, str
     return OK;
 }
 
-static size_t count_parts(const struct job *j, const struct piece *list, size_t count)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < count; i++)
-        n += list[i].k <= j->n;
-    return n;
-}
-
 static err_t lead(struct job *j, struct fault *f)
 {
     struct piece *list = NULL;
@@ -194,8 +174,7 @@ static err_t lead(struct job *j, struct fault *f)
         j->n = 0;
     MPI_Bcast(&j->n, 1, MPI_UNSIGNED, 0, MPI_COMM_WORLD);
     if (e == OK && !j->quiet)
-        fprintf(stderr, "%u pieces, %zu were there; %d ranks\n", j->n, j->n - count_parts(j, list, count),
-                j->ranks);
+        fprintf(stderr, "%u pieces, %zu were there; %d ranks\n", j->n, j->n - count, j->ranks);
     if (e == OK && j->ranks == 1)
         e = all_here(j, list, count, f);
     else if (e == OK)
@@ -253,7 +232,6 @@ static err_t merge(struct job *j, struct verify_report **out, struct fault *f)
         GO(verify_parts_add(p, path, f));
     }
     j->o.parts = p;
-    j->o.resume = j->o.chain_anchor_count ? NULL : j->state; /* of the chains */
     e = verify_bundle(out, j->bundle, &j->o, f);
 out:
     verify_parts_free(p);

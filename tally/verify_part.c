@@ -1,5 +1,5 @@
-/* Making a part of a verification: the run over the exports, with what it finds written down instead of
- * filed. */
+/* Making a part of a verification: the run over the exports and shards of it, with what it finds written down
+ * instead of filed. */
 #include "tally/verify_part.h"
 
 #include <endian.h>
@@ -11,17 +11,19 @@
 #include "ceremony/base/file.h"
 #include "tally/id_sort.h"
 #include "tally/part_form.h"
-#include "tally/verify_chain.h"
 #include "tally/verify_piece.h"
 #include "tally/verify_print.h"
+#include "tally/verify_shard.h"
 
 struct verify_piece {
     uint8_t *has; /* of each place */
-    size_t count, kept;
+    size_t count; /* exports */
     uint64_t failures, ids, bytes;
     size_t given[CHECK_COUNT]; /* failures and notes in the report so far: not more than a whole run keeps */
     size_t noted[CHECK_COUNT];
-    struct cbor_out findings;
+    struct part_list findings, shards;
+    size_t work_count;
+    char **work; /* directories to be forgotten when the report is there */
 };
 
 struct verify_part_run {
@@ -92,9 +94,55 @@ err_t verify_piece_keep(struct verify *v, const struct verify_job *j)
         found[x.found_count].check = (enum verify_id)i;
         keep_some(p, &found[x.found_count++], o);
     }
-    part_finding_put(&p->findings, &x);
-    p->kept++;
-    return p->findings.err;
+    part_finding_put(&p->findings.bytes, &x);
+    p->findings.count++;
+    return p->findings.bytes.err;
+}
+
+/* --- what was found in one shard --- */
+
+static err_t keep_shard(struct verify_piece *p, struct part_shard *s)
+{
+    struct part_found found[CHECK_COUNT];
+    struct part_shard x = *s;
+    for (size_t i = 0; i < s->found_count; i++) {
+        found[i].check = s->found[i].check;
+        keep_some(p, &found[i], &s->found[i].outcome);
+    }
+    x.found = found;
+    p->ids += s->ids;
+    part_shard_put(&p->shards.bytes, &x);
+    p->shards.count++;
+    return p->shards.bytes.err;
+}
+
+static err_t forget_later(struct verify_piece *p, const char *work)
+{
+    char **more = realloc(p->work, (p->work_count + 1) * sizeof *more);
+    if (more == NULL)
+        return ERR_MEMORY;
+    p->work = more;
+    p->work[p->work_count] = strdup(work);
+    return p->work[p->work_count++] != NULL ? OK : ERR_MEMORY;
+}
+
+static err_t look_at_shards(struct verify_part_run *r, struct verify_piece *p, const char *dir, unsigned k,
+                            unsigned n)
+{
+    struct part_shard found;
+    char work[BUNDLE_PATH_MAX];
+    err_t e = OK;
+    for (size_t i = 0; i < r->shares.count && e == OK; i++) {
+        if (r->shares.share[i].chain < 0 || verify_share_part(&r->shares, i, n) != k)
+            continue;
+        e = verify_shard_make(r->v, &r->shares, i, dir, &found, work);
+        if (e == OK)
+            e = keep_shard(p, &found);
+        if (e == OK && work[0] != '\0')
+            e = forget_later(p, work);
+        part_shard_free(&found);
+    }
+    return e;
 }
 
 /* --- the ids --- */
@@ -108,11 +156,13 @@ struct dump {
 static err_t put_id(void *ctx, const struct id_copy *copy, int first, struct fault *f)
 {
     struct dump *d = ctx;
-    uint8_t entry[HASH_LEN + 4];
+    uint8_t entry[PART_ENTRY_LEN];
     uint32_t place = htobe32(copy->source);
+    uint64_t origin = htobe64(copy->position);
     (void)first;
     memcpy(entry, copy->id.b, HASH_LEN);
     memcpy(entry + HASH_LEN, &place, 4);
+    memcpy(entry + HASH_LEN + 4, &origin, 8);
     hash_add(&d->hash, entry, sizeof entry);
     d->count++;
     return file_writer_add(&d->w, entry, sizeof entry, f);
@@ -145,7 +195,7 @@ static err_t choose(struct verify_part_run *r, struct verify_piece *p, unsigned 
     if (p->has == NULL)
         return ERR_MEMORY;
     for (size_t i = 0; i < r->shares.count; i++)
-        if (verify_share_part(&r->shares, i, n) == k) {
+        if (r->shares.share[i].chain < 0 && verify_share_part(&r->shares, i, n) == k) {
             p->has[r->shares.share[i].place] = 1;
             p->bytes += r->shares.share[i].size;
             p->count++;
@@ -153,7 +203,7 @@ static err_t choose(struct verify_part_run *r, struct verify_piece *p, unsigned 
     return OK;
 }
 
-static err_t look(struct verify_part_run *r, struct verify_piece *p)
+static err_t look(struct verify_part_run *r, struct verify_piece *p, const char *dir, unsigned k, unsigned n)
 {
     int threads = omp_get_max_threads();
     id_sort_free(r->v->ids);
@@ -162,6 +212,8 @@ static err_t look(struct verify_part_run *r, struct verify_piece *p)
     if (r->o.threads > 0)
         omp_set_num_threads(r->o.threads);
     err_t e = verify_exports(r->v);
+    if (e == OK)
+        e = look_at_shards(r, p, dir, k, n);
     omp_set_num_threads(threads);
     r->v->piece = NULL;
     return e;
@@ -178,10 +230,12 @@ static err_t finish(struct verify_part_run *r, struct verify_piece *p, const cha
     GO(part_path(ids, sizeof ids, dir, k, n, PART_IDS_SUFFIX));
     GO(part_path(path, sizeof path, dir, k, n, VERIFY_PART_SUFFIX));
     GO(write_ids(r->v, &r->head, ids, f));
-    if (p->kept != p->count || p->ids != r->head.id_count)
+    if (p->findings.count != p->count || p->ids != r->head.id_count)
         GO(fault_set(f, ERR_BUG, "a part has other exports or ids than it was given"));
-    GO(part_build(&out, &r->head, p->count, &p->findings, f));
-    e = file_write(path, out.data, out.len, FILE_REPLACE, f);
+    GO(part_build(&out, &r->head, &p->findings, &p->shards, f));
+    GO(file_write(path, out.data, out.len, FILE_REPLACE, f));
+    for (size_t i = 0; i < p->work_count; i++)
+        chain_verify_forget(p->work[i]);
 out:
     cbor_out_free(&out);
     return e;
@@ -201,7 +255,7 @@ err_t verify_part_make(struct verify_part_run *r, const char *dir, unsigned k, u
         GO(fault_set(f, ERR_USAGE, "there is no such part"));
     GO(file_mkdir(dir, f));
     GO(choose(r, p, k, n));
-    GO(look(r, p));
+    GO(look(r, p, dir, k, n));
     if (failures)
         *failures = p->failures;
     e = finish(r, p, dir, k, n, f);
@@ -212,8 +266,12 @@ out:
         else
             fault_set(f, e, "verifying a part");
     }
+    for (size_t i = 0; i < p->work_count; i++)
+        free(p->work[i]);
+    free(p->work);
     free(p->has);
-    cbor_out_free(&p->findings);
+    cbor_out_free(&p->findings.bytes);
+    cbor_out_free(&p->shards.bytes);
     free(p);
     return e;
 }
@@ -271,54 +329,15 @@ void verify_part_close(struct verify_part_run *r)
     free(r);
 }
 
-void verify_part_sizes(const struct verify_part_run *r, unsigned n, uint64_t *exports, uint64_t *bytes)
+void verify_part_sizes(const struct verify_part_run *r, unsigned n, uint64_t *items, uint64_t *bytes)
 {
-    memset(exports, 0, n * sizeof *exports);
+    memset(items, 0, n * sizeof *items);
     memset(bytes, 0, n * sizeof *bytes);
     for (size_t i = 0; i < r->shares.count; i++) {
         unsigned k = verify_share_part(&r->shares, i, n);
-        exports[k - 1]++;
+        items[k - 1]++;
         bytes[k - 1] += r->shares.share[i].size;
     }
-}
-
-size_t verify_part_chains(const struct verify_part_run *r)
-{
-    return r->v->m->chain_count;
-}
-
-uint64_t verify_part_chain_bytes(const struct verify_part_run *r, size_t chain)
-{
-    char dir[TEXT_ID_MAX + 16], path[BUNDLE_PATH_MAX];
-    struct stat st;
-    uint64_t bytes = 0;
-    int n = snprintf(dir, sizeof dir, BUNDLE_CHAINS "/%s/", r->v->m->chain[chain].id);
-    for (size_t i = 0; i < r->v->name_count; i++)
-        if (strncmp(r->v->name[i].path, dir, (size_t)n) == 0 && r->v->name[i].kind == 'f' &&
-            verify_path(r->v, path, r->v->name[i].path) == OK && lstat(path, &st) == 0)
-            bytes += (uint64_t)st.st_size;
-    return bytes;
-}
-
-err_t verify_part_chain(struct verify_part_run *r, const char *dir, size_t chain, struct fault *f)
-{
-    int threads = omp_get_max_threads();
-    const char *resume = r->o.resume;
-    fault_clear(f);
-    TRY(file_mkdir(dir, f));
-    r->o.resume = dir;
-    if (r->o.threads > 0)
-        omp_set_num_threads(r->o.threads);
-    err_t e = verify_chain_ahead(r->v, (uint32_t)chain);
-    omp_set_num_threads(threads);
-    r->o.resume = resume;
-    if (e != OK && f && f->err == OK) {
-        if (r->v->fault.err == e)
-            *f = r->v->fault;
-        else
-            fault_set(f, e, "verifying a chain");
-    }
-    return e;
 }
 
 static int is_same(const struct part_head *a, const struct part_head *b)

@@ -202,6 +202,8 @@ err_t verify_check_walk(struct verify *v, enum verify_id id)
     TRY(open_index(v));
     TRY(verify_exports(v));
     TRY(verify_chains(v));
+    if (v->opt->parts) /* whatever else is found: ids that are twice in a chain are only seen here */
+        TRY(verify_merge_ids(v, put_part_copy, v));
     TRY(walk(v, 0, &v->whole, &root));
     v->walked = 1;
     if (v->export_count == 0 && v->chain_count == 0)
@@ -269,9 +271,7 @@ err_t verify_check_dropped(struct verify *v, enum verify_id id)
         verify_skip(v, id, "not all records and exports could be read");
         return OK;
     }
-    if (v->opt->parts)
-        TRY(verify_merge_ids(v, put_part_copy, v));
-    else if (v->ids)
+    if (v->ids)
         TRY(id_sort_finish(v->ids, put_copy, v, &v->fault));
     const char *other = v->m->duplicates == DUPLICATE_FIRST ? "<" : "<>";
     char extra[512], kept[512];

@@ -164,7 +164,6 @@ struct verify {
     size_t bad_records, bad_exports, unread_exports, export_count, missing_count;
     size_t unlooked_exports;    /* of parts that are not here, or whose signer does not count */
     struct verify_piece *piece; /* the part that is made, or NULL (verify_part.c) */
-    const char *hash_below;     /* "chains/x/": with list_only, what is hashed all the same */
     uint64_t items;
     struct node *whole; /* root record, if good */
     struct node_provider nodes;
@@ -219,9 +218,6 @@ MUST err_t verify_seen(struct verify *v, const hash_t *id, uint32_t place);
 /* verify_files.c: SHA-256 of a file of the bundle that is no longer than its kind can be. ERR_LIMIT, ERR_IO,
  * ... */
 MUST err_t verify_file_hash(const struct verify *v, hash_t *out, const char *name);
-/* Of a run that did not hash (list_only): the files below dir ("chains/x/") against the list, filed as
- * CHECK_FILES. */
-MUST err_t verify_files_below(struct verify *v, const char *dir);
 
 /* For tests: runs the checks and keeps the state. Freed with verify_close. */
 MUST err_t verify_run(struct verify **out, const char *dir, const struct verify_options *o, struct fault *f);

@@ -42,7 +42,8 @@ for bundle in votes-moved duplicate-counts record-cut-off chain-proof-flipped go
     run -n 4 "$MPI" $bundle --state state.$bundle --pieces 3 --election "$real" --json >mpi.out 2>mpi.err
     compare "$bundle, four ranks" $alone $?
 done
-check "the chain was a piece of its own" grep -q '^chain 1 by rank' mpi.err
+check "the chain's shards are in a piece" grep -q '^piece 3 of 3 by rank' mpi.err
+check "of which nothing is left but report and ids" test "$(ls state.good | wc -l)" -eq 6
 real=$(awk '$1 == "good" {print $2}' expected)
 root=net::1:$(printf '0%.0s' {1..64}) # none of this chain
 "$VERIFY" good --election "$real" --chain-anchor $root >alone.out

@@ -174,14 +174,19 @@ static err_t on_event(void *ctx, const struct aggregate_event *ev)
     return OK;
 }
 
-static void run(struct log *l)
+static void run_in(struct log *l, const char *work, const struct aggregate_options *o)
 {
     uint64_t stop_at = l->stop_at;
     memset(l, 0, sizeof *l);
     l->stop_at = stop_at;
     struct aggregate_report report = {l, on_event};
-    l->err = aggregate(&l->r, &x->ctx, fixture_path(x, "exports"), fixture_path(x, "work"),
-                       fixture_path(x, "records"), NULL, &report, &l->end);
+    l->err = aggregate(&l->r, &x->ctx, fixture_path(x, "exports"), fixture_path(x, work),
+                       fixture_path(x, "records"), o, &report, &l->end);
+}
+
+static void run(struct log *l)
+{
+    run_in(l, "work", NULL);
 }
 
 static struct node *node_of(const char *level, const char *id)
@@ -415,13 +420,135 @@ static void test_stopped(void **state)
     chain_maker_free(&h);
 }
 
+/* --- shards on several machines --- */
+
+static void remove_work(void)
+{
+    static const char *const work[] = {"work", "work1", "work2"};
+    for (size_t i = 0; i < sizeof work / sizeof *work; i++)
+        tree_rm(fixture_path(x, work[i]));
+}
+
+static void make_parts(struct log *l, uint64_t verified[2])
+{
+    for (unsigned k = 1; k <= 2; k++) {
+        run_in(l, k == 1 ? "work1" : "work2", &(struct aggregate_options){.part = k, .parts = 2});
+        assert_err(l->err, OK);
+        verified[k - 1] = l->r.verified;
+    }
+}
+
+/* Takes over what both have. */
+static void run_from(struct log *l)
+{
+    char one[256], two[256];
+    snprintf(one, sizeof one, "%s", fixture_path(x, "work1"));
+    snprintf(two, sizeof two, "%s", fixture_path(x, "work2"));
+    const char *const from[] = {one, two};
+    tree_rm(fixture_path(x, "work"));
+    run_in(l, "work", &(struct aggregate_options){.from = from, .from_count = 2});
+    assert_err(l->err, OK);
+}
+
+struct spools {
+    size_t count;
+    int how; /* 0: only counted; 1: one record less; 2: another snapshot's state */
+};
+
+static err_t on_work(void *ctx, const char *name, struct fault *f)
+{
+    struct spools *s = ctx;
+    char path[300];
+    (void)f;
+    snprintf(path, sizeof path, "work1/chains/%s/ids", name);
+    if (strstr(name, "-s") == NULL || access(fixture_path(x, path), F_OK) != 0)
+        return OK;
+    s->count++;
+    if (s->how == 1)
+        assert_int_equal(truncate(fixture_path(x, path), 51), 0);
+    snprintf(path, sizeof path, "work1/chains/%s/state.cbor", name);
+    if (s->how == 2)
+        assert_int_equal(truncate(fixture_path(x, path), 100), 0);
+    return OK;
+}
+
+static void test_parts(void **state)
+{
+    (void)state;
+    struct chain_maker h, a;
+    struct log l = {.stop_at = 0};
+    struct fault f;
+    uint64_t verified[2];
+    fresh();
+    remove_work();
+    write_precinct("e1", x->e1, e1, e1_info);
+    write_home(&h);
+    write_abroad(&a);
+    run(&l);
+    assert_err(l.err, OK);
+    hash_t root = l.r.root;
+    make_parts(&l, verified);
+    assert_int_equal(verified[0] + verified[1], 4); /* an export and three shards */
+    assert_true(verified[0] >= 2 && verified[1] >= 1);
+    run_from(&l);
+    assert_int_equal(l.r.verified, 0);
+    assert_int_equal(l.r.known, 3);
+    assert_int_equal(l.r.dropped, 2);
+    assert_int_equal(hash_cmp(&root, &l.r.root), 0);
+    run_from(&l); /* a part was not used up */
+    assert_int_equal(l.r.verified, 0);
+    /* what is not whole there is verified here */
+    for (int how = 0; how <= 2; how++) {
+        struct spools s = {.how = how};
+        assert_err(file_list(fixture_path(x, "work1/chains"), on_work, &s, &f), OK);
+        assert_true(s.count > 0);
+        run_from(&l);
+        assert_int_equal(l.r.verified > 0, how > 0);
+        assert_int_equal(hash_cmp(&root, &l.r.root), 0);
+    }
+    make_parts(&l, verified);
+    run_from(&l);
+    assert_int_equal(l.r.verified, 0);
+    assert_int_equal(hash_cmp(&root, &l.r.root), 0);
+    remove_work();
+    chain_maker_free(&h);
+    chain_maker_free(&a);
+}
+
+/* A ballot that is not proved: its part says so, and so does the run over everything. */
+static void test_bad_part(void **state)
+{
+    (void)state;
+    struct chain_maker h;
+    struct log l = {.stop_at = 0};
+    size_t refused = 0;
+    fresh();
+    remove_work();
+    plan_home(&h);
+    h.shard[1].ballot[0].data[h.shard[1].ballot[0].len - 1] ^= 1;
+    chain_maker_write(&h, in_exports("from home"));
+    for (unsigned k = 1; k <= 2; k++) {
+        run_in(&l, k == 1 ? "work1" : "work2", &(struct aggregate_options){.part = k, .parts = 2});
+        assert_err(l.err, OK);
+        refused += l.refused;
+        if (l.refused)
+            assert_int_equal(l.fault[0].err, ERR_PROOF);
+    }
+    assert_int_equal(refused, 1);
+    run_from(&l);
+    assert_int_equal(l.refused, 1);
+    assert_int_equal(l.fault[0].err, ERR_PROOF);
+    assert_string_equal(l.where[0], "home");
+    remove_work();
+    chain_maker_free(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_together),
-        cmocka_unit_test(test_changed_since),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_stopped),
+        cmocka_unit_test(test_together), cmocka_unit_test(test_changed_since),
+        cmocka_unit_test(test_refused),  cmocka_unit_test(test_stopped),
+        cmocka_unit_test(test_parts),    cmocka_unit_test(test_bad_part),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

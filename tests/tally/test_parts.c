@@ -150,9 +150,12 @@ static char *json_of(struct verify_report *r)
     return out;
 }
 
+static const char *chain_anchor; /* of alone() and merge(), or NULL */
+
 static char *alone(const char *bundle, const char *anchor)
 {
-    struct verify_options o = {.anchor = anchor};
+    struct verify_options o = {
+        .anchor = anchor, .chain_anchor = &chain_anchor, .chain_anchor_count = chain_anchor != NULL};
     struct verify_report *r;
     struct fault f;
     assert_int_equal(verify_bundle(&r, bundle, &o, &f), OK);
@@ -174,7 +177,10 @@ static struct verify_report *merge(const struct fixture *x, const char *bundle, 
     last_error = verify_parts_new(&p, bundle, &x->signers, &x->program, trust, &f);
     assert_int_equal(last_error, OK);
     last_error = verify_parts_add(p, x->parts, &f);
-    struct verify_options o = {.anchor = anchor, .parts = p, .resume = trust ? x->parts : NULL};
+    struct verify_options o = {.anchor = anchor,
+                               .parts = p,
+                               .chain_anchor = &chain_anchor,
+                               .chain_anchor_count = chain_anchor != NULL};
     if (last_error == OK)
         last_error = verify_bundle(&r, bundle, &o, &f);
     assert_int_equal(f.err, last_error);
@@ -191,8 +197,7 @@ static enum verify_verdict verdict_of(const struct verify_report *r, enum verify
 static void expect_error(const struct fixture *x, err_t e, const char *part_of_text)
 {
     struct verify_report *r = merge(x, x->good, x->anchor, 0);
-    assert_null(r);
-    if (last_error != e || strstr(last_text, part_of_text) == NULL)
+    if (r != NULL || last_error != e || strstr(last_text, part_of_text) == NULL)
         fail_msg("%s wanted, and %s: %s", err_name(e), part_of_text, last_text);
 }
 
@@ -226,6 +231,13 @@ static err_t stop_after(void *ctx, const char *what, uint64_t done, uint64_t tot
     assert_non_null(what);
     assert_true(done <= total);
     return ++s->calls == s->after ? ERR_STOPPED : OK;
+}
+
+static err_t count_kept(void *ctx, const char *name, struct fault *f)
+{
+    (void)f;
+    *(size_t *)ctx += strncmp(name, "chain-", 6) == 0;
+    return OK;
 }
 
 /* A report is the same bytes whatever the threads, and however often its making was stopped. */
@@ -269,6 +281,10 @@ static void test_stopped(void **state)
         }
     }
     assert_true(stops > 2);
+    struct fault f;
+    size_t kept = 0; /* where shards go on is forgotten at the end */
+    assert_int_equal(file_list(x->parts, count_kept, &kept, &f), OK);
+    assert_int_equal(kept, 0);
     free(want[0]);
     free(want[1]);
 }
@@ -309,88 +325,42 @@ static void test_mutants(void **state)
     assert_true(seen > 20);
 }
 
-/* Chains that were verified elsewhere, into the same directory: good ones are not verified again. */
+/* Shards of chains in parts, good and bad ones. An anchor inside of a block needs the ballots themselves. */
 static void test_chains(void **state)
 {
     struct fixture *x = *state;
-    const struct verify_options o = {.threads = 2};
     size_t seen = 0;
     for (size_t i = 0; i <= mutants_count(); i++) {
         const struct mutant *m = i < mutants_count() ? mutant_at(i) : NULL;
         char path[256], anchor[2 * HASH_LEN + 1];
         struct verify_part_run *run;
         struct fault f;
-        if (m != NULL && (strncmp(m->target, "chain.", 6) != 0 || m->chain_anchor || seen++ % 3 != 0))
+        if (m != NULL && (strncmp(m->target, "chain.", 6) != 0 || m->chain_anchor))
             continue;
         snprintf(path, sizeof path, "%s/chains", x->dir);
         tree_rm(path);
         struct lab *l = lab_build(path, m != NULL ? m->hook : NULL);
         hex_put(anchor, l->anchor.b, HASH_LEN);
         lab_free(l);
-        char *want = alone(path, anchor);
-        tree_rm(x->parts);
-        if (verify_part_open(&run, path, &o, &f) != OK) {
-            free(want);
-            continue;
-        }
-        assert_int_equal(verify_part_chains(run), 1);
-        assert_int_equal(verify_part_make(run, x->parts, 1, 1, NULL, &f), OK);
-        uint64_t bytes = verify_part_chain_bytes(run, 0);
-        assert_int_equal(verify_part_chain(run, x->parts, 0, &f), OK);
+        const struct verify_options o = {.threads = 2};
+        err_t e = verify_part_open(&run, path, &o, &f);
         verify_part_close(run);
-        if (m == NULL)
-            assert_true(bytes > 1000);
+        if (e != OK)
+            fail_msg("%s: %s", m != NULL ? m->name : "good", err_name(e));
+        char *want = alone(path, anchor);
+        make(x, path, m == NULL ? 40 : 1 + (unsigned)(seen % 9));
         struct verify_report *r = merge(x, path, anchor, 1);
         if (r == NULL)
             fail_msg("%s: %s", m != NULL ? m->name : "good", last_text);
         char *got = json_of(r);
         if (strcmp(got, want) != 0)
-            fail_msg("%s: another report", m != NULL ? m->name : "good");
+            fail_msg("%s: another report from parts: %s\n%s", m != NULL ? m->name : "good", got, want);
         free(got);
         free(want);
         verify_report_free(r);
+        seen++;
     }
-    assert_true(seen > 9);
-}
-
-static err_t count_kept(void *ctx, const char *name, struct fault *f)
-{
-    (void)f;
-    *(size_t *)ctx += strncmp(name, "chain-", 6) == 0;
-    return OK;
-}
-
-/* What is kept of a chain is about the files that the bundle lists, though a part does not hash the others.
- */
-static void test_chain_not_listed(void **state)
-{
-    struct fixture *x = *state;
-    const struct verify_options o = {.threads = 2};
-    char path[256], sums[300];
-    for (int changed = 0; changed < 2; changed++) {
-        struct verify_part_run *run;
-        struct fault f;
-        size_t kept = 0, len;
-        snprintf(path, sizeof path, "%s/listed", x->dir);
-        tree_rm(path);
-        lab_free(lab_build(path, NULL));
-        snprintf(sums, sizeof sums, "%s/" BUNDLE_SUMS, path);
-        uint8_t *list = get(sums, &len);
-        size_t at = 0; /* of the last digit of a hash */
-        while (at + 10 < len && memcmp(list + at + 1, "  chains/", 9) != 0)
-            at++;
-        assert_true(at + 10 < len);
-        list[at] = list[at] == '0' ? '1' : '0';
-        if (changed)
-            assert_int_equal(file_write(sums, list, len, FILE_REPLACE, &f), OK);
-        free(list);
-        tree_rm(x->parts);
-        assert_int_equal(verify_part_open(&run, path, &o, &f), OK);
-        assert_int_equal(verify_part_chain(run, x->parts, 0, &f), OK);
-        verify_part_close(run);
-        assert_int_equal(file_list(x->parts, count_kept, &kept, &f), OK);
-        assert_int_equal(kept, !changed);
-    }
+    assert_true(seen > 15);
 }
 
 static void keep_duplicate(struct lab *l, enum lab_stage s)
@@ -412,9 +382,9 @@ static void test_id_in_two_parts(void **state)
     lab_free(l);
     make(x, path, 3);
     data[0] = get(name_of(x, 1, 3, ".ids", ids), &len[0]);
-    data[1] = get(name_of(x, 3, 3, ".ids", ids), &len[1]);
-    for (size_t i = 0; i < len[0]; i += 36)
-        for (size_t k = 0; k < len[1]; k += 36)
+    data[1] = get(name_of(x, 2, 3, ".ids", ids), &len[1]);
+    for (size_t i = 0; i < len[0]; i += PART_ENTRY_LEN)
+        for (size_t k = 0; k < len[1]; k += PART_ENTRY_LEN)
             common += memcmp(data[0] + i, data[1] + k, HASH_LEN) == 0;
     assert_int_equal(common, 1);
     free(data[0]);
@@ -524,35 +494,45 @@ static void test_list(void **state)
 
 static void put_part(const char *path, const struct part *p)
 {
-    struct cbor_out findings = CBOR_OUT_INIT, out = CBOR_OUT_INIT;
+    struct cbor_out out = CBOR_OUT_INIT;
+    struct part_list findings = {.count = p->count}, shards = {.count = p->shard_count};
     struct fault f;
     for (size_t i = 0; i < p->count; i++)
-        part_finding_put(&findings, &p->finding[i]);
-    assert_int_equal(part_build(&out, &p->head, p->count, &findings, &f), OK);
+        part_finding_put(&findings.bytes, &p->finding[i]);
+    for (size_t i = 0; i < p->shard_count; i++)
+        part_shard_put(&shards.bytes, &p->shard[i]);
+    assert_int_equal(part_build(&out, &p->head, &findings, &shards, &f), OK);
     put(path, out.data, out.len);
     cbor_out_free(&out);
-    cbor_out_free(&findings);
+    cbor_out_free(&findings.bytes);
+    cbor_out_free(&shards.bytes);
 }
 
 typedef void change_fn(struct part *p);
 
-/* Part 2 of 3 says something else, and Anna signs it. */
-static void forge(const struct fixture *x, change_fn *change, const char *suffix)
+/* Part k of 3 says something else, and Anna signs it. Exports are in the first two, shards in the third. */
+static void forge_part(const struct fixture *x, unsigned k, change_fn *change, const char *suffix)
 {
     char path[256];
     struct cose c;
     struct part *p;
     struct fault f;
     size_t len;
-    uint8_t *data = get(name_of(x, 2, 3, ".part", path), &len);
+    uint8_t *data = get(name_of(x, k, 3, ".part", path), &len);
     assert_int_equal(part_read(&p, &c, data, len, &f), OK);
-    assert_int_equal(p->count, 1);
+    assert_int_equal(p->count, k == 2 ? 2 : 0);
+    assert_int_equal(p->shard_count, k == 2 ? 0 : 3);
     change(p);
     put_part(path, p);
-    sign(x, 0, 2, 3, suffix);
+    sign(x, 0, k, 3, suffix);
     put(path, data, len);
     part_free(p);
     free(data);
+}
+
+static void forge(const struct fixture *x, change_fn *change, const char *suffix)
+{
+    forge_part(x, 2, change, suffix);
 }
 
 static void nothing(struct part *p)
@@ -642,6 +622,183 @@ static void test_forged(void **state)
     verify_report_free(r);
 }
 
+static void other_snapshot(struct part *p)
+{
+    p->shard[1].snapshot.b[0] ^= 1;
+}
+static void other_headers(struct part *p)
+{
+    p->shard[2].headers.b[31] ^= 1;
+}
+static void other_records(struct part *p)
+{
+    p->shard[0].records.b[7] ^= 1;
+}
+static void other_shard(struct part *p)
+{
+    snprintf(p->shard[2].shard, sizeof p->shard[2].shard, "111");
+}
+static void other_chain(struct part *p)
+{
+    snprintf(p->shard[2].chain, sizeof p->shard[2].chain, "other");
+}
+static void same_shard(struct part *p)
+{
+    snprintf(p->shard[2].shard, sizeof p->shard[2].shard, "%s", p->shard[1].shard);
+}
+static void bad_name(struct part *p)
+{
+    snprintf(p->shard[2].shard, sizeof p->shard[2].shard, "12");
+}
+static void shard_ids(struct part *p)
+{
+    p->shard[0].ids++;
+}
+static void files_unsorted(struct part *p)
+{
+    struct part_shard *s = &p->shard[0];
+    s->file = realloc(s->file, 2 * sizeof *s->file);
+    assert_non_null(s->file);
+    s->file[1] = s->file[0];
+    s->file[1].name = strdup(s->file[0].name);
+    s->file_count = 2;
+}
+static void foreign_check(struct part *p)
+{
+    static struct part_found found = {.check = CHECK_BALLOTS, .outcome = {.failure_count = 1}};
+    p->shard[0].found_count = 1;
+    free(p->shard[0].found);
+    p->shard[0].found = calloc(1, sizeof found);
+    *p->shard[0].found = found;
+}
+static void foreign_reason(struct part *p)
+{
+    struct part_reason *x = calloc(1, sizeof *x);
+    assert_non_null(x);
+    x->check = CHECK_BALLOTS;
+    x->text = strdup("none");
+    p->shard[0].reason = x;
+    p->shard[0].reason_count = 1;
+}
+static void reason_empty(struct part *p)
+{
+    foreign_reason(p);
+    p->shard[0].reason[0].text[0] = '\0';
+}
+static void other_segment(struct part *p)
+{
+    struct part_shard *s = &p->shard[0];
+    s->file[s->file_count - 1].hash.b[0] ^= 1;
+}
+static void tree_is_bad(struct part *p)
+{
+    foreign_check(p);
+    p->shard[0].found[0].check = CHECK_C_TREES;
+}
+static void tree_unchecked(struct part *p)
+{
+    foreign_reason(p);
+    p->shard[0].reason[0].check = CHECK_C_TREES;
+}
+
+/* Roots that were printed elsewhere are compared while merging, also inside of blocks. */
+static void test_anchors(void **state)
+{
+    struct fixture *x = *state;
+    const struct chain_snapshot *s = x->l->chain.made;
+    make_signed(x, 3);
+    for (size_t i = 0; i < s->shard_count; i++)
+        for (uint64_t size = 1; size <= s->shard[i].size + 1; size++) {
+            char text[128], root[2 * HASH_LEN + 1];
+            hex_put(root, s->shard[i].root.b, HASH_LEN); /* right at the end only */
+            snprintf(text, sizeof text, "net:%s:%llu:%s", s->shard[i].name.s, (unsigned long long)size, root);
+            chain_anchor = text;
+            char *want = alone(x->good, x->anchor);
+            struct verify_report *r = merge(x, x->good, x->anchor, 0);
+            chain_anchor = NULL;
+            assert_non_null(r);
+            assert_int_equal(verdict_of(r, CHECK_C_ANCHOR),
+                             size == s->shard[i].size ? VERIFY_PASS : VERIFY_FAIL);
+            char *got = json_of(r);
+            assert_string_equal(got, want);
+            free(got);
+            free(want);
+            verify_report_free(r);
+        }
+}
+
+/* What a report says of shards. */
+static void test_forged_shards(void **state)
+{
+    struct fixture *x = *state;
+    static const struct {
+        change_fn *change;
+        err_t e;
+        const char *text;
+    } bad[] = {
+        {other_snapshot, ERR_HASH, "another snapshot"},
+        {other_headers, ERR_HASH, "other headers"},
+        {other_records, ERR_HASH, "other records"},
+        {other_shard, ERR_MISMATCH, "part 3 says nothing of shard s"},
+        {other_chain, ERR_MISMATCH, "part 3 says nothing of shard s"},
+        {same_shard, ERR_DUPLICATE, "is in part 3 and in part 3"},
+        {bad_name, ERR_FORMAT, ""},
+        {shard_ids, ERR_SUM, "number of ballot ids"},
+        {files_unsorted, ERR_CANONICAL, ""},
+        {foreign_check, ERR_RULE, "not of chains"},
+        {foreign_reason, ERR_RULE, "not of chains"},
+        {reason_empty, ERR_LIMIT, ""},
+    };
+    static const struct {
+        change_fn *change;
+        enum verify_id check;
+        enum verify_verdict verdict;
+    } said[] = {
+        {nothing, CHECK_C_TREES, VERIFY_PASS},
+        {other_segment, CHECK_FILES, VERIFY_FAIL},
+        {tree_is_bad, CHECK_C_TREES, VERIFY_FAIL},
+        {tree_unchecked, CHECK_C_TREES, VERIFY_NOT_CHECKED},
+    };
+    make_signed(x, 3);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        forge_part(x, 3, bad[i].change, ".signed");
+        expect_error(x, bad[i].e, bad[i].text);
+    }
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        forge_part(x, 3, said[i].change, ".signed");
+        struct verify_report *r = merge(x, x->good, x->anchor, 0);
+        if (r == NULL)
+            fail_msg("%s", last_text);
+        assert_int_equal(verdict_of(r, said[i].check), said[i].verdict);
+        assert_int_equal(verify_verdict(r), said[i].verdict);
+        verify_report_free(r);
+    }
+}
+
+/* A shard that nobody looked at: what is about its ballots is not checked, all else is. */
+static void test_missing_shards(void **state)
+{
+    struct fixture *x = *state;
+    static const enum verify_id unlooked[] = {CHECK_C_FORM,  CHECK_C_BALLOTS, CHECK_C_ORDER, CHECK_C_TREES,
+                                              CHECK_C_TALLY, CHECK_C_IDS,     CHECK_R_SUMS,  CHECK_R_DROPPED};
+    static const enum verify_id looked[] = {CHECK_FILES,   CHECK_C_QUORUM, CHECK_C_HEADERS, CHECK_SIGNED,
+                                            CHECK_BALLOTS, CHECK_ORDER,    CHECK_R_SOURCES};
+    char path[256];
+    make_signed(x, 3);
+    assert_int_equal(unlink(name_of(x, 3, 3, ".signed", path)), 0);
+    struct verify_report *r = merge(x, x->good, x->anchor, 0);
+    if (r == NULL)
+        fail_msg("%s", last_text);
+    for (size_t i = 0; i < sizeof unlooked / sizeof *unlooked; i++) {
+        assert_int_equal(verdict_of(r, unlooked[i]), VERIFY_NOT_CHECKED);
+        assert_non_null(strstr(r->outcome[unlooked[i]].reason, "chain net: part 3 of 3: it is not here"));
+    }
+    for (size_t i = 0; i < sizeof looked / sizeof *looked; i++)
+        assert_int_equal(verdict_of(r, looked[i]), VERIFY_PASS);
+    assert_int_equal(verify_exit_status(r), VERIFY_EXIT_UNCHECKED);
+    verify_report_free(r);
+}
+
 /* One part under the number of another. */
 static void test_swapped(void **state)
 {
@@ -664,7 +821,7 @@ static void test_swapped(void **state)
     expect_error(x, ERR_MISSING, "part-1-of-3.ids");
     make_signed(x, 3);
     assert_int_equal(rename(name_of(x, 3, 3, ".ids", path), name_of(x, 1, 3, ".ids", ids)), 0);
-    expect_error(x, ERR_HASH, "part-1-of-3.ids");
+    expect_error(x, ERR_TRAILING, "part-1-of-3.ids");
 }
 
 static void test_disputed(void **state)
@@ -729,36 +886,41 @@ static void test_count_that_cannot_be(void **state)
     struct cose c;
     struct part *p;
     struct fault f;
-    struct cbor_out o = CBOR_OUT_INIT, rest = CBOR_OUT_INIT;
+    struct cbor_out o = CBOR_OUT_INIT;
+    struct part_list none = {0}, rest = {.count = (1 << 16) / 64};
     static const uint8_t zeros[1 << 16];
     make(x, x->good, 1);
     uint8_t *data = get(name_of(x, 1, 1, ".part", path), &len);
     assert_int_equal(part_read(&p, &c, data, len, &f), OK);
-    cbor_put_raw(&rest, zeros, sizeof zeros);
-    assert_int_equal(part_build(&o, &p->head, sizeof zeros / 64, &rest, &f), OK);
+    cbor_put_raw(&rest.bytes, zeros, sizeof zeros);
+    struct part_head head = p->head;
     part_free(p);
-    assert_int_equal(part_read(&p, &c, o.data, o.len, &f), ERR_TRUNCATED);
-    assert_null(p);
-    cbor_out_free(&o);
-    cbor_out_free(&rest);
+    for (int shards = 0; shards < 2; shards++) {
+        assert_int_equal(part_build(&o, &head, shards ? &none : &rest, shards ? &rest : &none, &f), OK);
+        assert_int_equal(part_read(&p, &c, o.data, o.len, &f), ERR_TRUNCATED);
+        assert_null(p);
+        cbor_out_free(&o);
+    }
+    cbor_out_free(&rest.bytes);
     free(data);
 }
 
 static err_t read_findings(const struct part_finding *finding, size_t count)
 {
     struct part_head head = {.k = 1, .n = 1, .version = "1"};
-    struct cbor_out o = CBOR_OUT_INIT, list = CBOR_OUT_INIT;
+    struct cbor_out o = CBOR_OUT_INIT;
+    struct part_list list = {.count = count}, none = {0};
     struct cose c;
     struct part *p;
     struct fault f;
     for (size_t i = 0; i < count; i++)
-        part_finding_put(&list, &finding[i]);
-    assert_int_equal(part_build(&o, &head, count, &list, &f), OK);
+        part_finding_put(&list.bytes, &finding[i]);
+    assert_int_equal(part_build(&o, &head, &list, &none, &f), OK);
     err_t e = part_read(&p, &c, o.data, o.len, &f);
     assert_int_equal(e == OK, p != NULL);
     part_free(p);
     cbor_out_free(&o);
-    cbor_out_free(&list);
+    cbor_out_free(&list.bytes);
     return e;
 }
 
@@ -800,11 +962,11 @@ static void test_lists_that_are_too_long(void **state)
 
 /* --- the ids --- */
 
-static void entry(uint8_t out[36], uint64_t id, uint32_t place)
+static void entry(uint8_t out[PART_ENTRY_LEN], uint64_t id, uint32_t place)
 {
     id = htobe64(id);
     place = htobe32(place);
-    memset(out, 0, 36);
+    memset(out, 0, PART_ENTRY_LEN);
     memcpy(out, &id, 8);
     memcpy(out + HASH_LEN, &place, 4);
 }
@@ -814,13 +976,13 @@ static void put_ids(const struct fixture *x, struct part_head *h, unsigned k, un
                     uint64_t step, uint64_t add)
 {
     char path[256];
-    uint8_t *data = malloc(count * 36 + 1);
+    uint8_t *data = malloc(count * PART_ENTRY_LEN + 1);
     assert_non_null(data);
     for (size_t i = 0; i < count; i++)
-        entry(data + i * 36, step * i + add, k);
-    put(name_of(x, k, n, ".ids", path), data, count * 36);
+        entry(data + i * PART_ENTRY_LEN, step * i + add, k);
+    put(name_of(x, k, n, ".ids", path), data, count * PART_ENTRY_LEN);
     *h = (struct part_head){.k = k, .n = n, .id_count = count};
-    hash_one(&h->ids, data, count * 36);
+    hash_one(&h->ids, data, count * PART_ENTRY_LEN);
     free(data);
 }
 
@@ -908,22 +1070,22 @@ static void test_ids_bad(void **state)
     assert_int_equal(mkdir(x->parts, 0755), 0);
     put_ids(x, &h, 1, 1, 50, 2, 0);
     assert_int_equal(read_ids(x, &h), OK);
-    uint8_t *data = get(name_of(x, 1, 1, ".ids", path), &len), t[36];
+    uint8_t *data = get(name_of(x, 1, 1, ".ids", path), &len), t[PART_ENTRY_LEN];
     put(path, data, len - 1);
     assert_int_equal(read_ids(x, &h), ERR_TRUNCATED);
-    put(path, data, len - 36);
+    put(path, data, len - PART_ENTRY_LEN);
     assert_int_equal(read_ids(x, &h), ERR_TRUNCATED);
     h.id_count--;
     put(path, data, len);
     assert_int_equal(read_ids(x, &h), ERR_TRAILING);
     h.id_count++;
-    data[len - 1] ^= 1; /* another place */
+    data[len - 9] ^= 1; /* another place */
     put(path, data, len);
     assert_int_equal(read_ids(x, &h), ERR_HASH);
     data[len - 1] ^= 1;
-    memcpy(t, data, 36);
-    memcpy(data, data + 36, 36);
-    memcpy(data + 36, t, 36);
+    memcpy(t, data, PART_ENTRY_LEN);
+    memcpy(data, data + PART_ENTRY_LEN, PART_ENTRY_LEN);
+    memcpy(data + PART_ENTRY_LEN, t, PART_ENTRY_LEN);
     put(path, data, len);
     assert_int_equal(read_ids(x, &h), ERR_HASH);
     hash_one(&h.ids, data, len); /* signed like that */
@@ -947,12 +1109,21 @@ static void test_ids_of_others(void **state)
     assert_int_equal(part_read(&p, &c, data, len, &f), OK);
     free(data);
     data = get(name_of(x, 2, 3, ".ids", path), &len);
-    data[35] ^= 1;
-    put(path, data, len);
-    hash_one(&p->head.ids, data, len);
-    put_part(name_of(x, 2, 3, ".part", path), p);
-    sign(x, 0, 2, 3, ".signed");
-    expect_error(x, ERR_MISMATCH, "of other exports than its own");
+    for (int i = 0; i < 4;
+         i++) { /* a place, a chain, a number of another part's shard, a chain that is none */
+        static const uint8_t what[][PART_ENTRY_LEN - HASH_LEN] = {
+            {0xff}, {0, 0, 0, 0, 0, 1}, {0, 0, 0, 0, 0, 1, 0xff}, {0, 0, 0, 0, 0xff, 0xff}};
+        char ids[256];
+        for (size_t k = 0; k < sizeof what[i]; k++)
+            data[HASH_LEN + k] ^= what[i][k];
+        put(name_of(x, 2, 3, ".ids", ids), data, len);
+        hash_one(&p->head.ids, data, len);
+        put_part(name_of(x, 2, 3, ".part", path), p);
+        sign(x, 0, 2, 3, ".signed");
+        expect_error(x, ERR_MISMATCH, "of other exports or shards than its own");
+        for (size_t k = 0; k < sizeof what[i]; k++)
+            data[HASH_LEN + k] ^= what[i][k];
+    }
     part_free(p);
     free(data);
 }
@@ -1076,7 +1247,7 @@ static void test_ready(void **state)
     verify_part_sizes(r, 5, exports, bytes);
     for (int i = 0; i < 5; i++)
         all += exports[i];
-    assert_int_equal(all, 3);
+    assert_int_equal(all, 6);
     assert_int_equal(verify_part_make(r, x->parts, 4, 3, NULL, &f), ERR_USAGE);
     verify_part_close(r);
     free(data);
@@ -1098,10 +1269,12 @@ int main(void)
         cmocka_unit_test(test_missing),
         cmocka_unit_test(test_stopped),
         cmocka_unit_test(test_chains),
-        cmocka_unit_test(test_chain_not_listed),
         cmocka_unit_test(test_signers),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_forged),
+        cmocka_unit_test(test_forged_shards),
+        cmocka_unit_test(test_missing_shards),
+        cmocka_unit_test(test_anchors),
         cmocka_unit_test(test_swapped),
         cmocka_unit_test(test_disputed),
         cmocka_unit_test(test_bytes),
