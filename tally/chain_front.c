@@ -22,7 +22,7 @@
 
 static void child(struct chain_front *fr, const struct shard_process *s, int fd)
 {
-    struct chain_worker_job job = {fr->job->d,      fr->job->signer, fr->job->envelope,
+    struct chain_worker_job job = {fr->job->d,      fr->job->header, fr->job->envelope,
                                    fr->metrics_dir, s->name,         fd};
     static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE,
                                   SIGXFSZ}; /* the front says when it ends */

@@ -23,8 +23,8 @@
 struct chain_front;
 
 struct chain_front_job {
-    const struct chain_dir *d; /* locked */
-    const struct signer *signer;
+    const struct chain_dir *d;    /* locked */
+    const struct signkey *header; /* signs headers */
     const struct signkey *envelope;
     const volatile sig_atomic_t *stop; /* may be NULL */
     void *ctx;

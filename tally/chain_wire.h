@@ -48,7 +48,7 @@ MUST err_t chain_buffer_drain(struct chain_buffer *b, int fd);
 
 struct chain_worker_job {
     const struct chain_dir *d;
-    const struct signer *signer;    /* of headers */
+    const struct signkey *header;   /* signs headers */
     const struct signkey *envelope; /* opens envelopes */
     const char *metrics;            /* directory of numbers */
     struct chain_shard_name shard;

@@ -160,13 +160,15 @@ static err_t worker_start(struct worker *w)
     w->offer = calloc(w->batch, sizeof *w->offer);
     w->number = calloc(w->batch, sizeof *w->number);
     w->metrics = calloc(1, sizeof *w->metrics);
+    if (signkey_forked(job->header) != OK || signkey_forked(job->envelope) != OK)
+        return fault_set(&w->fault, ERR_LOCK, "the keys of the chain");
     if (!w->ballots || !w->offer || !w->number || !w->metrics ||
         chain_opener_new(&w->opener, &job->d->ctx) != OK)
         return fault_set(&w->fault, ERR_MEMORY, "the process of a shard");
     snprintf(process, sizeof process, "chain-s%s", job->shard.s);
     snprintf(shard, sizeof shard, "s%s", job->shard.s);
     TRY(metrics_init(w->metrics, "chain", process, job->d->ctx.c->id, shard));
-    TRY(chain_node_open(&w->node, job->d, job->shard.s, job->signer, w->metrics, &w->fault));
+    TRY(chain_node_open(&w->node, job->d, job->shard.s, signkey_signer(job->header), w->metrics, &w->fault));
     if (chain_frame_put(&w->out, FRAME_READY, 0, NULL, 0) != OK)
         return fault_set(&w->fault, ERR_MEMORY, "the process of a shard");
     return send_all(w);

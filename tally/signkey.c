@@ -3,7 +3,6 @@
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 #include <sodium.h>
@@ -13,8 +12,6 @@
 #include "ceremony/base/file.h"
 #include "ceremony/base/secret.h"
 #include "ceremony/math/group.h"
-#include "ceremony/math/p256_field.h"
-#include "ceremony/math/p256_var.h"
 
 #define SALT_LEN crypto_pwhash_argon2id_SALTBYTES
 #define NONCE_LEN crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
@@ -22,9 +19,11 @@
 #define FILE_MAX 512
 #define PASS_MAX 1024
 
+/* OpenSSL sees the scalar while it signs, and not longer. */
 struct signkey {
     struct signer signer;
-    EVP_PKEY *pkey;
+    scalar_t *secret; /* secret_alloc */
+    struct group *g;
 };
 
 struct key_file {
@@ -190,21 +189,6 @@ static err_t split_signature(uint8_t signature[SIGNATURE_LEN], const uint8_t *de
     return e;
 }
 
-static err_t signkey_sign(void *ctx, uint8_t signature[SIGNATURE_LEN], const hash_t *digest, struct fault *f)
-{
-    struct signkey *k = ctx;
-    uint8_t der[128];
-    size_t len = sizeof der;
-    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new(k->pkey, NULL);
-    err_t e = ERR_MEMORY;
-    memset(signature, 0, SIGNATURE_LEN);
-    if (c && EVP_PKEY_sign_init(c) == 1 && EVP_PKEY_sign(c, der, &len, digest->b, HASH_LEN) == 1)
-        e = split_signature(signature, der, len);
-    EVP_PKEY_CTX_free(c);
-    secret_burn_stack();
-    return e == OK ? OK : ossl_fault(f);
-}
-
 static err_t make_pkey(EVP_PKEY **out, const pubkey_t *key, const scalar_t *secret)
 {
     OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
@@ -229,23 +213,37 @@ static err_t make_pkey(EVP_PKEY **out, const pubkey_t *key, const scalar_t *secr
     return *out ? OK : ERR_MEMORY;
 }
 
-/* The scalar must be the one of the public key in clear. */
-static err_t check_pair(const scalar_t *secret, const pubkey_t *key)
+static err_t signkey_sign(void *ctx, uint8_t signature[SIGNATURE_LEN], const hash_t *digest, struct fault *f)
 {
-    struct group *g;
-    point_t p;
-    TRY(group_new(&g));
-    err_t e = scalar_check(secret);
+    struct signkey *k = ctx;
+    uint8_t der[128];
+    size_t len = sizeof der;
+    EVP_PKEY *pkey = NULL;
+    EVP_PKEY_CTX *c = NULL;
+    err_t e = make_pkey(&pkey, &k->signer.key, k->secret);
+    memset(signature, 0, SIGNATURE_LEN);
     if (e == OK)
-        e = point_mul_base(g, &p, secret);
-    if (e == OK && !point_equal(&p, key))
-        e = ERR_MISMATCH;
-    group_free(g);
-    return e;
+        c = EVP_PKEY_CTX_new(pkey, NULL);
+    e = ERR_MEMORY;
+    if (c && EVP_PKEY_sign_init(c) == 1 && EVP_PKEY_sign(c, der, &len, digest->b, HASH_LEN) == 1)
+        e = split_signature(signature, der, len);
+    EVP_PKEY_CTX_free(c);
+    EVP_PKEY_free(pkey); /* clears the scalar */
+    secret_burn_stack();
+    return e == OK ? OK : ossl_fault(f);
 }
 
-static err_t unseal(scalar_t *secret, const struct key_file *k, const char *secret_pass, size_t pass_len,
-                    struct fault *f)
+/* The scalar must be the one of the public key in clear. */
+static err_t check_pair(struct group *g, const scalar_t *secret, const pubkey_t *key)
+{
+    point_t p;
+    TRY(scalar_check(secret));
+    TRY(point_mul_base(g, &p, secret));
+    return point_equal(&p, key) ? OK : ERR_MISMATCH;
+}
+
+static err_t unseal(struct group *g, scalar_t *secret, const struct key_file *k, const char *secret_pass,
+                    size_t pass_len, struct fault *f)
 {
     struct cbor_out head = CBOR_OUT_INIT;
     void *key;
@@ -259,7 +257,7 @@ static err_t unseal(scalar_t *secret, const struct key_file *k, const char *secr
                                                               head.data, head.len, k->nonce, key) != 0)
         e = ERR_DECRYPT;
     if (e == OK)
-        e = check_pair(secret, &k->key);
+        e = check_pair(g, secret, &k->key);
     if (e != OK && err_class(e) != CLASS_SYSTEM)
         e = fault_set(f, ERR_DECRYPT, "the passphrase is wrong, or the file was changed");
     else if (e != OK)
@@ -274,31 +272,25 @@ err_t signkey_open(struct signkey **out, const char *path, const char *secret_pa
 {
     *out = NULL;
     struct key_file file;
-    scalar_t *secret = NULL;
     struct signkey *k = NULL;
     err_t e;
     TRY(read_file(&file, path, f));
     if (pass_len > PASS_MAX)
         return fault_set(f, ERR_LIMIT, "a passphrase has at most %d bytes", PASS_MAX);
-    e = secret_alloc((void **)&secret, sizeof *secret);
-    if (e == OK && !(k = calloc(1, sizeof *k)))
-        e = ERR_MEMORY;
+    k = calloc(1, sizeof *k);
+    e = k ? group_new(&k->g) : ERR_MEMORY;
+    if (e == OK)
+        e = secret_alloc((void **)&k->secret, sizeof *k->secret);
     if (e != OK) {
         fault_set(f, e, "opening a signing key");
         goto out;
     }
-    GO(unseal(secret, &file, secret_pass, pass_len, f));
-    e = make_pkey(&k->pkey, &file.key, secret);
-    if (e != OK) {
-        fault_set(f, e, "opening a signing key");
-        goto out;
-    }
+    GO(unseal(k->g, k->secret, &file, secret_pass, pass_len, f));
     k->signer = (struct signer){file.key, k, signkey_sign};
     *out = k;
     k = NULL;
 out:
     signkey_close(k);
-    secret_free(secret);
     secret_burn_stack();
     return fault_file(f, e, path);
 }
@@ -308,53 +300,22 @@ const struct signer *signkey_signer(const struct signkey *k)
     return &k->signer;
 }
 
-/* 1 if 04|x|y is a point of the curve. */
-static int is_point(const uint8_t p[65])
+err_t signkey_forked(const struct signkey *k)
 {
-    point_t packed;
-    struct p256_affine a;
-    uint8_t y[32];
-    packed.b[0] = 2 | (p[64] & 1);
-    memcpy(packed.b + 1, p + 1, 32);
-    if (p[0] != 4 || p256_decompress_var(&a, &packed) != OK)
-        return 0;
-    fe_store(y, a.y);
-    return memcmp(y, p + 33, 32) == 0;
+    return secret_lock_again(k->secret, sizeof *k->secret);
 }
 
-/* The group has no small subgroups: a point of the curve is all there is to validate. */
 err_t signkey_dh(uint8_t secret_dh_x[32], const struct signkey *k, const uint8_t p[65])
 {
-    size_t len = 32;
-    EVP_PKEY *peer = EVP_PKEY_new();
-    EVP_PKEY_CTX *c = NULL;
-    err_t e = ERR_MEMORY;
-    memset(secret_dh_x, 0, 32);
-    if (!peer || EVP_PKEY_copy_parameters(peer, k->pkey) != 1)
-        goto out;
-    if (!is_point(p))
-        e = ERR_POINT;
-    if (e == ERR_POINT || EVP_PKEY_set1_encoded_public_key(peer, p, 65) != 1)
-        goto out;
-    c = EVP_PKEY_CTX_new(k->pkey, NULL);
-    if (c && EVP_PKEY_derive_init(c) == 1 && EVP_PKEY_derive_set_peer_ex(c, peer, 0) == 1 &&
-        EVP_PKEY_derive(c, secret_dh_x, &len) == 1 && len == 32)
-        e = OK;
-out:
-    if (e != OK)
-        secret_wipe(secret_dh_x, 32);
-    EVP_PKEY_CTX_free(c);
-    EVP_PKEY_free(peer);
-    ERR_clear_error();
-    secret_burn_stack();
-    return e;
+    return point_dh(k->g, secret_dh_x, k->secret, p);
 }
 
 void signkey_close(struct signkey *k)
 {
     if (!k)
         return;
-    EVP_PKEY_free(k->pkey); /* clears the scalar */
+    secret_free(k->secret);
+    group_free(k->g);
     secret_wipe(k, sizeof *k);
     free(k);
 }

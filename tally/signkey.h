@@ -27,10 +27,14 @@ MUST err_t signkey_new(pubkey_t *key, const char *path, enum signkey_level level
 /* The public key of a file, unproven until it is opened. */
 MUST err_t signkey_public(pubkey_t *key, const char *path, struct fault *f);
 
-/* Opens; the signer inside is good until signkey_close. ERR_DECRYPT: wrong passphrase or damaged file. */
+/* Opens; the scalar is in locked memory until signkey_close, and OpenSSL has a copy of it only while it signs
+ * or multiplies. For one thread at a time. The signer inside is good until signkey_close. ERR_DECRYPT: wrong
+ * passphrase or damaged file. */
 MUST err_t signkey_open(struct signkey **out, const char *path, const char *secret_pass, size_t pass_len,
                         struct fault *f);
 const struct signer *signkey_signer(const struct signkey *k);
+/* First of all in a process made by fork() that uses the key: locks its memory there, too. ERR_LOCK. */
+MUST err_t signkey_forked(const struct signkey *k);
 /* secret_dh_x = x-coordinate of the private scalar times p (RFC 9180, DH): for a key that opens envelopes,
  * never for one that signs. ERR_POINT. */
 MUST err_t signkey_dh(uint8_t secret_dh_x[32], const struct signkey *k, const uint8_t p[65]);

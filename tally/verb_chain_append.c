@@ -130,8 +130,7 @@ err_t verb_chain_append(struct verb_run *v, int argc, char **argv)
     GO(verb_key_open(v, &envelope, envelope_key, o.passphrase, o.none));
     if (memcmp(signkey_signer(envelope)->key.b, c.dir.ctx.c->envelope.b, POINT_LEN) != 0)
         GO(fault_set(&v->fault, ERR_MISMATCH, "this key does not open envelopes of %s", c.dir.ctx.c->id));
-    const struct chain_front_job job = {
-        &c.dir, signkey_signer(c.key), envelope, v->program->stop, &a, on_verdict, on_flush};
+    const struct chain_front_job job = {&c.dir, c.key, envelope, v->program->stop, &a, on_verdict, on_flush};
     e = take_all(&a, &job, &rest);
     fprintf(v->out, "taken %llu, already here %llu, refused %llu\n", (unsigned long long)a.accepted,
             (unsigned long long)a.again, (unsigned long long)a.refused);

@@ -118,6 +118,11 @@ void secret_free(void *p)
     sodium_free(p);
 }
 
+err_t secret_lock_again(const void *p, size_t len)
+{
+    return mlock(p, len) == 0 ? OK : ERR_LOCK;
+}
+
 void secret_wipe(void *p, size_t len)
 {
     sodium_memzero(p, len);

@@ -22,14 +22,19 @@ MUST err_t secret_alloc(void **out, size_t len);
 /* Wipes and frees; NULL is allowed. */
 void secret_free(void *p);
 
+/* In a process made by fork(), which inherits the bytes but not the lock: locks secret_alloc memory again.
+ * ERR_LOCK. */
+MUST err_t secret_lock_again(const void *p, size_t len);
+
 /* Overwrites len bytes, not optimised away (sodium_memzero). */
 void secret_wipe(void *p, size_t len);
 
 /* Overwrites 64 KiB of stack below the caller. */
 void secret_burn_stack(void);
 
-/* Says that what these bytes hold is public from here on, though it was computed from secrets: that no error occurred,
- * a commitment. Does nothing; a test that watches secrets (tests/e2e/ctime.sh) stops watching these. */
+/* Says that what these bytes hold is public from here on, though it was computed from secrets: that no error
+ * occurred, a commitment. Does nothing; a test that watches secrets (tests/e2e/ctime.sh) stops watching
+ * these. */
 void secret_declassify(void *p, size_t len);
 
 /* 1 if equal; time depends on len only. */

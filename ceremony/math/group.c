@@ -468,6 +468,22 @@ err_t point_mul(struct group *g, point_t *out, const scalar_t *k, const point_t 
     return e;
 }
 
+err_t point_dh(struct group *g, uint8_t secret_x[32], const scalar_t *k, const uint8_t in[65])
+{
+    uint8_t raw[RAW_LEN] = {0};
+    err_t e = in[0] == 4 ? read_octets(g, g->p, in, RAW_LEN) : ERR_POINT;
+    if (e == OK)
+        e = mul_raw(g, raw, k, g->p);
+    if (e == OK && raw[0] != 4) /* k = 0 */
+        e = ERR_POINT;
+    memcpy(secret_x, raw + 1, 32);
+    if (e != OK)
+        secret_wipe(secret_x, 32);
+    secret_wipe(raw, sizeof raw);
+    secret_burn_stack();
+    return e;
+}
+
 err_t point_mul2(struct group *g, point_t *out, const scalar_t *k, const scalar_t *l, const point_t *p)
 {
     err_t e = ERR_MEMORY;

@@ -72,6 +72,10 @@ void scalar_random(scalar_t *out);
 
 MUST err_t point_mul_base(struct group *g, point_t *out, const scalar_t *k);              /* k G */
 MUST err_t point_mul(struct group *g, point_t *out, const scalar_t *k, const point_t *p); /* k P */
+/* secret_x = x-coordinate of k P, P: 04|x|y, k in 1..q-1: one ECDH (SP 800-56A, 5.7.1.2). The group has no
+ * small subgroups: that P is on the curve, and so not the identity, is all there is to validate. ERR_POINT.
+ */
+MUST err_t point_dh(struct group *g, uint8_t secret_x[32], const scalar_t *k, const uint8_t in[65]);
 MUST err_t point_mul2(struct group *g, point_t *out, const scalar_t *k, const scalar_t *l,
                       const point_t *p); /* k G + l P */
 MUST err_t point_add(struct group *g, point_t *out, const point_t *a, const point_t *b);

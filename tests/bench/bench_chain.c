@@ -238,8 +238,7 @@ static void run_node(struct load *l, const struct election *e)
     pthread_t writer;
     CHECK(chain_dir_create(path_of("node"), &e->ctx, "home", &settings, 0, &f));
     CHECK(chain_dir_open(&d, path_of("node"), &e->ctx, 1, &f));
-    const struct chain_front_job job = {&d,      signkey_signer(e->chain), e->envelope, NULL, l, on_verdict,
-                                        on_flush};
+    const struct chain_front_job job = {&d, e->chain, e->envelope, NULL, l, on_verdict, on_flush};
     CHECK(chain_front_new(&fr, &job, &f));
     double start = wall();
     if (pipe(l->pipe) != 0 || pthread_create(&writer, NULL, write_all, l) != 0)

@@ -96,8 +96,7 @@ static const char *envelopes_file(size_t count)
 
 static err_t run_front(const struct chain_dir *d, struct told *t, const char *path, struct fault *f)
 {
-    const struct chain_front_job job = {d,       signkey_signer(x->chain), x->envelope, NULL, t, on_verdict,
-                                        on_flush};
+    const struct chain_front_job job = {d, x->chain, x->envelope, NULL, t, on_verdict, on_flush};
     struct chain_front *fr;
     fault_clear(f);
     err_t e = chain_front_new(&fr, &job, f);
