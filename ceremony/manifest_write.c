@@ -162,8 +162,18 @@ void manifest_warnings(const struct manifest *m, void (*fn)(void *ctx, const cha
     if (m->level_count > 1 && (m->decrypt_levels >> (m->level_count - 1) & 1) && m->kind == KIND_BALLOTS)
         say(fn, ctx, "The lowest level (%s) is decrypted; small places need reporting groups.",
             m->level[m->level_count - 1]);
+    /* Each of n - (t - 1) honest tokens signs one plan, each of t - 1 others both: two plans with q
+     * signatures need 2 q <= n + t - 1. */
+    uint32_t single = (m->n + m->t - 1) / 2 + 1;
     if (m->plan_quorum == 0)
         say(fn, ctx, "There is no plan quorum: the first trustee who decrypts fixes the plan.");
+    if (m->plan_quorum < single)
+        say(fn, ctx,
+            "With fewer than %u signatures under a plan %u dishonest trustees can have two plans decrypted, "
+            "whose "
+            "difference may show single votes: set decryption.plan_quorum to %u, or compare the plan with "
+            "all.",
+            single, m->t - 1, single);
     if (m->kind == KIND_IMPORT)
         say(fn, ctx, "This election is made of imported counts; its key must never be used for ballots.");
 }

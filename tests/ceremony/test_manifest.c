@@ -353,6 +353,18 @@ static void test_warnings(void **state)
     m->t = 9;
     manifest_warnings(m, collect, all);
     assert_non_null(strstr(all, "If 1 of 9 trustees fail"));
+    /* 7 of 9 with t = 5 is the smallest quorum of which no two plans can have one. */
+    m->t = 5;
+    for (uint32_t quorum = 0; quorum <= 9; quorum += quorum == 0 ? 5 : 1) {
+        all[0] = '\0';
+        m->plan_quorum = quorum;
+        manifest_warnings(m, collect, all);
+        assert_int_equal(strstr(all, "There is no plan quorum") != NULL, quorum == 0);
+        assert_int_equal(strstr(all, "With fewer than 7 signatures under a plan 4 dishonest") != NULL,
+                         quorum < 7);
+        uint32_t both = 9 + 5 - 1; /* signatures for two plans */
+        assert_int_equal(2 * quorum <= both, quorum < 7);
+    }
     manifest_free(m);
     free(text);
 }
