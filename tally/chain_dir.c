@@ -238,6 +238,8 @@ err_t chain_dir_open(struct chain_dir *out, const char *path, const struct elect
         err = lock_file(&out->lock_fd, out, "lock", LOCK_TRIES, f);
     if (err == OK && lock)
         err = complete_splits(out, f);
+    if (err == OK && lock)
+        err = chain_dir_check(out, f);
     if (err != OK)
         chain_dir_close(out);
     return err;
@@ -252,6 +254,8 @@ err_t chain_dir_settle(struct chain_dir *d, struct fault *f)
     }
     if (e == OK)
         e = complete_splits(d, f);
+    if (e == OK)
+        e = chain_dir_check(d, f);
     chain_dir_close(d);
     return e;
 }

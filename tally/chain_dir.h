@@ -56,6 +56,9 @@ void chain_dir_close(struct chain_dir *d);
 /* Of one that was opened without a lock: completes what a crash left, unless a node runs, which has done it.
  */
 MUST err_t chain_dir_settle(struct chain_dir *d, struct fault *f);
+/* Both of them do this: the shards cover all ids (ERR_RULE), and none has less than in the last snapshot
+ * (ERR_MISSING, ERR_CONFLICT): the disk of a shard is not mounted, for example. */
+MUST err_t chain_dir_check(const struct chain_dir *d, struct fault *f);
 /* A lock for exports and pruning, which do not mind a node that runs; *fd is closed to give it up. ERR_BUSY.
  */
 MUST err_t chain_dir_lock_export(int *fd, const struct chain_dir *d, struct fault *f);

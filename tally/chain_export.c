@@ -197,23 +197,6 @@ err_t chain_snapshot_read(struct chain_snapshot **out, uint8_t **bytes, size_t *
     return OK;
 }
 
-static err_t snapshot_path(char out[CHAIN_PATH_MAX], const char *dir, uint64_t number)
-{
-    int n = snprintf(out, CHAIN_PATH_MAX, "%s/snapshots/%08llu.cbor", dir, (unsigned long long)number);
-    return n > 0 && n < CHAIN_PATH_MAX ? OK : ERR_LIMIT;
-}
-
-static void shard_row(struct chain_shard *out, const struct chain_shard_look *s)
-{
-    *out = (struct chain_shard){.name = s->name,
-                                .state = s->last.state,
-                                .headers = s->headers,
-                                .head = s->last.id,
-                                .size = s->last.size,
-                                .root = s->last.root,
-                                .ids = s->last.ids};
-}
-
 /* Adds a shard's running tally to the sums, and writes it. */
 static err_t take_tally(struct export *x, struct chain_sums *sums, const struct chain_shard_look *s,
                         struct fault *f)
@@ -252,7 +235,7 @@ static err_t look_at_shards(struct export *x, struct chain_snapshot *s, struct f
     if (e != OK)
         return fault_set(f, e, "snapshot");
     for (size_t i = 0; i < x->count; i++) {
-        shard_row(&s->shard[i], &x->look[i]);
+        chain_shard_row(&s->shard[i], &x->look[i]);
         TRY(take_tally(x, s->sums, &x->look[i], f));
     }
     return chain_shards_check(s->shard, s->shard_count, f);
@@ -269,30 +252,6 @@ static err_t settle_on(struct export *x, struct chain_snapshot *s, struct fault 
     if (e == OK)
         fault_clear(f);
     return e;
-}
-
-/* How many snapshots were made. */
-static err_t count_snapshots(uint64_t *out, const struct chain_dir *d)
-{
-    char path[CHAIN_PATH_MAX];
-    for (*out = 0;; ++*out) {
-        TRY(snapshot_path(path, d->path, *out));
-        if (access(path, F_OK) != 0)
-            return OK;
-    }
-}
-
-/* The last snapshot that was made, or none. */
-static err_t last_snapshot(struct chain_snapshot **out, const struct export *x, uint64_t *number,
-                           struct fault *f)
-{
-    char path[CHAIN_PATH_MAX];
-    *out = NULL;
-    TRY(count_snapshots(number, x->d));
-    if (*number == 0)
-        return OK;
-    TRY(snapshot_path(path, x->d->path, *number - 1));
-    return chain_snapshot_read(out, NULL, NULL, &x->d->ctx, path, f);
 }
 
 static int same_shards(const struct chain_snapshot *a, const struct chain_snapshot *b)
@@ -339,8 +298,9 @@ static err_t make_snapshot(struct export *x, struct fault *f)
     s->time = (uint64_t)time(NULL) / 3600;
     for (size_t i = 0; i < x->count; i++)
         s->time = x->look[i].last.time > s->time ? x->look[i].last.time : s->time;
-    GO(last_snapshot(&last, x, &s->number, f));
+    GO(chain_snapshot_last(&last, &s->number, x->d, f));
     if (last) {
+        GO(chain_shards_grew(last, s->shard, s->shard_count, x->d, f));
         s->time = last->time > s->time ? last->time : s->time;
         s->previous = last->id;
     }
@@ -350,7 +310,7 @@ static err_t make_snapshot(struct export *x, struct fault *f)
         s->time = last->time;
     }
     GO(chain_snapshot_make(&x->bytes, s, &x->d->ctx, f));
-    GO(snapshot_path(path, x->d->path, s->number));
+    GO(chain_snapshot_path(path, x->d->path, s->number));
     GO(file_write(path, x->bytes.data, x->bytes.len, FILE_NEW, f));
 out:
     chain_snapshot_free(last);
@@ -388,8 +348,8 @@ static err_t export_earlier(const struct export *x, struct fault *f)
 {
     char from[CHAIN_PATH_MAX], to[CHAIN_PATH_MAX];
     for (uint64_t i = 0; i < x->snapshot->number; i++) {
-        TRY(snapshot_path(from, x->d->path, i));
-        TRY(snapshot_path(to, x->to, i));
+        TRY(chain_snapshot_path(from, x->d->path, i));
+        TRY(chain_snapshot_path(to, x->to, i));
         TRY(link_or_copy(to, from, f));
     }
     return OK;
@@ -517,7 +477,7 @@ static err_t is_own(const struct chain_dir *d, const struct chain_snapshot *s, s
 {
     char path[CHAIN_PATH_MAX];
     struct chain_snapshot *own;
-    TRY(snapshot_path(path, d->path, s->number));
+    TRY(chain_snapshot_path(path, d->path, s->number));
     if (access(path, F_OK) != 0)
         return fault_set(f, ERR_UNKNOWN, "this node has made no snapshot %llu",
                          (unsigned long long)s->number);
@@ -561,7 +521,7 @@ err_t chain_export_publish(const struct chain_dir *d, struct fault *f)
     if (e == OK)
         e = metrics_init(m, "chain", "chain-export", d->ctx.c->id, NULL);
     if (e == OK)
-        e = count_snapshots(&count, d);
+        e = chain_snapshots_count(&count, d);
     if (e == OK)
         e = chain_dir_path(dir, d, "metrics");
     if (e == OK) {

@@ -33,6 +33,17 @@ MUST err_t chain_prune(struct chain_pruned *out, const struct chain_dir *d, cons
 /* Writes numbers (metrics.h) about the snapshots: how many were made, and which was pruned to; -1: none. */
 MUST err_t chain_export_publish(const struct chain_dir *d, struct fault *f);
 
+/* DIR/snapshots/NUMBER.cbor of a node or an export. ERR_LIMIT. */
+MUST err_t chain_snapshot_path(char out[CHAIN_PATH_MAX], const char *dir, uint64_t number);
+/* How many snapshots a node has made; and the last one, NULL if none. */
+MUST err_t chain_snapshots_count(uint64_t *out, const struct chain_dir *d);
+MUST err_t chain_snapshot_last(struct chain_snapshot **out, uint64_t *number, const struct chain_dir *d,
+                               struct fault *f);
+void chain_shard_row(struct chain_shard *out, const struct chain_shard_look *s);
+/* Each shard has what the node's last snapshot shows. ERR_MISSING: less; ERR_CONFLICT: something else. */
+MUST err_t chain_shards_grew(const struct chain_snapshot *last, const struct chain_shard *shard, size_t count,
+                             const struct chain_dir *d, struct fault *f);
+
 /* EXPORT/snapshot.cbor. bytes, len: may be NULL; freed with free(). */
 MUST err_t chain_snapshot_read(struct chain_snapshot **out, uint8_t **bytes, size_t *len,
                                const struct chain_context *ctx, const char *path, struct fault *f);

@@ -162,6 +162,18 @@ static void show(struct chain_node *n)
         metrics_set(n->metrics, METRIC_CHAIN_FREE, (double)fs.f_bavail * (double)fs.f_frsize);
 }
 
+/* An empty directory in its place, where a disk is not mounted for example, is no shard without ballots. */
+static err_t check_made(const struct chain_node *n, struct fault *f)
+{
+    static const char *const made[] = {"blocks", "segments"};
+    char path[CHAIN_PATH_MAX];
+    for (size_t i = 0; i < 2; i++) {
+        TRY(shard_file(path, n, made[i], f));
+        TRY(file_is_dir(path, f));
+    }
+    return OK;
+}
+
 /* What is behind the last header is cut off in all files: not while the journal knows of later ones. */
 static err_t check_journal(const struct chain_node *n, struct fault *f)
 {
@@ -180,6 +192,7 @@ static err_t open_all(struct chain_node *n, const char *shard, struct fault *f)
     if (n->look.last.state != CHAIN_OPEN)
         return fault_set(f, ERR_DONE, "shard s%s has been %s", shard,
                          n->look.last.state == CHAIN_SPLIT ? "split" : "closed");
+    TRY(check_made(n, f));
     TRY(check_journal(n, f));
     TRY(open_above(n, f));
     TRY(open_headers(n, f));

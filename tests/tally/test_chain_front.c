@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -505,6 +506,54 @@ static void test_export_is_durable(void **state)
     chain_dir_close(&d);
 }
 
+/* The disk of a shard is not mounted: nothing goes on as if it had no ballots. */
+static void test_missing_shard(void **state)
+{
+    (void)state;
+    struct chain_dir d, again;
+    struct chain_node *n;
+    struct told t = {0};
+    struct fault f;
+    char shard[CHAIN_PATH_MAX], blocks[CHAIN_PATH_MAX], aside[CHAIN_PATH_MAX + 8];
+    open_dir(&d, "missing", 1);
+    assert_int_equal(run_front(&d, &t, envelopes_file(40), &f), OK);
+    assert_int_equal(chain_shard_path(shard, &d, "0", NULL), OK);
+    assert_int_equal(chain_shard_path(blocks, &d, "0", "blocks"), OK);
+    snprintf(aside, sizeof aside, "%s-aside", d.path);
+    for (int snapshot = 0; snapshot < 2; snapshot++) {
+        if (snapshot)
+            assert_int_equal(chain_export(NULL, &d, fixture_path(x, "missing-export"), 0, &f), OK);
+        assert_int_equal(rename(shard, aside), 0);
+        chain_dir_close(&d);
+        assert_int_equal(chain_dir_open(&again, d.path, &x->ctx, 1, &f), ERR_RULE);
+        assert_string_equal(f.file, d.path);
+        assert_int_equal(mkdir(shard, 0700), 0);
+        if (snapshot) {
+            /* Even if it looks like a new one. */
+            assert_int_equal(mkdir(blocks, 0700), 0);
+            assert_int_equal(chain_dir_open(&again, d.path, &x->ctx, 1, &f), ERR_MISSING);
+            assert_string_equal(f.file, shard);
+            assert_int_equal(chain_dir_open(&again, d.path, &x->ctx, 0, &f), OK);
+            assert_int_equal(chain_dir_settle(&again, &f), ERR_MISSING);
+            assert_int_equal(chain_export(NULL, &again, fixture_path(x, "missing-other"), 0, &f),
+                             ERR_MISSING);
+            chain_dir_close(&again);
+            assert_int_equal(rmdir(blocks), 0);
+        } else {
+            assert_int_equal(chain_dir_open(&again, d.path, &x->ctx, 1, &f), OK);
+            assert_int_equal(chain_node_open(&n, &again, "0", signkey_signer(x->chain), NULL, &f),
+                             ERR_MISSING);
+            assert_string_equal(f.file, blocks);
+            chain_dir_close(&again);
+        }
+        assert_int_equal(rmdir(shard), 0);
+        assert_int_equal(rename(aside, shard), 0);
+        assert_int_equal(chain_dir_open(&d, fixture_path(x, "missing"), &x->ctx, 1, &f), OK);
+        assert_int_equal(taken_in(&d), 40);
+    }
+    chain_dir_close(&d);
+}
+
 static void test_export(void **state)
 {
     (void)state;
@@ -649,12 +698,19 @@ int main(void)
 {
     signal(SIGXFSZ, SIG_IGN); /* as conclave-tally does */
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tuned),         cmocka_unit_test(test_two_nodes),
-        cmocka_unit_test(test_disk_full),     cmocka_unit_test(test_killed_shards),
-        cmocka_unit_test(test_killed_always), cmocka_unit_test(test_bad_input),
-        cmocka_unit_test(test_broken_shard),  cmocka_unit_test(test_closed_half),
-        cmocka_unit_test(test_frames),        cmocka_unit_test(test_export_is_durable),
-        cmocka_unit_test(test_export),        cmocka_unit_test(test_prune_after_crash),
+        cmocka_unit_test(test_tuned),
+        cmocka_unit_test(test_two_nodes),
+        cmocka_unit_test(test_disk_full),
+        cmocka_unit_test(test_killed_shards),
+        cmocka_unit_test(test_killed_always),
+        cmocka_unit_test(test_bad_input),
+        cmocka_unit_test(test_broken_shard),
+        cmocka_unit_test(test_closed_half),
+        cmocka_unit_test(test_frames),
+        cmocka_unit_test(test_export_is_durable),
+        cmocka_unit_test(test_missing_shard),
+        cmocka_unit_test(test_export),
+        cmocka_unit_test(test_prune_after_crash),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
