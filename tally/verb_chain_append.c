@@ -1,9 +1,9 @@
 /* Taking ballots into a chain. */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "ceremony/base/file.h"
 #include "tally/chain_front.h"
 #include "tally/settings.h"
 #include "tally/verb_chain.h"
@@ -44,11 +44,13 @@ static err_t take_file(struct chain_front *fr, const char *name, struct fault *f
 {
     if (strcmp(name, "-") == 0)
         return chain_front_take(fr, STDIN_FILENO, "standard input", f);
-    int fd = open(name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return fault_file(f, fault_set(f, ERR_MISSING, "there is no such file, or it cannot be read"), name);
-    err_t e = chain_front_take(fr, fd, name, f);
-    close(fd);
+    FILE *in;
+    err_t e = file_open(&in, name, f);
+    if (e == ERR_FORMAT)
+        fault_set(f, e, "not a regular file; a stream of envelopes is given on standard input");
+    TRY(fault_file(f, e, name));
+    e = chain_front_take(fr, fileno(in), name, f);
+    fclose(in);
     return e;
 }
 
