@@ -529,6 +529,8 @@ err_t part_signers_read(struct part_signers *out, const char *path, struct fault
     long long number = 0;
     memset(out, 0, sizeof *out);
     TRY(file_read(&data, &len, path, SIGNERS_FILE_MAX, f));
+    if (memchr(data, '\0', len) != NULL) /* whoever looks at it sees what is behind */
+        e = fault_set(f, ERR_TEXT, "no text: there is a byte of zeros");
     for (char *at = (char *)data, *end; e == OK && *at; at = end) {
         end = at + strcspn(at, "\n");
         if (*end)

@@ -1211,6 +1211,9 @@ static void test_signers_file(void **state)
     assert_int_equal(part_signers_read(&s, path, &f), OK);
     assert_string_equal(s.signer[0].name, hex);
     part_signers_free(&s);
+    text[strlen(text) + 1] = 'x'; /* behind a zero */
+    put(path, text, strlen(text) + 2);
+    assert_int_equal(part_signers_read(&s, path, &f), ERR_TEXT);
 }
 
 /* What was made by another program, or of another bundle, is made again. */
