@@ -329,6 +329,35 @@ static err_t keep_fork(struct agg_run *run, const struct agg_chain *a, const str
     return OK;
 }
 
+/* Which ballots, in which order. */
+static void ballots_hash(hash_t *out, const struct chain_snapshot *s)
+{
+    struct hash_ctx h;
+    hash_init(&h);
+    for (size_t i = 0; i < s->shard_count; i++) {
+        hash_add(&h, s->shard[i].name.s, strlen(s->shard[i].name.s) + 1);
+        hash_add(&h, s->shard[i].root.b, HASH_LEN); /* of so many, as it is that of a tree */
+    }
+    hash_end(&h, out);
+}
+
+/* Nobody can add to a chain that is complete: one that was counted here, perhaps for a plan that was
+ * decrypted, has the same ballots ever after. */
+static err_t take_first(struct agg_run *run, struct agg_chain *c, struct fault *f)
+{
+    char name[TEXT_ID_MAX + 16];
+    hash_t ballots;
+    int same;
+    snprintf(name, sizeof name, "chain:%s", chain_id(run, c->chain));
+    ballots_hash(&ballots, c->r->snapshot);
+    TRY(agg_remember(run->ix, name, ballots.b, HASH_LEN, &same, f));
+    c->is_taken = same;
+    return same ? OK
+                : refuse_one(run, c, ERR_EQUIVOCATION,
+                             "a final and complete snapshot with other ballots was counted here before: its "
+                             "validators signed two pasts of this chain");
+}
+
 err_t agg_chain_settle(struct agg_run *run, struct fault *f)
 {
     if (run->chain_count)
@@ -346,7 +375,7 @@ err_t agg_chain_settle(struct agg_run *run, struct fault *f)
             else if (why[0] != '\0')
                 TRY(refuse_one(run, c, ERR_CONFLICT, why));
             else
-                c->is_taken = 1;
+                TRY(take_first(run, c, f));
         }
     }
     return OK;

@@ -163,35 +163,41 @@ static void column_name(sqlite3_stmt *s, int at, char out[NAME_LEN])
 
 /* --- opening --- */
 
+err_t agg_remember(struct agg_index *ix, const char *name, const void *value, size_t len, int *same,
+                   struct fault *f)
+{
+    static const char *const text[] = {"INSERT OR IGNORE INTO meta VALUES(?1, ?2)",
+                                       "SELECT value = ?2 FROM meta WHERE name = ?1"};
+    err_t e = OK;
+    *same = 0;
+    for (int i = 0; i < 2 && e == OK; i++) {
+        sqlite3_stmt *s = NULL;
+        if (sqlite3_prepare_v2(ix->db, text[i], -1, &s, NULL) != SQLITE_OK)
+            return failed(ix, f);
+        sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
+        sqlite3_bind_blob(s, 2, value, (int)len, SQLITE_STATIC);
+        if (sqlite3_step(s) != (i == 0 ? SQLITE_DONE : SQLITE_ROW))
+            e = failed(ix, f);
+        else if (i == 1)
+            *same = sqlite3_column_int(s, 0) == 1;
+        sqlite3_finalize(s);
+    }
+    return e;
+}
+
 /* The work directory is for one election and one record. */
 static err_t check_owner(struct agg_index *ix, const struct election_context *ctx, struct fault *f)
 {
-    sqlite3_stmt *s = NULL;
     uint8_t mine[1 + 2 * HASH_LEN] = {2}; /* version of what is stored */
+    int same;
     memcpy(mine + 1, ctx->m->election.b, HASH_LEN);
     memcpy(mine + 1 + HASH_LEN, ctx->r->id.b, HASH_LEN);
-    err_t e = OK;
-    if (sqlite3_prepare_v2(ix->db, "INSERT OR IGNORE INTO meta VALUES('owner', ?1)", -1, &s, NULL) !=
-        SQLITE_OK)
-        return failed(ix, f);
-    sqlite3_bind_blob(s, 1, mine, sizeof mine, SQLITE_STATIC);
-    if (sqlite3_step(s) != SQLITE_DONE)
-        e = failed(ix, f);
-    sqlite3_finalize(s);
-    if (e != OK)
-        return e;
-    if (sqlite3_prepare_v2(ix->db, "SELECT value FROM meta WHERE name = 'owner'", -1, &s, NULL) != SQLITE_OK)
-        return failed(ix, f);
-    if (sqlite3_step(s) != SQLITE_ROW)
-        e = failed(ix, f);
-    else if (sqlite3_column_bytes(s, 0) != (int)sizeof mine ||
-             memcmp(sqlite3_column_blob(s, 0), mine, sizeof mine) != 0) {
-        fault_set(f, ERR_ELECTION,
-                  "the work directory is of another election, key or version of the program; use a new one");
-        e = fault_file(f, ERR_ELECTION, ix->path);
-    }
-    sqlite3_finalize(s);
-    return e;
+    TRY(agg_remember(ix, "owner", mine, sizeof mine, &same, f));
+    if (same)
+        return OK;
+    fault_set(f, ERR_ELECTION,
+              "the work directory is of another election, key or version of the program; use a new one");
+    return fault_file(f, ERR_ELECTION, ix->path);
 }
 
 err_t agg_open(struct agg_index **out, const struct election_context *ctx, const char *work_dir,

@@ -2,6 +2,7 @@
  *
  *   exports   what was verified on this machine, by SHA-256 of the file; stays from run to run
  *   ballots   ids, leaves and styles of their ballots
+ *   meta      what must not change: owner, ballots of voting chains that were counted here
  * present, taken, replaced, dropped   the run: which exports are there, which count; made again by every
  * run
  *
@@ -32,6 +33,10 @@ struct agg_export {
 MUST err_t agg_open(struct agg_index **out, const struct election_context *ctx, const char *work_dir,
                     struct fault *f);
 void agg_close(struct agg_index *ix);
+
+/* The first value that is given for a name stays, from run to run; *same = 1 if this is it. */
+MUST err_t agg_remember(struct agg_index *ix, const char *name, const void *value, size_t len, int *same,
+                        struct fault *f);
 
 /* One transaction at a time. */
 MUST err_t agg_begin(struct agg_index *ix, struct fault *f);

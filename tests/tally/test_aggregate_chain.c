@@ -420,6 +420,47 @@ static void test_stopped(void **state)
     chain_maker_free(&h);
 }
 
+/* Validators who sign two pasts of a chain: who counted the first does not count the second. */
+static void test_two_pasts(void **state)
+{
+    (void)state;
+    struct chain_maker h, other;
+    struct log l = {.stop_at = 0};
+    fresh();
+    write_home(&h);
+    run(&l);
+    assert_err(l.err, OK);
+    assert_int_equal(l.r.ballots, 2 * PER_PLACE);
+    /* the same ballots in a later snapshot */
+    tree_rm(in_exports("from home"));
+    h.number++;
+    h.time++;
+    chain_maker_write(&h, in_exports("later"));
+    run(&l);
+    assert_err(l.err, OK);
+    assert_int_equal(l.refused, 0);
+    assert_int_equal(l.r.ballots, 2 * PER_PLACE);
+    /* one ballot less, and nothing is left of the first */
+    tree_rm(in_exports("later"));
+    plan_home(&other);
+    other.shard[1].count--;
+    chain_maker_write(&other, in_exports("second"));
+    for (int round = 0; round < 2; round++) {
+        run(&l);
+        assert_err(l.err, OK);
+        assert_int_equal(l.refused, 1);
+        assert_int_equal(l.fault[0].err, ERR_EQUIVOCATION);
+        assert_int_equal(l.r.ballots, 0);
+    }
+    tree_rm(fixture_path(x, "work")); /* nobody remembers */
+    run(&l);
+    assert_int_equal(l.refused, 0);
+    assert_int_equal(l.r.ballots, 2 * PER_PLACE - 1);
+    other.shard[1].count++;
+    chain_maker_free(&other);
+    chain_maker_free(&h);
+}
+
 /* --- shards on several machines --- */
 
 static void remove_work(void)
@@ -546,9 +587,9 @@ static void test_bad_part(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_together), cmocka_unit_test(test_changed_since),
-        cmocka_unit_test(test_refused),  cmocka_unit_test(test_stopped),
-        cmocka_unit_test(test_parts),    cmocka_unit_test(test_bad_part),
+        cmocka_unit_test(test_together), cmocka_unit_test(test_changed_since), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_stopped),  cmocka_unit_test(test_two_pasts),     cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_bad_part),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
