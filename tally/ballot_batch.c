@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/base/pages.h"
 #include "ceremony/math/p256_sums.h"
 
 #define BYTES_PER_POINT 52 /* the least a ballot has for each of its points */
@@ -80,9 +81,9 @@ size_t ballot_batch_points(size_t threads)
  * leave holes behind. One ballot that is larger still grows them. */
 static err_t reserve(struct ballot_batch *b, size_t points)
 {
-    b->data = malloc(b->bytes_max);
-    b->p = malloc(points * sizeof *b->p);
-    b->k = malloc(points * sizeof *b->k);
+    b->data = pages_alloc(b->bytes_max);
+    b->p = pages_alloc(points * sizeof *b->p);
+    b->k = pages_alloc(points * sizeof *b->k);
     if (!b->data || !b->p || !b->k)
         return ERR_MEMORY;
     b->cap = b->bytes_max;

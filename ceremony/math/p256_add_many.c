@@ -61,13 +61,6 @@ void additions_free(struct additions *q)
     free(q);
 }
 
-void addition_summand(struct p256_affine *out, const struct p256_affine *from, uint32_t index)
-{
-    *out = from[index & ADDITION_INDEX];
-    if (index & ADDITION_MINUS)
-        p256_neg(out, out);
-}
-
 enum addition_kind addition_kind_of(const struct p256_affine *a, const struct p256_affine *b)
 {
     if (p256_affine_is_zero_var(b))
@@ -108,14 +101,14 @@ void addition_invert(uint64_t (*a)[4], size_t count)
 /* The coordinate may be the identity's, or b may be +-a: then it is looked at closely. */
 static uint8_t denominator_of(fe_t denominator, const struct additions *q, size_t i)
 {
-    const uint64_t *ax = q->from[q->a[i] & ADDITION_INDEX].x, *bx = q->from[q->b[i] & ADDITION_INDEX].x;
+    const uint64_t *ax = addition_at(q, q->a[i])->x, *bx = addition_at(q, q->b[i])->x;
     fe_sub(denominator, bx, ax);
     if (!fe_is_zero(denominator) && !fe_is_zero(ax) && !fe_is_zero(bx))
         return ADDITION_PLAIN;
     struct p256_affine a, b;
     fe_t unused;
-    addition_summand(&a, q->from, q->a[i]);
-    addition_summand(&b, q->from, q->b[i]);
+    addition_summand(&a, addition_at(q, q->a[i]), q->a[i]);
+    addition_summand(&b, addition_at(q, q->b[i]), q->b[i]);
     enum addition_kind kind = addition_kind_of(&a, &b);
     if (kind == ADDITION_DOUBLE)
         addition_tangent(unused, denominator, &a);
@@ -129,9 +122,9 @@ static void add_rare(const struct additions *q, size_t i, uint8_t kind)
 {
     struct p256_affine *sum = &q->to[q->sum[i]];
     if (kind == ADDITION_FIRST)
-        addition_summand(sum, q->from, q->a[i]);
+        addition_summand(sum, addition_at(q, q->a[i]), q->a[i]);
     if (kind == ADDITION_SECOND)
-        addition_summand(sum, q->from, q->b[i]);
+        addition_summand(sum, addition_at(q, q->b[i]), q->b[i]);
     if (kind == ADDITION_NOTHING)
         memset(sum, 0, sizeof *sum);
 }
@@ -149,14 +142,14 @@ static void numerator_of(fe_t numerator, struct block *o, const struct additions
     const struct scratch *s = q->scratch;
     uint32_t ia = q->a[first + i], ib = q->b[first + i];
     fe_t yb, unused;
-    o->a[i] = &q->from[ia & ADDITION_INDEX];
-    o->b[i] = &q->from[ib & ADDITION_INDEX];
+    o->a[i] = addition_at(q, ia);
+    o->b[i] = addition_at(q, ib);
     fe_negate_if(o->ya[i], o->a[i]->y, (uint64_t)((int64_t)(int32_t)ia >> 63));
     fe_negate_if(yb, o->b[i]->y, (uint64_t)((int64_t)(int32_t)ib >> 63));
     fe_sub(numerator, yb, o->ya[i]);
     if (s->kind[first + i] == ADDITION_DOUBLE) {
         struct p256_affine a;
-        addition_summand(&a, q->from, ia);
+        addition_summand(&a, o->a[i], ia);
         addition_tangent(numerator, unused, &a);
     }
 }
@@ -200,8 +193,8 @@ static void flush_portable(struct additions *q)
         fe_copy(s->before[i], fe_one);
     for (size_t i = 0; i < q->count; i++) {
         if (i + AHEAD < q->count) {
-            __builtin_prefetch(&q->from[q->a[i + AHEAD] & ADDITION_INDEX]);
-            __builtin_prefetch(&q->from[q->b[i + AHEAD] & ADDITION_INDEX]);
+            __builtin_prefetch(addition_at(q, q->a[i + AHEAD]));
+            __builtin_prefetch(addition_at(q, q->b[i + AHEAD]));
         }
         s->kind[i] = denominator_of(s->denominator[i], q, i);
         fe_mul(s->before[i + CHAINS], s->before[i], s->denominator[i]);

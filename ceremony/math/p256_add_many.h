@@ -10,16 +10,17 @@
 
 #include "ceremony/math/p256_path.h"
 
-#define ADDITIONS 4096               /* that share an inversion, at the most */
+#define ADDITIONS 2048               /* that share an inversion, at the most */
 #define ADDITIONS_LEAST 512          /* and however few there are */
 #define ADDITION_MINUS (1u << 31)    /* added to the index of a summand: its negative */
-#define ADDITION_INDEX (~(1u << 31)) /* and without it */
+#define ADDITION_OTHER (1u << 30)    /* the same: it is one of other[], not of from[] */
+#define ADDITION_INDEX (~(3u << 30)) /* and without both */
 
 #define ADDITIONS_RUN 256 /* at most so many at once; written four by four, so there is a margin */
 
 struct additions {
     enum p256_path path;
-    const struct p256_affine *from;
+    const struct p256_affine *from[2]; /* from, other */
     struct p256_affine *to;
     size_t count, most;
     uint32_t sum[ADDITIONS + 3], a[ADDITIONS + 3], b[ADDITIONS + 3];
@@ -27,17 +28,25 @@ struct additions {
 };
 
 /* expected: so many before a flush; from ADDITIONS_LEAST to ADDITIONS of them share an inversion, 64 bytes
- * each (128 with vectors). ERR_MEMORY, *out NULL */
+ * each (208 with vectors). ERR_MEMORY, *out NULL */
 MUST err_t additions_new(struct additions **out, enum p256_path path, size_t expected);
 void additions_free(struct additions *q);
 void additions_flush(struct additions *q);
 
-/* From now on sums go to to[], and summands are of from[]; the two may be the same array. Nothing may be
- * waiting. */
-static inline void additions_from(struct additions *q, struct p256_affine *to, const struct p256_affine *from)
+/* From now on sums go to to[], and summands are of from[] or other[]; these may be the same array. Nothing
+ * may be waiting. */
+static inline void additions_from(struct additions *q, struct p256_affine *to, const struct p256_affine *from,
+                                  const struct p256_affine *other)
 {
     q->to = to;
-    q->from = from;
+    q->from[0] = from;
+    q->from[1] = other;
+}
+
+/* Where a summand is. */
+static inline const struct p256_affine *addition_at(const struct additions *q, uint32_t index)
+{
+    return q->from[index / ADDITION_OTHER & 1] + (index & ADDITION_INDEX);
 }
 
 /* Room for a run of n <= ADDITIONS_RUN additions. */
@@ -77,40 +86,23 @@ static inline void additions_put_run(struct additions *q, uint32_t sum, uint32_t
     }
 }
 
-/* to[sum + i] = from[in[2 i]] + from[in[2 i + 1]], i < n; what is in in may have ADDITION_MINUS. Reads in up
- * to six elements behind. */
-static inline void additions_put_pairs(struct additions *q, uint32_t sum, const uint32_t *in, size_t n)
+/* p, or -p if index says so */
+static inline void addition_summand(struct p256_affine *out, const struct p256_affine *p, uint32_t index)
 {
-    while (n > 0) {
-        uint32_t run = n < ADDITIONS_RUN ? (uint32_t)n : ADDITIONS_RUN;
-        additions_room(q, run);
-        uint32_t *to_sum = q->sum + q->count, *to_a = q->a + q->count, *to_b = q->b + q->count;
-        for (uint32_t i = 0; i < run; i += 4)
-            for (uint32_t j = i; j < i + 4; j++) {
-                to_sum[j] = sum + j;
-                to_a[j] = in[2 * j];
-                to_b[j] = in[2 * j + 1];
-            }
-        q->count += run;
-        sum += run;
-        in += 2 * run;
-        n -= run;
-    }
+    *out = *p;
+    if (index & ADDITION_MINUS)
+        p256_neg(out, out);
 }
 
 /* The sum of one summand. */
 static inline void additions_copy(struct additions *q, uint32_t sum, uint32_t a)
 {
-    q->to[sum] = q->from[a & ADDITION_INDEX];
-    if (a & ADDITION_MINUS)
-        p256_neg(&q->to[sum], &q->to[sum]);
+    addition_summand(&q->to[sum], addition_at(q, a), a);
 }
 
 /* What the paths have in common: how an addition is done, when it is not the plain one. */
 enum addition_kind { ADDITION_PLAIN, ADDITION_DOUBLE, ADDITION_FIRST, ADDITION_SECOND, ADDITION_NOTHING };
 enum addition_kind addition_kind_of(const struct p256_affine *a, const struct p256_affine *b);
-/* The summand itself. */
-void addition_summand(struct p256_affine *out, const struct p256_affine *from, uint32_t index);
 /* Numerator and denominator of the tangent's slope, 3 (x^2 - 1) and 2 y. */
 void addition_tangent(uint64_t numerator[4], uint64_t denominator[4], const struct p256_affine *a);
 /* a[i] = 1/a[i], none 0, with one inversion; count <= ADDITION_INVERSES */

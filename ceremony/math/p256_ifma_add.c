@@ -16,14 +16,14 @@
 #include "ceremony/math/p256_field.h"
 #include "ceremony/math/p256_ifma_field.h"
 
-#define AHEAD 4  /* groups fetched ahead */
+#define AHEAD 8  /* groups fetched ahead */
 #define BLOCK 8  /* groups that take each step together, so that no step waits for the one before */
 #define CHAINS 4 /* running products, for the same reason */
 
 /* Eight additions. */
 struct group8 {
-    fv_t d, before, xa;
-    __mmask8 twice, rare; /* lanes that double; lanes whose sum needs no arithmetic */
+    fv_t d, before, n, xa, ya; /* n: the numerator of the slope */
+    __mmask8 twice, rare;      /* lanes that double; lanes whose sum needs no arithmetic */
 };
 
 void *p256_ifma_additions_scratch(size_t most)
@@ -40,22 +40,33 @@ struct rows {
     __mmask8 minus_a, minus_b;
 };
 
+/* Addresses of eight summands; returns which are negative. */
+IFMA_INLINE __mmask8 rows_at(const struct p256_affine *at[8], const struct additions *q,
+                             const uint32_t index[8])
+{
+    __m512i i = _mm512_cvtepu32_epi64(_mm256_loadu_si256((const __m256i *)(const void *)index));
+    __mmask8 other = _mm512_test_epi64_mask(i, FV_SET(ADDITION_OTHER));
+    __m512i base = _mm512_mask_mov_epi64(FV_SET((int64_t)(uintptr_t)q->from[0]), other,
+                                         FV_SET((int64_t)(uintptr_t)q->from[1]));
+    __m512i offset = _mm512_slli_epi64(_mm512_and_si512(i, FV_SET(ADDITION_INDEX)), 6);
+    _mm512_storeu_si512(at, FV_ADD(base, offset));
+    return _mm512_test_epi64_mask(i, FV_SET(ADDITION_MINUS));
+}
+
+_Static_assert(sizeof(struct p256_affine) == 64, "an index is shifted by six bits");
+
 IFMA_INLINE void rows_of(struct rows *r, const struct additions *q, size_t first)
 {
-    if (first + 8 <= q->count) {
-        for (int i = 0; i < 8; i++) {
-            r->a[i] = &q->from[q->a[first + (size_t)i] & ADDITION_INDEX];
-            r->b[i] = &q->from[q->b[first + (size_t)i] & ADDITION_INDEX];
-        }
-        r->minus_a = _mm256_movepi32_mask(_mm256_loadu_si256((const __m256i *)(const void *)&q->a[first]));
-        r->minus_b = _mm256_movepi32_mask(_mm256_loadu_si256((const __m256i *)(const void *)&q->b[first]));
+    if (__builtin_expect(first + 8 <= q->count, 1)) {
+        r->minus_a = rows_at(r->a, q, q->a + first);
+        r->minus_b = rows_at(r->b, q, q->b + first);
         return;
     }
     r->minus_a = r->minus_b = 0;
     for (size_t i = 0; i < 8; i++) {
         int there = first + i < q->count;
-        r->a[i] = there ? &q->from[q->a[first + i] & ADDITION_INDEX] : &spare[0];
-        r->b[i] = there ? &q->from[q->b[first + i] & ADDITION_INDEX] : &spare[1];
+        r->a[i] = there ? addition_at(q, q->a[first + i]) : &spare[0];
+        r->b[i] = there ? addition_at(q, q->b[first + i]) : &spare[1];
         if (there && (q->a[first + i] & ADDITION_MINUS))
             r->minus_a |= (__mmask8)(1 << i);
         if (there && (q->b[first + i] & ADDITION_MINUS))
@@ -142,8 +153,8 @@ static IFMA_TARGET __attribute__((noinline)) void look_closely(struct group8 *g,
         fe_t numerator, denominator;
         if (!(look >> i & 1))
             continue;
-        addition_summand(&a, q->from, q->a[first + (size_t)i]);
-        addition_summand(&b, q->from, q->b[first + (size_t)i]);
+        addition_summand(&a, addition_at(q, q->a[first + (size_t)i]), q->a[first + (size_t)i]);
+        addition_summand(&b, addition_at(q, q->b[first + (size_t)i]), q->b[first + (size_t)i]);
         enum addition_kind kind = addition_kind_of(&a, &b);
         if (kind == ADDITION_PLAIN)
             continue;
@@ -169,7 +180,7 @@ static IFMA_TARGET __attribute__((noinline)) void numerators(fv_t *n, const stru
         fe_t numerator, denominator;
         if (!(g->twice >> i & 1))
             continue;
-        addition_summand(&a, q->from, q->a[first + (size_t)i]);
+        addition_summand(&a, addition_at(q, q->a[first + (size_t)i]), q->a[first + (size_t)i]);
         addition_tangent(numerator, denominator, &a);
         lanes_set(&l, i, numerator);
     }
@@ -182,8 +193,8 @@ static void rare_sums(const struct additions *q, __mmask8 rare, size_t first)
         struct p256_affine a, b, sum = {0};
         if (!(rare & 1))
             continue;
-        addition_summand(&a, q->from, q->a[i]);
-        addition_summand(&b, q->from, q->b[i]);
+        addition_summand(&a, addition_at(q, q->a[i]), q->a[i]);
+        addition_summand(&b, addition_at(q, q->b[i]), q->b[i]);
         enum addition_kind kind = addition_kind_of(&a, &b);
         if (kind != ADDITION_NOTHING)
             sum = kind == ADDITION_FIRST ? a : b;
@@ -193,76 +204,82 @@ static void rare_sums(const struct additions *q, __mmask8 rare, size_t first)
 
 /* --- there and back --- */
 
-/* x_b - x_a of eight additions, clean */
-IFMA_INLINE void denominators(struct group8 *g, const struct additions *q, size_t first)
+/* x_b - x_a of eight additions, clean, and y_b - y_a: whatever is needed of the summands, so that they are
+ * fetched once. */
+IFMA_INLINE void differences(struct group8 *g, const struct additions *q, size_t first)
 {
     struct rows r;
-    __m512i a[4], b[4];
+    __m512i a[4], b[4], ya[4], yb[4];
     rows_of(&r, q, first);
     LOAD(a, r.a, x);
     LOAD(b, r.b, x);
+    LOAD(ya, r.a, y);
+    LOAD(yb, r.b, y);
     __mmask8 look = _mm512_cmpeq_epi64_mask(a[0], b[0]);
     __m512i any_a = _mm512_or_si512(_mm512_or_si512(a[0], a[1]), _mm512_or_si512(a[2], a[3]));
     __m512i any_b = _mm512_or_si512(_mm512_or_si512(b[0], b[1]), _mm512_or_si512(b[2], b[3]));
     look |= _mm512_testn_epi64_mask(any_a, any_a) | _mm512_testn_epi64_mask(any_b, any_b);
     g->xa = fv_unpack(a);
     g->d = fv_clean(fv_carry(fv_add_wide(fv_sub_wide(fv_unpack(b), g->xa), fv_p(1))));
+    g->ya = fv_negate_wide(fv_unpack(ya), r.minus_a);
+    g->n = fv_carry(fv_add_wide(fv_sub_wide(fv_negate_wide(fv_unpack(yb), r.minus_b), g->ya), fv_p(1)));
     g->twice = g->rare = 0;
     if (__builtin_expect(look != 0, 0))
         look_closely(g, q, first, look);
+    if (__builtin_expect(g->twice != 0, 0))
+        numerators(&g->n, g, q, first);
 }
 
-/* all[i] = 2^518 / all[i], lane by lane */
-static IFMA_TARGET void invert_lanes(fv_t all[CHAINS])
+/* 2^518 / u of the first lane, in all lanes */
+static IFMA_TARGET __attribute__((noinline)) fv_t invert_lane(fv_t u)
 {
     lanes_t l;
     __m512i w[4];
-    fe_t v[8 * CHAINS];
-    for (size_t c = 0; c < CHAINS; c++) {
-        fv_pack(w, fv_canonical(fv_clean(all[c])));
-        for (int i = 0; i < 4; i++)
-            _mm512_store_si512(l.w[i], w[i]);
-        for (size_t lane = 0; lane < 8; lane++)
-            for (int i = 0; i < 4; i++)
-                v[8 * c + lane][i] = l.w[i][lane];
+    fe_t v;
+    fv_pack(w, fv_canonical(fv_clean(u)));
+    for (int i = 0; i < 4; i++) {
+        _mm512_store_si512(l.w[i], w[i]);
+        v[i] = l.w[i][0];
     }
-    addition_invert(v, 8 * CHAINS);
-    for (size_t c = 0; c < CHAINS; c++) {
-        for (int lane = 0; lane < 8; lane++) {
-            uint64_t *x = v[8 * c + (size_t)lane];
-            for (int i = 0; i < 6; i++) /* 2^512 / all so far */
-                fe_add(x, x, x);
-            lanes_set(&l, lane, x);
-        }
-        all[c] = lanes_load(&l);
-    }
+    fe_invert_var(v, v); /* 2^512 / u */
+    for (int i = 0; i < 6; i++)
+        fe_add(v, v, v);
+    for (int i = 0; i < 4; i++)
+        w[i] = FV_SET((int64_t)v[i]);
+    return fv_unpack(w);
 }
+
+#define SWAP(a, how) ((fv_t){{how((a).l[0]), how((a).l[1]), how((a).l[2]), how((a).l[3]), how((a).l[4])}})
+#define BY_4(l) _mm512_shuffle_i64x2(l, l, 0x4e)
+#define BY_2(l) _mm512_permutex_epi64(l, 0x4e)
+#define BY_1(l) _mm512_permutex_epi64(l, 0xb1)
+
+/* all[i] = 2^518 / all[i], lane by lane. With U = A B 2^-260 and V = K / U, B V 2^-260 is K / A: so products
+ * of chains, and then of lanes, are taken apart as they were made, and K stays the same. */
+static IFMA_TARGET void invert_lanes(fv_t all[CHAINS])
+{
+    fv_t low = fv_mul(all[0], all[1]), high = fv_mul(all[2], all[3]);
+    fv_t u8 = fv_mul(low, high);
+    fv_t u4 = fv_mul(u8, SWAP(u8, BY_4));
+    fv_t u2 = fv_mul(u4, SWAP(u4, BY_2));
+    fv_t v = invert_lane(fv_mul(u2, SWAP(u2, BY_1)));
+    v = fv_mul(SWAP(u2, BY_1), v);
+    v = fv_mul(SWAP(u4, BY_2), v);
+    v = fv_mul(SWAP(u8, BY_4), v);
+    fv_t of_low = fv_mul(high, v), of_high = fv_mul(low, v), other = all[1];
+    all[1] = fv_mul(all[0], of_low);
+    all[0] = fv_mul(other, of_low);
+    other = all[3];
+    all[3] = fv_mul(all[2], of_high);
+    all[2] = fv_mul(other, of_high);
+}
+
+_Static_assert(CHAINS == 4, "invert_lanes takes four");
 
 /* A block on its way back. */
 struct block {
-    struct rows rows[BLOCK];
-    fv_t inverse[BLOCK], slope[BLOCK], x[BLOCK], ya[BLOCK];
+    fv_t inverse[BLOCK], slope[BLOCK], x[BLOCK];
 };
-
-/* inverse: 2^518 / d */
-IFMA_INLINE void step_slope(struct block *b, size_t i, const struct group8 *g, const struct additions *q,
-                            size_t first)
-{
-    const struct rows *r = &b->rows[i];
-    __m512i w[4], v[4];
-    LOAD(w, r->a, y);
-    LOAD(v, r->b, y);
-    fv_t ya = fv_unpack(w), yb = fv_unpack(v);
-    if (r->minus_a | r->minus_b) { /* only where points are taken by index */
-        ya = fv_negate_wide(ya, r->minus_a);
-        yb = fv_negate_wide(yb, r->minus_b);
-    }
-    fv_t n = fv_carry(fv_add_wide(fv_sub_wide(yb, ya), fv_p(1)));
-    if (__builtin_expect(g->twice != 0, 0))
-        numerators(&n, g, q, first);
-    b->ya[i] = ya;
-    b->slope[i] = fv_mul(n, b->inverse[i]);
-}
 
 IFMA_INLINE void step_x(struct block *b, size_t i, const struct group8 *g)
 {
@@ -292,7 +309,7 @@ IFMA_INLINE void step_y(const struct block *b, size_t i, const struct group8 *g,
     __m512i w[4];
     rows_to(to, &nowhere, g, q, first);
     fv_t t = fv_carry(fv_add_wide(fv_times_4(fv_sub_wide(g->xa, b->x[i])), fv_p(4)));
-    fv_t y = fv_canonical(fv_mul_add_wide(t, b->slope[i], fv_sub_wide(fv_p(1), b->ya[i])));
+    fv_t y = fv_canonical(fv_mul_add_wide(t, b->slope[i], fv_sub_wide(fv_p(1), g->ya)));
     if (__builtin_expect(g->rare != 0, 0))
         rare_sums(q, g->rare, first);
     fv_pack(w, b->x[i]);
@@ -304,8 +321,8 @@ IFMA_INLINE void step_y(const struct block *b, size_t i, const struct group8 *g,
 static inline void fetch(const struct additions *q, size_t first)
 {
     for (size_t i = first; i < first + 8; i++) {
-        __builtin_prefetch(&q->from[q->a[i] & ADDITION_INDEX]);
-        __builtin_prefetch(&q->from[q->b[i] & ADDITION_INDEX]);
+        __builtin_prefetch(addition_at(q, q->a[i]));
+        __builtin_prefetch(addition_at(q, q->b[i]));
     }
 }
 
@@ -315,7 +332,7 @@ static IFMA_TARGET void forth(fv_t all[CHAINS], struct group8 *g, size_t groups,
     for (size_t i = 0; i < groups; i++) {
         if (first + 8 * (i + AHEAD + 1) <= q->count)
             fetch(q, first + 8 * (i + AHEAD));
-        denominators(&g[i], q, first + 8 * i);
+        differences(&g[i], q, first + 8 * i);
     }
     for (size_t i = 0; i < groups; i++) {
         g[i].before = all[i % CHAINS];
@@ -332,9 +349,7 @@ static IFMA_TARGET void back(fv_t all[CHAINS], struct group8 *g, size_t groups, 
         all[i % CHAINS] = fv_mul(all[i % CHAINS], g[i].d);
     }
     for (size_t i = 0; i < groups; i++)
-        rows_of(&b.rows[i], q, first + 8 * i);
-    for (size_t i = 0; i < groups; i++)
-        step_slope(&b, i, &g[i], q, first + 8 * i);
+        b.slope[i] = fv_mul(g[i].n, b.inverse[i]); /* inverse: 2^518 / d */
     for (size_t i = 0; i < groups; i++)
         step_x(&b, i, &g[i]);
     for (size_t i = 0; i < groups; i++)

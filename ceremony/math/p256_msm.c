@@ -7,19 +7,22 @@
 #include "ceremony/math/p256_path.h"
 #include "ceremony/math/p256_pippenger.h"
 
-#define SCALAR_BITS 256
 #define STRAUS_MAX 24 /* above this count the buckets are faster */
 
 #define WNAF_WIDTH 5
 #define WNAF_TABLE (1 << (WNAF_WIDTH - 2))
 #define WNAF_LEN (SCALAR_BITS + 1)
 
-static unsigned bit_length(const scalar_t *k)
+/* count <= 32 bits from position at */
+static uint32_t wide_bits(const wide_t w, unsigned at, unsigned count)
 {
-    for (unsigned i = 0; i < SCALAR_LEN; i++)
-        if (k->b[i] != 0)
-            return 8 * (SCALAR_LEN - i) - ((unsigned)__builtin_clz(k->b[i]) - 24);
-    return 0;
+    unsigned limb = at / 64, shift = at % 64;
+    if (limb > 4)
+        return 0;
+    uint64_t v = w[limb] >> shift;
+    if (shift + count > 64 && limb < 4)
+        v |= w[limb + 1] << (64 - shift);
+    return (uint32_t)(v & ((UINT64_C(1) << count) - 1));
 }
 
 /* --- Straus --- */
@@ -118,7 +121,7 @@ err_t p256_msm_width_var(enum p256_path path, struct p256_jacobian *out, const s
     struct p256_jacobian sum;
     unsigned longest = 0;
     for (size_t i = 0; i < count; i++) {
-        unsigned n = bit_length(&k[i]);
+        unsigned n = p256_bit_length(&k[i]);
         longest = n > longest ? n : longest;
     }
     if (longest > bits)

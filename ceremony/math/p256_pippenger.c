@@ -1,40 +1,52 @@
 /* Pippenger's method with signed digits and affine additions throughout.
  *
- * 1. Fill. For a group of windows the points are sorted by digit; each bucket halves its list, round by
- * round, until it is one point. The additions of a round do not depend on each other, so they share
- * inversions. The first round takes the points from where they are, by index.
- * 2. Reduce. sum (j + 1) bucket[j] of every window, by suffix sums: the buckets of a window are cut into
+ * 1. Digits. Windows that only the longer scalars reach have rows of their own, without the others.
+ * 2. Fill. Points come into the buckets one after the other, window by window: the first that comes waits,
+ * the second makes an addition with it. Whenever so many additions are put as share an inversion, they are
+ * made, and the sums come into their buckets again, before the next points, until in every bucket one is
+ * left. So what is added was read or made not long before, and is in the cache still.
+ * 3. Reduce. sum (j + 1) bucket[j] of every window, by suffix sums: the buckets of a window are cut into
  * segments of equal length, and all segments of all windows take their steps at the same time, again sharing
  * inversions.
- * 3. The sums of the segments, and the windows by doubling. These are few, and Jacobian. */
+ * 4. The sums of the segments, and the windows by doubling. These are few, and Jacobian. */
 #include "ceremony/math/p256_pippenger.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/base/pages.h"
 #include "ceremony/math/p256_add_many.h"
 
-#define GROUP_ENTRIES 65536 /* filled at once, where one window has fewer */
-#define FEW_POINTS 1024     /* up to here memory counts more: a precinct's node has 500 KB in all */
-#define FEW_GROUP 4         /* windows filled at once then */
+#define DIGITS 256        /* scalars whose digits are taken together */
+#define NOBODY UINT32_MAX /* waits */
+
+/* Additions that are put, and who waits for one. Who: a point with ADDITION_OTHER, or a sum's place. */
+struct meeting {
+    uint32_t *a, *b, *place, *bucket; /* of those that are put; put may be written, too */
+    size_t put;
+    uint32_t *waiting; /* in each bucket of all windows: who, or NOBODY */
+    uint32_t *free;    /* places without a sum */
+    uint32_t *freed;   /* places whose sum is in an addition that is put: free when it is made */
+    size_t frees, freeds;
+};
 
 struct pippenger {
     unsigned width, windows; /* bits of a digit; digits of a scalar */
-    unsigned group;          /* windows filled at once */
+    unsigned low;            /* windows that all scalars reach */
     size_t per_window;       /* 2^(width - 1) buckets: digits are -per_window .. per_window */
     size_t segment;          /* buckets of a segment, a power of 2 */
-    unsigned segment_log;    /* of 2 */
-    size_t segments;         /* of all windows */
-    size_t count;
+    size_t segments;         /* of all windows; the top one has fewer, as its digits are smaller */
+    size_t count, longer;
     const struct p256_affine *p;
-    uint16_t *digit;         /* windows rows of count: magnitude, and the sign in the top bit */
-    uint32_t *start, *len;   /* of a group's buckets by magnitude, 0 included; in entry, then in sum */
-    uint32_t *entry;         /* points by bucket, with ADDITION_MINUS */
-    struct p256_affine *sum; /* segment rows of segments buckets each; then the segments' totals; then, from
-                              * lists on, the sums in pairs, and so on, of a group's buckets */
-    size_t lists;
+    uint32_t *which; /* the longer ones, which reach the windows above */
+    uint16_t *digit; /* rows of count, then of longer: magnitude, and the sign in the top bit */
+    struct meeting m;
+    struct p256_affine *sum; /* places; the identity; of each segment the suffix sum, twice, and the total */
+    size_t places;
     struct additions *q;
 };
+
+/* --- digits --- */
 
 /* 2^(width - 1) in every digit but the top one. */
 static void digits_offset(wide_t offset, const struct pippenger *b)
@@ -46,137 +58,233 @@ static void digits_offset(wide_t offset, const struct pippenger *b)
     }
 }
 
-/* With the offset added once and for all, digits can be read off as unsigned, and are signed when it is taken
- * off again. The top digit keeps its sign and takes the carry: windows * width > bits leaves room. */
-static void digits_read(struct pippenger *b, const scalar_t *k)
+/* Scalars, limb by limb. */
+struct limbs {
+    uint64_t w[6][DIGITS];
+};
+
+static void limbs_put(struct limbs *l, size_t at, const scalar_t *k, const wide_t offset)
 {
-    wide_t offset, w;
-    digits_offset(offset, b);
-    for (size_t i = 0; i < b->count; i++) {
-        unsigned __int128 sum = 0;
-        wide_load(w, &k[i]);
-        for (int j = 0; j < 5; j++) {
-            sum += (unsigned __int128)w[j] + offset[j];
-            w[j] = (uint64_t)sum;
-            sum >>= 64;
-        }
-        for (unsigned n = 0; n < b->windows; n++) {
-            int32_t d = (int32_t)wide_bits(w, n * b->width, b->width);
-            if (n + 1 < b->windows)
-                d -= (int32_t)b->per_window;
-            int32_t minus = d >> 31; /* all ones for a negative one */
-            b->digit[n * b->count + i] = (uint16_t)(((d ^ minus) - minus) | (minus & 0x8000));
-        }
+    wide_t w;
+    uint64_t carry = 0;
+    wide_load(w, k);
+    for (int j = 0; j < 5; j++) {
+        unsigned __int128 sum = (unsigned __int128)w[j] + offset[j] + carry;
+        l->w[j][at] = (uint64_t)sum;
+        carry = (uint64_t)(sum >> 64);
     }
+}
+
+/* One digit of n scalars. With the offset added once and for all, digits can be read off as unsigned, and are
+ * signed when it is taken off again. The top digit keeps its sign and takes the carry: windows * width > bits
+ * leaves room. */
+static void limbs_digit(uint16_t *digit, const struct pippenger *b, const struct limbs *l, unsigned window,
+                        size_t n)
+{
+    unsigned at = window * b->width, shift = at % 64;
+    const uint64_t *low = l->w[at / 64], *high = l->w[at / 64 + 1];
+    uint32_t mask = (UINT32_C(1) << b->width) - 1;
+    int32_t middle = window + 1 < b->windows ? (int32_t)b->per_window : 0;
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        uint64_t bits = low[i] >> shift | high[i] << 1 << (63 - shift);
+        int32_t d = (int32_t)((uint32_t)bits & mask) - middle, minus = d >> 31;
+        digit[i] = (uint16_t)(((d ^ minus) - minus) | (minus & 0x8000));
+    }
+}
+
+/* The row of a window. */
+static uint16_t *digits_of(const struct pippenger *b, unsigned window)
+{
+    size_t low = window < b->low ? window : b->low;
+    return b->digit + low * b->count + (window - low) * b->longer;
+}
+
+/* Windows from first to end - 1, of the scalars of which, or of all (NULL). */
+static void digits_read(struct pippenger *b, const scalar_t *k, const uint32_t *which, size_t count,
+                        unsigned first, unsigned end)
+{
+    struct limbs l;
+    wide_t offset;
+    digits_offset(offset, b);
+    memset(l.w[5], 0, sizeof l.w[5]);
+    for (size_t at = 0; at < count; at += DIGITS) {
+        size_t n = count - at < DIGITS ? count - at : DIGITS;
+        for (size_t i = 0; i < n; i++)
+            limbs_put(&l, i, &k[which ? which[at + i] : at + i], offset);
+        for (unsigned w = first; w < end; w++)
+            limbs_digit(digits_of(b, w) + at, b, &l, w, n);
+    }
+}
+
+/* Windows that a scalar reaches: its digits from there on are 0. The offset is less than 3/4 of what they
+ * hold, and so that nothing is carried out of them, the scalar less than a quarter. */
+static unsigned reaches(const struct pippenger *b, const scalar_t *k)
+{
+    unsigned windows = (p256_bit_length(k) + 1) / b->width + 1;
+    return windows < b->windows ? windows : b->windows;
+}
+
+/* Where to cut, so that there are the fewest digits. */
+static void digits_cut(struct pippenger *b, const scalar_t *k)
+{
+    size_t reach[SCALAR_BITS + 2] = {0}, best = SIZE_MAX, above = b->count;
+    for (size_t i = 0; i < b->count; i++)
+        reach[reaches(b, &k[i])]++;
+    for (unsigned low = 1; low <= b->windows; low++) {
+        above -= reach[low];
+        size_t digits = low * b->count + (b->windows - low) * above;
+        if (digits >= best)
+            continue;
+        best = digits;
+        b->low = low;
+        b->longer = above;
+    }
+}
+
+static void digits_find(struct pippenger *b, const scalar_t *k)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < b->count && n < b->longer; i++)
+        if (reaches(b, &k[i]) > b->low)
+            b->which[n++] = (uint32_t)i;
+    digits_read(b, k, NULL, b->count, 0, b->low);
+    digits_read(b, k, b->which, b->longer, b->low, b->windows);
 }
 
 /* --- fill --- */
 
-/* Sorts the points of windows first .. first + group - 1 by bucket into entry. */
-static void group_sort(struct pippenger *b, unsigned first, unsigned group)
+/* Who was waiting in a bucket, who comes now, and which additions count: written without branches, which
+ * would be taken every other time. What is put last only counts if somebody waited. */
+static inline uint32_t meet(struct meeting *m, uint32_t bucket, uint32_t who)
 {
-    size_t stride = b->per_window + 1;
-    const uint16_t *digit = b->digit + first * b->count;
-    memset(b->len, 0, group * stride * sizeof *b->len);
-    for (unsigned w = 0; w < group; w++)
-        for (size_t i = 0; i < b->count; i++)
-            b->len[w * stride + (digit[w * b->count + i] & 0x7fff)]++;
-    uint32_t at = 0;
-    for (size_t i = 0; i < group * stride; i++) {
-        b->start[i] = at;
-        at += b->len[i];
+    uint32_t other = m->waiting[bucket], met = other != NOBODY;
+    m->a[m->put] = other;
+    m->b[m->put] = who;
+    m->bucket[m->put] = bucket;
+    m->waiting[bucket] = who | (0 - met); /* NOBODY, if they go away together */
+    return other;
+}
+
+static inline void point_comes(struct meeting *m, uint32_t bucket, uint32_t point)
+{
+    uint32_t other = meet(m, bucket, point), met = other != NOBODY, is_point = other / ADDITION_OTHER & 1;
+    uint32_t fresh = m->free[m->frees - 1];
+    m->place[m->put] = other ^ ((other ^ fresh) & (0 - is_point));
+    m->frees -= met & is_point;
+    m->put += met;
+}
+
+static inline void sum_comes(struct meeting *m, uint32_t bucket, uint32_t sum)
+{
+    uint32_t other = meet(m, bucket, sum), met = other != NOBODY, is_point = other / ADDITION_OTHER & 1;
+    m->place[m->put] = sum;
+    m->freed[m->freeds] = other;
+    m->freeds += met & ~is_point;
+    m->put += met;
+}
+
+/* The sums that were made come in: there are never more than half as many additions of them. */
+static void sums_come(struct meeting *all)
+{
+    struct meeting m = *all; /* in registers, here and below */
+    size_t sums = m.put;
+    m.put = 0;
+    for (size_t i = 0; i < sums; i++)
+        sum_comes(&m, m.bucket[i], m.place[i]);
+    *all = m;
+}
+
+/* Makes the additions that are put. */
+static void meeting_make(struct meeting *m, struct additions *q)
+{
+    q->count = m->put;
+    additions_flush(q);
+    memcpy(m->free + m->frees, m->freed, m->freeds * sizeof *m->free);
+    m->frees += m->freeds;
+    m->freeds = 0;
+    sums_come(m);
+}
+
+/* Points from to end - 1 of a window's row; index: which they are, or NULL. */
+static void points_come(struct meeting *all, uint32_t bucket, const uint16_t *digit, const uint32_t *index,
+                        size_t from, size_t end)
+{
+    struct meeting m = *all;
+    for (size_t i = from; i < end; i++) {
+        uint32_t d = digit[i], size = d & 0x7fff, point = index ? index[i] : (uint32_t)i;
+        if (size != 0)
+            point_comes(&m, bucket + size - 1, point | ADDITION_OTHER | (d & 0x8000) << 16);
     }
-    for (unsigned w = 0; w < group; w++)
-        for (size_t i = 0; i < b->count; i++) {
-            uint32_t d = digit[w * b->count + i];
-            b->entry[b->start[w * stride + (d & 0x7fff)]++] = (uint32_t)i | (d & 0x8000) << 16;
-        }
-    for (size_t i = 0; i < group * stride; i++)
-        b->start[i] -= b->len[i];
+    *all = m;
 }
 
-/* Where the sum of a bucket goes. */
-static uint32_t bucket_place(const struct pippenger *b, size_t bucket)
+static void window_fill(struct pippenger *b, unsigned window)
 {
-    return (uint32_t)((bucket & (b->segment - 1)) * b->segments + (bucket >> b->segment_log));
-}
-
-/* The first round of a bucket: pairs of points, from p by index, to its place or to a list that begins at at.
- * Returns the length of the list; len is what is left to add up. */
-static uint32_t bucket_pairs(struct pippenger *b, size_t i, size_t bucket, uint32_t at)
-{
-    const uint32_t *entry = b->entry + b->start[i];
-    uint32_t half = b->len[i] / 2, odd = b->len[i] % 2, all = half + odd;
-    uint32_t to = all > 1 ? at : bucket_place(b, bucket);
-    additions_put_pairs(b->q, to, entry, half);
-    if (odd)
-        additions_copy(b->q, to + half, entry[2 * half]);
-    if (all == 0)
-        memset(&b->sum[to], 0, sizeof b->sum[to]);
-    b->start[i] = at;
-    b->len[i] = all > 1 ? all : 0;
-    return b->len[i];
-}
-
-/* A round of all buckets: the upper half of each list onto the lower. Returns whether one is still longer
- * than one. */
-static int group_halve(struct pippenger *b, unsigned first, unsigned group)
-{
-    int again = 0;
-    for (unsigned w = 0; w < group; w++) {
-        size_t i = w * (b->per_window + 1) + 1, bucket = (first + w) * b->per_window;
-        for (size_t end = i + b->per_window; i < end; i++, bucket++) {
-            uint32_t half = b->len[i] / 2, rest = b->len[i] - half, at = b->start[i];
-            if (half == 0)
-                continue;
-            additions_put_run(b->q, rest > 1 ? at : bucket_place(b, bucket), at, at + rest, half);
-            b->len[i] = rest;
-            again |= rest > 1;
-        }
+    const uint32_t *index = window < b->low ? NULL : b->which;
+    size_t count = index ? b->longer : b->count, most = b->q->most;
+    for (size_t i = 0, end; i < count; i = end) {
+        if (b->m.put + ADDITIONS_RUN > most)
+            meeting_make(&b->m, b->q);
+        end = count - i < most - b->m.put ? count : i + most - b->m.put;
+        points_come(&b->m, window * (uint32_t)b->per_window, digits_of(b, window), index, i, end);
     }
-    additions_flush(b->q);
-    return again;
-}
-
-static void group_fill(struct pippenger *b, unsigned first, unsigned group)
-{
-    uint32_t at = (uint32_t)b->lists;
-    group_sort(b, first, group);
-    additions_from(b->q, b->sum, b->p);
-    for (unsigned w = 0; w < group; w++)
-        for (size_t d = 1; d <= b->per_window; d++)
-            at += bucket_pairs(b, w * (b->per_window + 1) + d, (first + w) * b->per_window + d - 1, at);
-    additions_flush(b->q);
-    additions_from(b->q, b->sum, b->sum);
-    while (group_halve(b, first, group))
-        continue;
 }
 
 /* --- reduce --- */
 
-/* Row j becomes the sum of rows j, j + 1, ...; the totals, in the row behind the last, the sum of those sums.
- */
+/* The sum of a bucket. */
+static uint32_t bucket_sum(const struct pippenger *b, size_t bucket)
+{
+    uint32_t who = b->m.waiting[bucket];
+    return who == NOBODY ? (uint32_t)b->places : who;
+}
+
+/* Suffix sums of a segment, from its end on, are there and here by turns. */
+static struct p256_affine *suffix_sums(const struct pippenger *b, size_t row)
+{
+    return b->sum + b->places + 1 + row % 2 * b->segments;
+}
+
+static struct p256_affine *totals(const struct pippenger *b)
+{
+    return suffix_sums(b, 0) + 2 * b->segments;
+}
+
+/* The suffix sums of rows become those of row 0; totals, the sum of all of them. */
 static void segments_reduce(struct pippenger *b)
 {
-    uint32_t n = (uint32_t)b->segments, totals = (uint32_t)b->segment * n;
-    memcpy(b->sum + totals, b->sum + totals - n, n * sizeof *b->sum);
-    additions_from(b->q, b->sum, b->sum);
-    for (uint32_t row = (uint32_t)b->segment - 1; row-- > 0;) {
-        additions_put_run(b->q, row * n, row * n, (row + 1) * n, n);
-        if (row + 2 < b->segment) /* the row finished in the step before; the last one was copied */
-            additions_put_run(b->q, totals, totals, (row + 1) * n, n);
+    size_t last = b->segment - 1;
+    uint32_t n = (uint32_t)b->segments, to_total = (uint32_t)(totals(b) - b->sum);
+    struct p256_affine *start = suffix_sums(b, last);
+    for (size_t s = 0; s < n; s++)
+        additions_copy(b->q, (uint32_t)(start - b->sum + (ptrdiff_t)s), bucket_sum(b, s * b->segment + last));
+    memcpy(totals(b), start, n * sizeof *start);
+    for (size_t row = last; row-- > 0;) {
+        uint32_t here = (uint32_t)(suffix_sums(b, row) - b->sum);
+        uint32_t there = (uint32_t)(suffix_sums(b, row + 1) - b->sum);
+        for (uint32_t s = 0; s < n; s++)
+            additions_put(b->q, here + s, bucket_sum(b, s * b->segment + row), there + s);
+        if (row + 1 < last) /* the row finished in the step before; the last one was copied */
+            additions_put_run(b->q, to_total, to_total, there, n);
         additions_flush(b->q);
     }
-    if (b->segment > 1)
-        additions_put_run(b->q, totals, totals, 0, n);
+    if (last > 0)
+        additions_put_run(b->q, to_total, to_total, (uint32_t)(suffix_sums(b, 0) - b->sum), n);
     additions_flush(b->q);
+}
+
+/* Segments of windows 0 .. windows - 1. */
+static size_t segments_of(const struct pippenger *b, unsigned windows)
+{
+    return windows < b->windows ? windows * b->per_window / b->segment : b->segments;
 }
 
 /* Segment s of a window stands for s segment times its sum, in row 0, and its total. */
 static void window_sum(struct p256_jacobian *out, const struct pippenger *b, unsigned window)
 {
-    size_t n = b->per_window / b->segment;
-    const struct p256_affine *sum = b->sum + window * n, *total = sum + b->segment * b->segments;
+    size_t first = segments_of(b, window), n = segments_of(b, window + 1) - first;
+    const struct p256_affine *sum = suffix_sums(b, 0) + first, *total = totals(b) + first;
     struct p256_jacobian running;
     p256_zero(&running);
     p256_zero(out);
@@ -193,8 +301,11 @@ static void window_sum(struct p256_jacobian *out, const struct pippenger *b, uns
 static void pippenger_run(struct p256_jacobian *out, struct pippenger *b)
 {
     struct p256_jacobian sum;
-    for (unsigned first = 0; first < b->windows; first += b->group)
-        group_fill(b, first, b->windows - first < b->group ? b->windows - first : b->group);
+    additions_from(b->q, b->sum, b->sum, b->p);
+    for (unsigned w = 0; w < b->windows; w++)
+        window_fill(b, w);
+    while (b->m.put > 0)
+        meeting_make(&b->m, b->q);
     segments_reduce(b);
     p256_zero(out);
     for (unsigned w = b->windows; w-- > 0;) {
@@ -238,15 +349,38 @@ static size_t best_segment(const struct pippenger *b)
     return segment;
 }
 
+/* The top digit is what is left of bits above the other windows, and a carry. */
+static size_t all_segments(const struct pippenger *b, unsigned bits)
+{
+    size_t most = (size_t)1 << (bits - (b->windows - 1) * b->width);
+    size_t top = most < b->per_window ? most : b->per_window;
+    return (b->windows - 1) * b->per_window / b->segment + (top + b->segment - 1) / b->segment;
+}
+
+/* Places: at most one sum waits in each bucket, and of every addition that is put there are its sum and
+ * a sum that is in it. */
 static err_t pippenger_alloc(struct pippenger *b)
 {
-    size_t buckets = b->group * (b->per_window + 1), entries = b->group * b->count;
-    b->digit = malloc(b->windows * b->count * sizeof *b->digit);
-    b->start = malloc(buckets * sizeof *b->start);
-    b->len = malloc(buckets * sizeof *b->len);
-    b->entry = calloc(entries + 6, sizeof *b->entry); /* additions_put_pairs reads ahead */
-    b->sum = aligned_alloc(64, (b->lists + entries / 2 + buckets) * sizeof *b->sum);
-    return !b->digit || !b->start || !b->len || !b->entry || !b->sum ? ERR_MEMORY : OK;
+    size_t digits = b->low * b->count + (b->windows - b->low) * b->longer;
+    size_t buckets = b->segments * b->segment, most = b->q->most;
+    b->places = buckets + 2 * most;
+    b->digit = pages_alloc(digits * sizeof *b->digit);
+    b->which = malloc((b->longer + 1) * sizeof *b->which);
+    b->m = (struct meeting){.a = b->q->a, .b = b->q->b, .place = b->q->sum};
+    b->m.bucket = malloc((most + 1) * sizeof *b->m.bucket);
+    b->m.waiting = malloc(buckets * sizeof *b->m.waiting);
+    b->m.free = malloc(b->places * sizeof *b->m.free);
+    b->m.freed = malloc((most + 1) * sizeof *b->m.freed);
+    b->sum = pages_alloc((b->places + 1 + 3 * b->segments) * sizeof *b->sum);
+    if (!b->digit || !b->which || !b->m.bucket || !b->m.waiting || !b->m.free || !b->m.freed || !b->sum)
+        return ERR_MEMORY;
+    memset(b->m.waiting, 0xff, buckets * sizeof *b->m.waiting);
+    while (b->m.frees < b->places) { /* the first is taken first */
+        b->m.free[b->m.frees] = (uint32_t)(b->places - 1 - b->m.frees);
+        b->m.frees++;
+    }
+    memset(&b->sum[b->places], 0, sizeof *b->sum);
+    return OK;
 }
 
 err_t p256_pippenger_var(enum p256_path path, struct p256_jacobian *out, const scalar_t *k,
@@ -259,22 +393,21 @@ err_t p256_pippenger_var(enum p256_path path, struct p256_jacobian *out, const s
     b.width = width ? width : p256_pippenger_width(count, bits);
     b.windows = bits / b.width + 1;
     b.per_window = (size_t)1 << (b.width - 1);
-    size_t group = count <= FEW_POINTS ? FEW_GROUP : count < GROUP_ENTRIES ? GROUP_ENTRIES / count : 1;
-    b.group = group < b.windows ? (unsigned)group : b.windows;
     b.segment = best_segment(&b);
-    b.segment_log = (unsigned)__builtin_ctzl(b.segment);
-    b.segments = b.windows * b.per_window / b.segment;
-    b.lists = (b.segment + 1) * b.segments;
+    b.segments = all_segments(&b, bits);
+    digits_cut(&b, k);
+    GO(additions_new(&b.q, path, count));
     GO(pippenger_alloc(&b));
-    GO(additions_new(&b.q, path, b.group * count / 2));
-    digits_read(&b, k);
+    digits_find(&b, k);
     pippenger_run(out, &b);
 out:
     additions_free(b.q);
     free(b.digit);
-    free(b.start);
-    free(b.len);
-    free(b.entry);
+    free(b.which);
+    free(b.m.bucket);
+    free(b.m.waiting);
+    free(b.m.free);
+    free(b.m.freed);
     free(b.sum);
     return e;
 }

@@ -20,16 +20,16 @@ static inline void wide_load(wide_t w, const scalar_t *k)
     w[4] = 0;
 }
 
-/* count <= 32 bits from position at */
-static inline uint32_t wide_bits(const wide_t w, unsigned at, unsigned count)
+#define SCALAR_BITS 256
+
+static inline unsigned p256_bit_length(const scalar_t *k)
 {
-    unsigned limb = at / 64, shift = at % 64;
-    if (limb > 4)
-        return 0;
-    uint64_t v = w[limb] >> shift;
-    if (shift + count > 64 && limb < 4)
-        v |= w[limb + 1] << (64 - shift);
-    return (uint32_t)(v & ((UINT64_C(1) << count) - 1));
+    wide_t w;
+    wide_load(w, k);
+    for (unsigned i = 4; i-- > 0;)
+        if (w[i] != 0)
+            return 64 * i + 64 - (unsigned)__builtin_clzll(w[i]);
+    return 0;
 }
 
 #define P256_PIPPENGER_POINTS (UINT32_MAX / 4)
@@ -38,7 +38,7 @@ static inline uint32_t wide_bits(const wide_t w, unsigned at, unsigned count)
 unsigned p256_pippenger_width(size_t count, unsigned bits);
 
 /* out = sum k[i] P[i], scalars of at most bits <= 256 bits; 1 <= count <= P256_PIPPENGER_POINTS. width: bits
- * of a digit, P256_WIDTH_MIN to P256_WIDTH_MAX, or 0: p256_pippenger_width. ERR_MEMORY (about 150 bytes a
+ * of a digit, P256_WIDTH_MIN to P256_WIDTH_MAX, or 0: p256_pippenger_width. ERR_MEMORY (about 130 bytes a
  * point at 2^16 points), ERR_BUG: another width; out then unchanged. */
 MUST err_t p256_pippenger_var(enum p256_path path, struct p256_jacobian *out, const scalar_t *k,
                               const struct p256_affine *p, size_t count, unsigned bits, unsigned width);

@@ -60,7 +60,7 @@ static void first_round(struct p256_sums *s, const struct p256_affine *from, con
                         const size_t *start, size_t lists)
 {
     size_t to = 0;
-    additions_from(s->add, s->point, from);
+    additions_from(s->add, s->point, from, NULL);
     for (size_t i = 0; i < lists; i++) {
         const uint32_t *list = index + start[i];
         size_t n = start[i + 1] - start[i], half = n / 2, rest = n - half;
@@ -100,7 +100,7 @@ err_t p256_sums_var(struct p256_sums *s, struct p256_affine *sum, const struct p
         return ERR_MEMORY;
     TRY(make_room(s, room));
     first_round(s, from, index, start, lists);
-    additions_from(s->add, s->point, s->point);
+    additions_from(s->add, s->point, s->point, NULL);
     while (next_round(s, start, lists, round))
         round++;
     for (size_t i = 0; i < lists; i++) {

@@ -11,7 +11,7 @@ void p256_sums_free(struct p256_sums *s);
 
 /* sum[i] = from[index[start[i]]] + ... + from[index[start[i + 1] - 1]] for each i < lists; start has lists +
  * 1 entries. An empty list gives the identity. Any points, also equal, opposite and the identity. Indexes are
- * below 2^31. sum and from do not overlap. ERR_MEMORY. */
+ * below 2^30. sum and from do not overlap. ERR_MEMORY. */
 MUST err_t p256_sums_var(struct p256_sums *s, struct p256_affine *sum, const struct p256_affine *from,
                          const uint32_t *index, const size_t *start, size_t lists);
 

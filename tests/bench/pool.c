@@ -356,7 +356,7 @@ void pool_make(struct pool *p, struct pool_ballot *b, size_t count, uint64_t fir
         exit(1);
     }
     uint32_t points = (uint32_t)p->points, more = (uint32_t)p->options + 1;
-    additions_from(p->add, p->point, p->point);
+    additions_from(p->add, p->point, p->point, NULL);
     for (uint32_t i = 0; i < count; i++)
         begin(p, &p->made[i], at + i * points, extra + i * more, first + i);
     additions_flush(p->add);

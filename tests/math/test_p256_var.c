@@ -567,6 +567,34 @@ static void test_msm_carry(void **state)
     }
 }
 
+/* Scalars of every length: 2^n - 1, of which all digits are at their limit, 2^n, 0, a few of each or many; so
+ * that some windows are reached by few, and what is carried out of the last is not lost. */
+static void test_msm_lengths(void **state)
+{
+    struct fixture *f = *state;
+    static const size_t counts[] = {25, 260, 700, 5000};
+    for (size_t n = 0; n < sizeof counts / sizeof counts[0]; n++) {
+        scalar_t *k = calloc(counts[n], sizeof *k);
+        int *which = calloc(counts[n], sizeof *which);
+        for (unsigned most = 1; most <= 256; most += most < 250 ? 5 : 1) {
+            for (size_t i = 0; i < counts[n]; i++) {
+                unsigned bits = i % 11 ? (unsigned)i % (most < 14 ? most : 14) : (unsigned)i % (most + 1);
+                which[i] = 1 + (int)(i % 60);
+                memset(&k[i], 0, sizeof k[i]);
+                for (unsigned at = 0; at < bits && i % 3; at++)
+                    k[i].b[31 - at / 8] |= (uint8_t)(1 << at % 8);
+                if (bits > 0 && i % 3 == 0)
+                    k[i].b[31 - (bits - 1) / 8] = (uint8_t)(1 << (bits - 1) % 8);
+                if (bits == 256)
+                    order_minus(&k[i], 1);
+            }
+            check_msm(f, k, which, counts[n], 256);
+        }
+        free(k);
+        free(which);
+    }
+}
+
 static void test_msm_refuses_long_scalars(void **state)
 {
     struct fixture *f = *state;
@@ -621,6 +649,7 @@ int main(void)
         cmocka_unit_test(test_msm_small),
         cmocka_unit_test(test_msm_large),
         cmocka_unit_test(test_msm_carry),
+        cmocka_unit_test(test_msm_lengths),
         cmocka_unit_test(test_msm_refuses_long_scalars),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
