@@ -22,7 +22,6 @@
 struct bench {
     struct tune_machine *m;
     const struct tune_sample *s;
-    const char *dir;
     double each;
     size_t points; /* of the largest sum */
     struct p256_affine *p;
@@ -37,15 +36,15 @@ struct bench {
 
 typedef err_t bench_fn(struct bench *b, size_t arg);
 
-/* Seconds of the fastest of some runs, in about b->each seconds, two runs at the least. Other programs only
- * ever add. */
+/* Seconds of this thread in the fastest of some runs, in about b->each seconds, two runs at the least. Other
+ * programs only ever add. */
 static err_t fastest(double *out, struct bench *b, bench_fn *fn, size_t arg)
 {
     double begin = metrics_now(), best = 0;
     for (int i = 0; i < 2 || metrics_now() - begin < b->each; i++) {
-        double start = metrics_now();
+        double start = tune_thread_time();
         TRY(fn(b, arg));
-        double took = metrics_now() - start;
+        double took = tune_thread_time() - start;
         if (i == 0 || took < best)
             best = took;
     }
@@ -151,36 +150,46 @@ static err_t measure_math(struct bench *b)
 
 /* --- whole ballots --- */
 
-/* Fills a batch and judges it; all of the sample's ballots are good. */
-static err_t batch_once(struct ballot_batch *batch, const struct tune_sample *s, uint64_t most,
-                        uint64_t *count)
+err_t tune_batch_once(struct ballot_batch *batch, struct tallies *sums, const struct tune_sample *s,
+                      const uint8_t *hints, uint64_t most, uint64_t *count)
 {
     uint64_t n = 0;
+    size_t each = hints ? 32 * s->points : 0;
     ballot_batch_clear(batch);
     while (n < most && ballot_batch_has_room(batch, s->ballot[0].len)) {
         const struct cbor_out *one = &s->ballot[n % TUNE_BALLOTS];
-        TRY(ballot_batch_put(batch, one->data, one->len, n));
+        TRY(ballot_batch_put_hinted(batch, one->data, one->len,
+                                    hints ? hints + n % TUNE_BALLOTS * each : NULL, each, n));
         n++;
     }
     TRY(ballot_batch_run(batch));
-    for (size_t i = 0; i < ballot_batch_count(batch); i++)
-        if (ballot_batch_item(batch, i)->err != OK)
+    for (size_t i = 0; i < ballot_batch_count(batch); i++) /* all of the sample's ballots are good */
+        if (ballot_batch_item(batch, i)->err != OK || ballot_batch_item(batch, i)->hints_wrong)
             return ERR_BUG;
+    tallies_zero(sums);
+    for (size_t i = 0; i < n; i += TUNE_BALLOTS) /* a block or an export has about so many of one place */
+        TRY(ballot_batch_sum(batch, i, i + TUNE_BALLOTS < n ? i + TUNE_BALLOTS : n, sums));
     *count = n;
     return OK;
 }
 
 struct whole {
     struct ballot_batch **batch; /* one for each thread */
+    struct tallies **sums;       /* likewise */
     uint64_t *count;             /* ballots that it judged */
     size_t threads;
+    const uint8_t *hints; /* or NULL */
+    double processor;     /* seconds that all threads had, so far */
 };
 
 static void whole_free(struct whole *w)
 {
-    for (size_t i = 0; i < w->threads && w->batch != NULL; i++)
+    for (size_t i = 0; i < w->threads && w->batch != NULL && w->sums != NULL; i++) {
         ballot_batch_free(w->batch[i]);
+        tallies_free(w->sums[i]);
+    }
     free(w->batch);
+    free(w->sums);
     free(w->count);
     memset(w, 0, sizeof *w);
 }
@@ -191,9 +200,13 @@ static err_t whole_new(struct whole *w, const struct tune_sample *s, size_t poin
     w->threads = threads;
     w->batch = calloc(threads, sizeof(struct ballot_batch *));
     w->count = calloc(threads, sizeof *w->count);
-    err_t e = w->batch && w->count ? OK : ERR_MEMORY;
-    for (size_t i = 0; i < threads && e == OK; i++)
+    w->sums = calloc(threads, sizeof(struct tallies *));
+    err_t e = w->batch && w->sums && w->count ? OK : ERR_MEMORY;
+    for (size_t i = 0; i < threads && e == OK; i++) {
         e = ballot_batch_new(&w->batch[i], s->layout, &s->ctx, points, 1);
+        if (e == OK)
+            e = tallies_new(&w->sums[i], &s->ctx, s->place);
+    }
     if (e != OK)
         whole_free(w);
     return e;
@@ -207,33 +220,45 @@ static err_t whole_run(struct whole *w, const struct tune_sample *s, uint64_t ba
 #pragma omp parallel for num_threads((int)w->threads) schedule(static, 1)
     for (size_t i = 0; i < w->threads; i++) {
         err_t mine = OK;
+        double start = tune_thread_time();
         for (uint64_t done = 0; done < share && mine == OK; done += w->count[i])
-            mine = batch_once(w->batch[i], s, share - done, &w->count[i]);
-        if (mine != OK) {
+            mine = tune_batch_once(w->batch[i], w->sums[i], s, w->hints, share - done, &w->count[i]);
 #pragma omp critical
-            e = mine;
+        {
+            w->processor += tune_thread_time() - start;
+            if (mine != OK)
+                e = mine;
         }
     }
     return e;
 }
 
-/* Seconds for a ballot, so many threads with full batches of so many points. */
-static err_t measure_whole(struct bench *b, double *out, size_t points, size_t threads)
+/* What is measured of ballots: full batches of so many points, so many threads. */
+struct how {
+    size_t points, threads;
+    const uint8_t *hints;
+};
+
+/* Seconds of processors for a ballot, and of the clock (NULL: nobody asks). */
+static err_t measure_whole(struct bench *b, double *processor, double *clock, const struct how *h)
 {
     struct whole w;
-    size_t full = points / b->s->points ? points / b->s->points : 1;
-    double begin = metrics_now(), best = 0;
-    TRY(whole_new(&w, b->s, points, threads));
-    err_t e = whole_run(&w, b->s, full * threads); /* memory is there afterwards */
+    size_t full = h->points / b->s->points ? h->points / b->s->points : 1;
+    double begin = metrics_now(), ballots = (double)(full * h->threads), best = 0, best_clock = 0;
+    TRY(whole_new(&w, b->s, h->points, h->threads));
+    w.hints = h->hints;
+    err_t e = whole_run(&w, b->s, full * h->threads); /* memory is there afterwards */
     for (int i = 0; e == OK && (i < 1 || metrics_now() - begin < b->each); i++) {
         double start = metrics_now();
-        e = whole_run(&w, b->s, full * threads);
-        double took = metrics_now() - start;
-        if (i == 0 || took < best)
-            best = took;
+        w.processor = 0;
+        e = whole_run(&w, b->s, full * h->threads);
+        keep_less(&best, w.processor);
+        keep_less(&best_clock, metrics_now() - start);
     }
     whole_free(&w);
-    keep_less(out, best / (double)(full * threads));
+    keep_less(processor, best / ballots);
+    if (clock != NULL)
+        keep_less(clock, best_clock / ballots);
     return e;
 }
 
@@ -248,23 +273,82 @@ static void steps_set(struct tune_machine *m)
     m->step[m->step_count++].threads = m->processors;
 }
 
-static err_t measure_ballots(struct bench *b)
+static err_t measure_sizes(struct bench *b)
 {
-    struct tune_machine *m = b->m;
-    struct settings s;
     for (size_t round = 0; round < ROUNDS(b); round++)
         for (size_t i = 0; i < TUNE_SIZES; i++) {
+            struct how h = {TUNE_SIZE(i), 1, NULL};
             TRY(step(b, "ballots"));
-            TRY(measure_whole(b, &m->ballot[i], TUNE_SIZE(i), 1));
+            TRY(measure_whole(b, &b->m->ballot[i], NULL, &h));
         }
-    tune_choose(&s, m); /* the size; with it, the threads */
+    return OK;
+}
+
+/* The width that the kernel chooses, and those beside it. */
+static err_t measure_windows(struct bench *b, size_t points)
+{
+    struct tune_machine *m = b->m;
+    struct how h = {points, 1, NULL};
+    unsigned own = tune_window(points);
+    err_t e = OK;
+    for (size_t round = 0; round < ROUNDS(b) && e == OK; round++)
+        for (unsigned i = 0; i < TUNE_WINDOWS && e == OK; i++) {
+            unsigned width = own + i - TUNE_WINDOWS / 2;
+            if (width < SETTINGS_WINDOW_MIN || width > SETTINGS_WINDOW_MAX)
+                continue;
+            m->window[i].width = width;
+            ballot_layout_set_window(b->s->layout, width);
+            e = step(b, "windows");
+            if (e == OK)
+                e = measure_whole(b, &m->window[i].ballot, NULL, &h);
+        }
+    ballot_layout_set_window(b->s->layout, 0);
+    return e;
+}
+
+static err_t measure_hinted(struct bench *b, size_t points)
+{
+    uint8_t *hints;
+    TRY(tune_hints(&hints, b->s));
+    struct how h = {points, 1, hints};
+    err_t e = OK;
+    for (size_t round = 0; round < ROUNDS(b) && e == OK; round++) {
+        e = step(b, "ballots with hints");
+        if (e == OK)
+            e = measure_whole(b, &b->m->hinted, NULL, &h);
+    }
+    free(hints);
+    return e;
+}
+
+static err_t measure_threads(struct bench *b, size_t points)
+{
+    struct tune_machine *m = b->m;
     steps_set(m);
     for (size_t round = 0; round < ROUNDS(b); round++)
         for (size_t i = 0; i < m->step_count; i++) {
+            struct how h = {points, m->step[i].threads, NULL};
             TRY(step(b, "threads"));
-            TRY(measure_whole(b, &m->step[i].ballot, s.batch_points, m->step[i].threads));
+            TRY(measure_whole(b, &m->step[i].ballot, &m->step[i].clock, &h));
         }
+    for (size_t i = 0; i < m->step_count; i++)
+        m->step[i].ballot /= m->step[i].threads;
     return OK;
+}
+
+static err_t measure_ballots(struct bench *b)
+{
+    struct settings s;
+    TRY(measure_sizes(b));
+    tune_choose(&s, b->m); /* the size; with it, the rest */
+    TRY(measure_windows(b, s.batch_points));
+    tune_choose(&s, b->m);
+    ballot_layout_set_window(b->s->layout, s.window);
+    err_t e = measure_hinted(b, s.batch_points);
+    if (e == OK)
+        e = measure_threads(b, s.batch_points);
+    ballot_layout_set_window(b->s->layout, 0);
+    return e;
 }
 
 /* --- ids, packing, disk --- */
@@ -312,10 +396,10 @@ static err_t measure_packing(struct bench *b)
         e = ERR_MEMORY;
     double begin = metrics_now(), best = 0;
     for (int i = 0; e == OK && (i < 3 || metrics_now() - begin < b->each / 4); i++) {
-        double start = metrics_now();
+        double start = tune_thread_time();
         if (ZSTD_decompress(plain, len, packed, packed_len) != len)
             e = ERR_BUG;
-        double took = metrics_now() - start;
+        double took = tune_thread_time() - start;
         if (i == 0 || took < best)
             best = took;
     }
@@ -329,7 +413,7 @@ static err_t measure_packing(struct bench *b)
 static err_t disk_fault(struct bench *b, const char *what)
 {
     fault_set(b->f, ERR_IO, "%s", what);
-    return fault_file(b->f, ERR_IO, b->dir);
+    return fault_file(b->f, ERR_IO, b->s->dir);
 }
 
 static err_t disk_write(struct bench *b, int fd, uint8_t *block)
@@ -347,11 +431,12 @@ static err_t disk_write(struct bench *b, int fd, uint8_t *block)
 static err_t disk_read(struct bench *b, int fd, uint8_t *block)
 {
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* from the disk, not from memory, if it can be had */
-    double start = metrics_now();
+    double start = metrics_now(), processor = tune_thread_time();
     for (size_t at = 0; at < DISK_BYTES; at += DISK_BLOCK)
         if (pread(fd, block, DISK_BLOCK, (off_t)at) != (ssize_t)DISK_BLOCK)
             return disk_fault(b, "cannot read back");
     b->m->read = (metrics_now() - start) / DISK_BYTES;
+    b->m->copy = (tune_thread_time() - processor) / DISK_BYTES;
     return OK;
 }
 
@@ -368,8 +453,7 @@ static err_t disk_sync(struct bench *b, int fd, const uint8_t *block)
 static err_t measure_disk(struct bench *b)
 {
     char path[4096];
-    TRY(file_mkdir(b->dir, b->f));
-    if (file_path(path, sizeof path, b->dir, ".tmp-tune-XXXXXX") != OK)
+    if (file_path(path, sizeof path, b->s->dir, "disk-XXXXXX") != OK)
         return fault_set(b->f, ERR_LIMIT, "path too long");
     uint8_t *block = malloc(DISK_BLOCK);
     if (block == NULL)
@@ -391,21 +475,20 @@ static err_t measure_disk(struct bench *b)
     return e;
 }
 
-err_t tune_measure(struct tune_machine *out, const struct tune_sample *s, const char *dir, double each,
-                   progress_fn progress, void *progress_ctx, struct fault *f)
+err_t tune_measure(struct tune_machine *out, const struct tune_sample *s, double each, progress_fn progress,
+                   void *progress_ctx, struct fault *f)
 {
     double t;
     size_t ids = each < 0.1 ? IDS_QUICK : IDS;
     struct bench b = {.m = out,
                       .s = s,
-                      .dir = dir,
                       .each = each,
                       .points = TUNE_SIZE(TUNE_SIZES - 1),
                       .progress = progress,
                       .progress_ctx = progress_ctx,
                       .f = f};
     memset(out, 0, sizeof *out);
-    out->processors = (uint32_t)omp_get_num_procs();
+    out->processors = tune_allowed((uint32_t)omp_get_num_procs());
     out->has_ifma = p256_path_best() == P256_IFMA;
     out->make = s->make;
     out->ballot_len = tune_sample_len(s);
@@ -423,6 +506,14 @@ err_t tune_measure(struct tune_machine *out, const struct tune_sample *s, const 
         out->id = t / (double)ids;
         e = measure_packing(&b);
     }
+    if (e == OK)
+        e = step(&b, "a segment of a chain");
+    if (e == OK)
+        e = tune_measure_segment(out, s, each, f);
+    if (e == OK)
+        e = step(&b, "exports of precincts");
+    if (e == OK)
+        e = tune_measure_exports(out, s, each, f);
     if (e == OK)
         e = step(&b, "disk");
     if (e == OK)

@@ -1,6 +1,8 @@
 /* A made-up election, so that ballots of any shape can be measured without anybody's files. */
+#include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ceremony/base/file.h"
 #include "tally/tune_parts.h"
@@ -62,18 +64,24 @@ static void put_contests(FILE *out, const struct tune_shape *shape)
 
 static err_t make_election(struct tune_sample *s, const struct tune_shape *shape, struct fault *f)
 {
-    char rows[300], key[2 * POINT_LEN + 1], hex[2 * HASH_LEN + 1], *text = NULL;
-    size_t len;
+    char key[2 * POINT_LEN + 1], hex[2 * HASH_LEN + 1], *text = NULL, *rows = NULL;
+    size_t len, rows_len;
     hash_t h;
-    hex_put(key, group_generator.b, POINT_LEN);
-    int rows_len = snprintf(
-        rows, sizeof rows,
-        "place,level,parent,title,styles,group,key\nall,whole,,All,,,\np,precinct,all,P,s,,%s\n", key);
-    hash_one(&h, rows, (size_t)rows_len);
+    hex_put(key, signkey_signer(s->key)->key.b, POINT_LEN);
+    FILE *table = open_memstream(&rows, &rows_len);
+    if (table == NULL)
+        return ERR_MEMORY;
+    fputs("place,level,parent,title,styles,group,key\nall,whole,,All,,,\n", table);
+    for (int i = 0; i < TUNE_BALLOTS; i++)
+        fprintf(table, "p%02d,precinct,all,P,s,,%s\n", i, key);
+    TRY(file_memstream_end(table, &rows));
+    hash_one(&h, rows, rows_len);
     hex_put(hex, h.b, HASH_LEN);
     FILE *out = open_memstream(&text, &len);
-    if (out == NULL)
+    if (out == NULL) {
+        free(rows);
         return ERR_MEMORY;
+    }
     fprintf(out,
             "{\"conclave\":1,\"scheme\":\"p256-elgamal\",\"kind\":\"ballots\",\"title\":\"Measurement\","
             "\"date\":\"2000-01-01\",\"trustees\":{\"n\":3,\"t\":2},\"levels\":[\"whole\",\"precinct\"],"
@@ -81,29 +89,54 @@ static err_t make_election(struct tune_sample *s, const struct tune_shape *shape
             hex);
     put_contests(out, shape);
     fputs(",\"decryption\":{\"levels\":[\"whole\"],\"minimum\":2},\"duplicate_ballots\":\"first\"}", out);
-    TRY(file_memstream_end(out, &text));
-    err_t e = manifest_parse(&s->m, (const uint8_t *)text, len, f);
+    err_t e = file_memstream_end(out, &text);
+    if (e == OK)
+        e = manifest_parse(&s->m, (const uint8_t *)text, len, f);
     free(text);
     if (e == OK)
-        e = places_parse(&s->places, s->m, (const uint8_t *)rows, (size_t)rows_len, f);
+        e = places_parse(&s->places, s->m, (const uint8_t *)rows, rows_len, f);
+    free(rows);
     return e;
 }
 
 static err_t make_ballots(struct tune_sample *s, struct fault *f)
 {
     struct ballot_maker *maker;
-    uint32_t place = (uint32_t)places_find(s->places, "p");
+    s->place = (uint32_t)places_find(s->places, "p00");
     TRY(ballot_maker_new(&maker, &s->ctx));
     err_t e = OK;
-    double start = metrics_now();
+    double start = tune_thread_time();
     for (size_t i = 0; i < TUNE_BALLOTS && e == OK; i++)
-        e = ballot_make(maker, &s->ballot[i], NULL, place, "s", NULL, 0, NULL, f);
-    s->make = (metrics_now() - start) / TUNE_BALLOTS;
+        e = ballot_make(maker, &s->ballot[i], NULL, s->place + (uint32_t)i, "s", NULL, 0, NULL, f);
+    s->make = (tune_thread_time() - start) / TUNE_BALLOTS;
     ballot_maker_free(maker);
     return e;
 }
 
-err_t tune_sample_new(struct tune_sample **out, const struct tune_shape *shape, struct fault *f)
+/* A directory, and in it, for a moment, the file of a key that nobody else ever has. */
+static err_t make_key(struct tune_sample *s, const char *dir, struct fault *f)
+{
+    char path[sizeof s->dir + 8];
+    pubkey_t key;
+    TRY(file_mkdir(dir, f));
+    if (file_path(s->dir, sizeof s->dir - 64, dir, ".tmp-tune-XXXXXX") != OK) {
+        s->dir[0] = '\0';
+        return fault_set(f, ERR_LIMIT, "path too long");
+    }
+    if (mkdtemp(s->dir) == NULL) {
+        s->dir[0] = '\0';
+        return fault_file(f, fault_set(f, ERR_IO, "cannot make a directory here"), dir);
+    }
+    snprintf(path, sizeof path, "%s/key", s->dir);
+    err_t e = signkey_new(&key, path, SIGNKEY_REHEARSAL, "", 0, f);
+    if (e == OK)
+        e = signkey_open(&s->key, path, "", 0, f);
+    unlink(path);
+    return e;
+}
+
+err_t tune_sample_new(struct tune_sample **out, const struct tune_shape *shape, const char *dir,
+                      struct fault *f)
 {
     scalar_t y;
     struct group *g = NULL;
@@ -111,7 +144,9 @@ err_t tune_sample_new(struct tune_sample **out, const struct tune_shape *shape, 
     struct tune_sample *s = calloc(1, sizeof *s);
     if (s == NULL)
         return fault_set(f, ERR_MEMORY, "making ballots to measure with");
-    err_t e = make_election(s, shape, f);
+    err_t e = make_key(s, dir, f);
+    if (e == OK)
+        e = make_election(s, shape, f);
     if (e == OK)
         e = group_new(&g);
     if (e == OK) {
@@ -139,10 +174,22 @@ err_t tune_sample_new(struct tune_sample **out, const struct tune_shape *shape, 
     return e;
 }
 
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void)st;
+    (void)kind;
+    (void)at;
+    (void)!remove(path); /* what cannot be removed is left */
+    return 0;
+}
+
 void tune_sample_free(struct tune_sample *s)
 {
     if (s == NULL)
         return;
+    if (s->dir[0] != '\0')
+        nftw(s->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    signkey_close(s->key);
     for (size_t i = 0; i < TUNE_BALLOTS; i++)
         cbor_out_free(&s->ballot[i]);
     ballot_layout_free(s->layout);
