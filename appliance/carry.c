@@ -234,6 +234,9 @@ static err_t check_item(struct work *w, struct carry_item *x, struct fault *f)
     hash_t hash;
     if (x->state == CARRY_REFUSED)
         return OK;
+    if (carry_chain_has_gap(w->c, x))
+        return fault_set(f, ERR_MISSING,
+                         "some of its files cannot be taken, so the chain would not be whole");
     uint64_t before = w->done;
     err_t e = x->len > size_max(x->kind) ? fault_set(f, ERR_LIMIT, "is longer than such a file can be") : OK;
     if (e == OK)
@@ -316,6 +319,7 @@ err_t carry_check(struct carry *c, const char *to, const struct bundle_election 
     GO(work_open(&w, f));
     GO(measure(&w, f));
     GO(place_bundle(&w, f));
+    GO(carry_place_chains(c, to, el, fn, ctx, f));
     GO(tell(&w, 0));
     for (size_t i = 0; i < c->count; i++) {
         struct fault why;
@@ -414,7 +418,9 @@ static err_t copy_new(struct work *w, struct carry_report *report, struct fault 
         if (x->state != CARRY_NEW)
             continue;
         fault_clear(&why);
-        err_t e = copy_item(w, x, &why);
+        err_t e = carry_chain_has_gap(w->c, x)
+                      ? fault_set(&why, ERR_MISSING, "some of its files could not be taken")
+                      : copy_item(w, x, &why);
         if (e != OK && e != ERR_EXISTS && err_class(e) == CLASS_SYSTEM) {
             if (f != NULL)
                 *f = why;

@@ -22,8 +22,8 @@ void carry_free(struct carry *c)
     memset(c, 0, sizeof *c);
 }
 
-static err_t add(struct carry *c, struct carry_item **out, enum carry_kind kind, const char *from,
-                 const char *name, struct fault *f)
+err_t carry_add(struct carry *c, struct carry_item **out, enum carry_kind kind, const char *from,
+                const char *name, struct fault *f)
 {
     if (c->count == CARRY_MAX)
         return fault_set(f, ERR_LIMIT, "more than %d files", CARRY_MAX);
@@ -61,13 +61,13 @@ err_t carry_refuse(struct carry_item *x, err_t e, const struct fault *why)
     return OK;
 }
 
-static err_t refuse_now(struct carry *c, enum carry_kind kind, const char *from, err_t e, const char *why,
+err_t carry_add_refused(struct carry *c, enum carry_kind kind, const char *from, err_t e, const char *why,
                         struct fault *f)
 {
     struct carry_item *x;
     struct fault fault;
     fault_set(&fault, e, "%s", why);
-    TRY(add(c, &x, kind, from, "", f));
+    TRY(carry_add(c, &x, kind, from, "", f));
     return carry_refuse(x, e, &fault) == OK ? OK : fault_set(f, ERR_MEMORY, "list of files");
 }
 
@@ -79,8 +79,7 @@ static int is_sane_char(char ch)
            ch == '_' || ch == '.';
 }
 
-/* Of a file that somebody else named: plain letters, and no way out of a folder. */
-static int is_sane(const char *name)
+int carry_name_is_sane(const char *name)
 {
     size_t len = strlen(name);
     if (len == 0 || len > 200 || name[0] == '.')
@@ -100,7 +99,7 @@ static int is_sane_path(const char *path)
             return 0;
         memcpy(part, at, len);
         part[len] = '\0';
-        if (!is_sane(part))
+        if (!carry_name_is_sane(part))
             return 0;
         at += len;
         if (*at == '\0')
@@ -134,14 +133,16 @@ static err_t bundle_line(struct carry *c, const char *dir, const char *line, str
     hash_t want;
     char hex[2 * HASH_LEN + 1];
     if (strlen(line) <= SUMS_HEAD || line[SUMS_HEAD - 1] != ' ' || line[SUMS_HEAD - 2] != ' ')
-        return refuse_now(c, CARRY_BUNDLE, dir, ERR_FORMAT, "a line of its list has not the form of one", f);
+        return carry_add_refused(c, CARRY_BUNDLE, dir, ERR_FORMAT,
+                                 "a line of its list has not the form of one", f);
     memcpy(hex, line, 2 * HASH_LEN);
     hex[2 * HASH_LEN] = '\0';
     if (hex_get(want.b, HASH_LEN, hex) != OK || !is_sane_path(line + SUMS_HEAD))
-        return refuse_now(c, CARRY_BUNDLE, dir, ERR_FORMAT, "its list has a hash or name that cannot be", f);
+        return carry_add_refused(c, CARRY_BUNDLE, dir, ERR_FORMAT,
+                                 "its list has a hash or name that cannot be", f);
     TRY(file_path(path, sizeof path, dir, line + SUMS_HEAD));
     TRY(file_path(name, sizeof name, CARRY_BUNDLE_DIR, line + SUMS_HEAD));
-    TRY(add(c, &x, CARRY_BUNDLE, path, name, f));
+    TRY(carry_add(c, &x, CARRY_BUNDLE, path, name, f));
     x->hash = want;
     return OK;
 }
@@ -159,7 +160,7 @@ static err_t add_bundle(struct carry *c, const char *dir, struct fault *f)
     if (e == ERR_MEMORY)
         return fault_set(f, e, "list of files");
     if (e != OK)
-        return refuse_now(c, CARRY_BUNDLE, sums, e, why.detail, f);
+        return carry_add_refused(c, CARRY_BUNDLE, sums, e, why.detail, f);
     hash_t hash;
     hash_one(&hash, data, len);
     char *save = NULL;
@@ -168,7 +169,7 @@ static err_t add_bundle(struct carry *c, const char *dir, struct fault *f)
         e = bundle_line(c, dir, line, f);
     free(data);
     TRY(e);
-    TRY(add(c, &x, CARRY_BUNDLE, sums, CARRY_BUNDLE_DIR "/" BUNDLE_SUMS, f));
+    TRY(carry_add(c, &x, CARRY_BUNDLE, sums, CARRY_BUNDLE_DIR "/" BUNDLE_SUMS, f));
     x->hash = hash;
     return OK;
 }
@@ -231,9 +232,9 @@ static err_t add_record(const struct search *w, const char *path, const char *na
     if (place >= 0)
         places_get(w->el->places, (uint32_t)place, &at);
     if (at.level != (uint32_t)w->level)
-        return refuse_now(w->c, CARRY_RECORD, path, ERR_UNKNOWN, "there is no such place", f);
+        return carry_add_refused(w->c, CARRY_RECORD, path, ERR_UNKNOWN, "there is no such place", f);
     TRY(node_path(target, sizeof target, &w->el->ctx, BUNDLE_RECORDS, (uint32_t)place));
-    TRY(add(w->c, &x, CARRY_RECORD, path, target, f));
+    TRY(carry_add(w->c, &x, CARRY_RECORD, path, target, f));
     x->place = (uint32_t)place;
     return OK;
 }
@@ -264,11 +265,11 @@ static err_t look_at(void *ctx, const char *name, struct fault *f)
         return OK;
     if (kind == CARRY_RECORD)
         return add_record(w, path, name, f);
-    if (!is_sane(name))
-        return refuse_now(w->c, kind, path, ERR_FORMAT,
-                          "its name has other signs than letters, digits, - _ .", f);
+    if (!carry_name_is_sane(name))
+        return carry_add_refused(w->c, kind, path, ERR_FORMAT,
+                                 "its name has other signs than letters, digits, - _ .", f);
     snprintf(target, sizeof target, "%s%s", kind == CARRY_EXPORT ? BUNDLE_EXPORTS "/" : "", name);
-    return add(w->c, NULL, kind, path, target, f);
+    return carry_add(w->c, NULL, kind, path, target, f);
 }
 
 static err_t look_into(struct search *w, struct fault *f)
@@ -276,6 +277,12 @@ static err_t look_into(struct search *w, struct fault *f)
     int is_ours;
     if (is_bundle(w->dir, w->el, &is_ours))
         return is_ours ? add_bundle(w->c, w->dir, f) : OK;
+    if (carry_is_chain(w->dir)) {
+        const char *slash = strrchr(w->dir, '/');
+        return w->kinds >> CARRY_CHAIN & 1
+                   ? carry_add_chain(w->c, w->dir, slash ? slash + 1 : w->dir, w->el, f)
+                   : OK;
+    }
     return file_list(w->dir, look_at, w, f);
 }
 
@@ -296,7 +303,7 @@ static err_t gather_from(struct carry *c, const char *dir, enum carry_kind kind,
     struct search w = {c,
                        el,
                        dir,
-                       is_records ? CARRY_DEPTH - 1 : CARRY_DEPTH,
+                       is_records || kind == CARRY_CHAIN ? CARRY_DEPTH - 1 : CARRY_DEPTH,
                        -1,
                        is_records,
                        kind == CARRY_EXPORT,
@@ -312,6 +319,8 @@ err_t carry_gather(struct carry *c, const struct carry_paths *p, uint32_t kinds,
     for (uint32_t kind = CARRY_PLAN; kind <= CARRY_RESULT; kind++)
         if (kinds >> kind & 1)
             TRY(gather_from(c, dir[kind], (enum carry_kind)kind, el, f));
+    if (kinds >> CARRY_CHAIN & 1)
+        TRY(gather_from(c, p->exports, CARRY_CHAIN, el, f));
     if ((kinds >> CARRY_BUNDLE & 1) && p->bundle != NULL && is_bundle(p->bundle, el, &is_ours) && is_ours)
         TRY(add_bundle(c, p->bundle, f));
     return OK;

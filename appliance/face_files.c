@@ -1,6 +1,6 @@
-/* Files besides the board taken in from a medium and given out to it: plans, exports, records, results,
- * bundles. The work in child processes that may read the one and write the other; the difference before it,
- * the result after it. */
+/* Files besides the board taken in from a medium and given out to it: plans, exports of precincts and
+ * chains, records, results, bundles. The work in child processes that may read the one and write the other;
+ * the difference before it, the result after it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +23,7 @@ struct files {
 static const enum message kind_text[CARRY_KINDS] = {
     [CARRY_PLAN] = MSG_FILES_PLANS,     [CARRY_EXPORT] = MSG_FILES_EXPORTS,
     [CARRY_RECORD] = MSG_FILES_RECORDS, [CARRY_RESULT] = MSG_FILES_RESULTS,
-    [CARRY_BUNDLE] = MSG_FILES_BUNDLES,
+    [CARRY_BUNDLE] = MSG_FILES_BUNDLES, [CARRY_CHAIN] = MSG_FILES_CHAINS,
 };
 
 static err_t election_of(struct face *face, hash_t *out, struct fault *f)
@@ -223,7 +223,7 @@ static void take_up(struct files *w, const struct tape_item *found, size_t count
             has[found[i].number] = found[i].a + found[i].b;
     if (has[CARRY_PLAN] > 0 && plan->text[0] != '\0')
         snprintf(face->plan, sizeof face->plan, "%s", plan->text);
-    if (has[CARRY_EXPORT] > 0)
+    if (has[CARRY_EXPORT] + has[CARRY_CHAIN] > 0)
         propose(face->exports, sizeof face->exports, w->to, BUNDLE_EXPORTS);
     if (has[CARRY_BUNDLE] > 0)
         propose(face->bundle, sizeof face->bundle, w->to, "bundle");
