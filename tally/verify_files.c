@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "ceremony/base/file.h"
+#include "tally/verify_hashed.h"
 #include "tally/verify_piece.h"
 #include "ui/words.h"
 
@@ -127,27 +128,36 @@ static uint64_t size_limit(const char *path)
                                                                            : JURISDICTIONS_MAX;
 }
 
-static err_t hash_file(hash_t *have, const char *full, const char *path, struct fault *f)
+static err_t size_check(const char *full, const char *path, struct fault *f)
 {
     struct stat st;
     if (lstat(full, &st) != 0)
         return fault_set(f, ERR_IO, "cannot be looked at");
     if (st.st_size < 0 || (uint64_t)st.st_size > size_limit(path))
         return fault_set(f, ERR_LIMIT, "is longer than such a file can be");
-    return file_hash(have, full, f);
+    return OK;
 }
 
 /* Files that wait to be hashed, by all threads; what is found is filed in the order of the list. */
 #define WAITING 512
+#define WAITING_BYTES ((uint64_t)1 << 30) /* as many seconds' work as one can lose */
+
+struct listed {
+    const char *path;
+    hash_t want;
+    err_t err;
+    struct stat st;
+    int is_new; /* st may be remembered */
+};
 
 struct waiting {
     struct verify *v;
+    struct verify_hashed *hashed; /* or NULL */
+    err_t err;                    /* of the system */
     size_t count;
-    struct {
-        const char *path;
-        hash_t want;
-        err_t err;
-    } file[WAITING];
+    uint64_t bytes;
+    int is_done; /* some were hashed since the last time that was told */
+    struct listed file[WAITING];
 };
 
 err_t verify_file_hash(const struct verify *v, hash_t *out, const char *name)
@@ -157,28 +167,72 @@ err_t verify_file_hash(const struct verify *v, hash_t *out, const char *name)
     fault_clear(&f);
     memset(out, 0, sizeof *out);
     TRY(verify_path(v, full, name));
-    return hash_file(out, full, name, &f);
+    TRY(size_check(full, name, &f));
+    return file_hash(out, full, &f);
 }
 
-static err_t check_hash(const struct verify *v, const char *path, const hash_t *want)
+/* The bytes of a file against the list, unless an earlier run that was stopped has read them as they are now.
+ */
+static err_t check_bytes(const struct waiting *w, struct listed *x)
 {
+    char full[BUNDLE_PATH_MAX];
+    struct fault f;
+    hash_t have;
+    int steady;
+    if (w->hashed == NULL) {
+        TRY(verify_file_hash(w->v, &have, x->path));
+        return hash_cmp(&have, &x->want) == 0 ? OK : ERR_HASH;
+    }
+    fault_clear(&f);
+    TRY(verify_path(w->v, full, x->path));
+    if (lstat(full, &x->st) == 0 && verify_hashed_has(w->hashed, x->path, &x->want, &x->st))
+        return OK;
+    TRY(size_check(full, x->path, &f));
+    TRY(verify_hashed_read(&have, &x->st, &steady, full, &f));
+    if (hash_cmp(&have, &x->want) != 0)
+        return ERR_HASH;
+    x->is_new = steady;
+    return OK;
+}
+
+static err_t check_hash(const struct waiting *w, struct listed *x)
+{
+    const struct verify *v = w->v;
     hash_t have;
     err_t e;
+    x->is_new = 0;
     if (v->opt->list_only)
         return OK;
-    if (v->opt->parts == NULL || !verify_merge_hash(v, path, &e, &have))
-        e = verify_file_hash(v, &have, path);
+    if (v->opt->parts == NULL || !verify_merge_hash(v, x->path, &e, &have))
+        return check_bytes(w, x);
     TRY(e);
-    return hash_cmp(&have, want) == 0 ? OK : ERR_HASH;
+    return hash_cmp(&have, &x->want) == 0 ? OK : ERR_HASH;
+}
+
+/* What was read is remembered, so that going on needs not read it. */
+static err_t remember(struct waiting *w, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct listed *x = &w->file[i];
+        if (x->err != OK || !x->is_new)
+            continue;
+        TRY(verify_hashed_add(w->hashed, x->path, &x->want, &x->st, &w->v->fault));
+        n++;
+    }
+    return n > 0 ? verify_hashed_save(w->hashed, &w->v->fault) : OK;
 }
 
 static void hash_waiting(struct waiting *w)
 {
     size_t count = w->count;
-    w->count = 0;
+    w->count = w->bytes = 0;
+    w->is_done = 1;
 #pragma omp parallel for schedule(dynamic, 1) if (count > 1)
     for (size_t i = 0; i < count; i++)
-        w->file[i].err = check_hash(w->v, w->file[i].path, &w->file[i].want);
+        w->file[i].err = check_hash(w, &w->file[i]);
+    if (w->err == OK && w->hashed != NULL)
+        w->err = remember(w, count);
     for (size_t i = 0; i < count; i++) {
         err_t e = w->file[i].err;
         if (e != OK)
@@ -187,6 +241,14 @@ static void hash_waiting(struct waiting *w)
                          : e == ERR_LIMIT ? "is longer than such a file can be"
                                           : "cannot be read");
     }
+}
+
+static uint64_t size_of(const struct verify *v, const char *path)
+{
+    char full[BUNDLE_PATH_MAX];
+    struct stat st;
+    return verify_path(v, full, path) == OK && lstat(full, &st) == 0 && st.st_size > 0 ? (uint64_t)st.st_size
+                                                                                       : 0;
 }
 
 static int is_unlisted_kind(const struct verify_name *n)
@@ -225,8 +287,9 @@ static void check_line(struct waiting *w, char *line, size_t number, size_t *nex
     }
     if (*next < v->name_count && strcmp(v->name[*next].path, path) == 0) {
         w->file[w->count].path = v->name[(*next)++].path;
-        w->file[w->count++].want = want;
-        if (w->count == WAITING)
+        w->file[w->count].want = want;
+        w->bytes += size_of(v, w->file[w->count++].path);
+        if (w->count == WAITING || w->bytes >= WAITING_BYTES)
             hash_waiting(w);
     } else {
         hash_waiting(w);
@@ -252,6 +315,11 @@ static err_t check_lines(struct waiting *w)
     }
     if (len == 0 || data[len - 1] != '\n' || memchr(data, '\0', len) != NULL)
         verify_failf(v, CHECK_FILES, ERR_FORMAT, BUNDLE_SUMS, NULL, "is not lines of text");
+    if (v->opt->resume != NULL && !v->opt->list_only) {
+        hash_t sums;
+        hash_one(&sums, data, len);
+        e = verify_hashed_open(&w->hashed, v->opt->resume, &sums, &v->fault);
+    }
     char *at = (char *)data, *end = at + strlen(at);
     while (at < end && e == OK) {
         char *stop = strchr(at, '\n');
@@ -259,10 +327,18 @@ static err_t check_lines(struct waiting *w)
             *stop = '\0';
         check_line(w, at, ++number, &next);
         at = stop != NULL ? stop + 1 : end;
-        if (number % 256 == 0)
+        if (number % 256 == 0 || w->is_done) {
+            w->is_done = 0;
             e = verify_tick(v, "hashes", next, v->name_count);
+        }
+        if (e == OK)
+            e = w->err;
     }
-    hash_waiting(w);
+    if (e == OK) {
+        hash_waiting(w);
+        e = w->err;
+    }
+    verify_hashed_close(w->hashed);
     for (; next < v->name_count; next++)
         if (!is_unlisted_kind(&v->name[next]))
             verify_failf(v, CHECK_FILES, ERR_UNKNOWN, v->name[next].path, NULL, "is not in SHA256SUMS");
