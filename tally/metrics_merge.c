@@ -50,13 +50,26 @@ static int is_suffix(const char *type, const char *start, size_t len)
     return 0;
 }
 
+/* As metrics_write writes them. strtod takes more, "nan(1)" or a tab before a number, and who scrapes would
+ * take none of the page. */
+static int is_value(const char *p)
+{
+    char *end;
+    size_t len = strlen(p);
+    if (strcmp(p, "NaN") == 0 || strcmp(p, "+Inf") == 0 || strcmp(p, "-Inf") == 0)
+        return 1;
+    if (len == 0 || len > 32 || strspn(p, "+-.0123456789eE") != len)
+        return 0;
+    (void)strtod(p, &end);
+    return *end == '\0';
+}
+
 /* One line without its end: SERIES{process="NAME",...} VALUE. *series_len: up to and with the brace. */
 static int is_sample(size_t *series_len, const char *line, enum metric id, const char *process)
 {
     size_t name_len = strlen(metrics_name(id)), process_len = strlen(process);
     const char *brace = strchr(line, '{');
     static const char first[] = "{process=\"";
-    char *end;
     if (brace == NULL || strncmp(line, metrics_name(id), name_len) != 0 || brace < line + name_len ||
         !is_suffix(metrics_type(id), line + name_len, (size_t)(brace - line) - name_len))
         return 0;
@@ -70,11 +83,10 @@ static int is_sample(size_t *series_len, const char *line, enum metric id, const
         if (p == NULL)
             return 0;
     }
-    if (p[0] != '}' || p[1] != ' ' || p[2] == ' ' || p[2] == '\0')
+    if (p[0] != '}' || p[1] != ' ')
         return 0;
     *series_len = (size_t)(p + 1 - line);
-    (void)strtod(p + 2, &end);
-    return *end == '\0' && end - (p + 2) <= 32;
+    return is_value(p + 2);
 }
 
 /* The samples of one metric, from *at on; lines end with zeros here. */

@@ -270,6 +270,10 @@ static void what_no_program_writes_is_left_out(void **state)
         HEAD "conclave_chain_height{shard=\"s0\",process=\"x\"} 1\n",
         HEAD "conclave_chain_height{process=\"x\"} 1", /* no end */
         HEAD "conclave_chain_height{process=\"x\"} one\n",
+        HEAD "conclave_chain_height{process=\"x\"} nan(1)\n",
+        HEAD "conclave_chain_height{process=\"x\"} infinity\n",
+        HEAD "conclave_chain_height{process=\"x\"} 0x1p3\n",
+        HEAD "conclave_chain_height{process=\"x\"} \t1\n",
         HEAD "conclave_chain_height{process=\"x\"}\n",
         HEAD "conclave_chain_height{process=\"x\"} \n",
         HEAD "conclave_chain_height{process=\"x\"} 1 2\n",
