@@ -13,11 +13,14 @@ static void need(int good)
 
 static void build(struct cbor_out *out, const struct part *p)
 {
-    struct cbor_out findings = CBOR_OUT_INIT;
+    struct part_list findings = {p->count, CBOR_OUT_INIT}, shards = {p->shard_count, CBOR_OUT_INIT};
     for (size_t i = 0; i < p->count; i++)
-        part_finding_put(&findings, &p->finding[i]);
-    need(part_build(out, &p->head, p->count, &findings, NULL) == OK);
-    cbor_out_free(&findings);
+        part_finding_put(&findings.bytes, &p->finding[i]);
+    for (size_t i = 0; i < p->shard_count; i++)
+        part_shard_put(&shards.bytes, &p->shard[i]);
+    need(part_build(out, &p->head, &findings, &shards, NULL) == OK);
+    cbor_out_free(&findings.bytes);
+    cbor_out_free(&shards.bytes);
 }
 
 /* What was read is the only encoding. */
