@@ -108,7 +108,7 @@ $(TEST_SUPPORT): $(call objs,$(wildcard tests/support/*.c) $(filter-out %/mutate
 
 # Fuzz targets are a table that test_fuzz and libFuzzer share.
 $(OUT)/tests/fuzz/test_fuzz: $(OUT)/obj/tests/fuzz/targets.o $(OUT)/obj/tests/fuzz/targets_chain.o $(OUT)/obj/tests/fuzz/targets_export.o \
-	$(OUT)/obj/tests/fuzz/targets_run.o $(OUT)/obj/tests/fuzz/targets_part.o
+	$(OUT)/obj/tests/fuzz/targets_run.o $(OUT)/obj/tests/fuzz/targets_part.o $(OUT)/obj/tests/fuzz/targets_state.o
 
 TESTS := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/*/test_*.c))
 ALL_LIBS := $(call libs,appliance tally hsm ui ceremony ceremony/math ceremony/base)
@@ -183,10 +183,10 @@ rehearsal: all
 SECONDS_EACH := 60
 FUZZ_TARGETS := cbor cose manifest places entry statement record sealed ballot count export node plan result receipt \
 	resultqr anchor fingerprint medsl qrtext base45 words image chainheader chaintally chainsnapshot finality envelope \
-	segment journal chains chainexport metrics request settings part
+	segment journal chains chainexport metrics request settings part chainnode chainsigned resume partids signers chainanchor
 FUZZ_SRC := $(foreach r,$(filter-out appliance,$(ROOMS)),$(call room_src,$(r))) $(wildcard tests/support/*.c) \
 	tests/fuzz/targets.c tests/fuzz/targets_chain.c tests/fuzz/targets_export.c tests/fuzz/targets_run.c tests/fuzz/targets_part.c \
-	tests/fuzz/libfuzzer.c
+	tests/fuzz/targets_state.c tests/fuzz/libfuzzer.c
 fuzz: $(OUT)/.deps
 	@mkdir -p $(OUT)/fuzz
 	clang $(filter-out -O2 -D_FORTIFY_SOURCE=2,$(CFLAGS)) -Wno-unknown-warning-option -O1 -fsanitize=fuzzer,address,undefined \

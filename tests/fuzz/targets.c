@@ -15,6 +15,7 @@
 #include "tests/fuzz/targets_chain.h"
 #include "tests/fuzz/targets_part.h"
 #include "tests/fuzz/targets_run.h"
+#include "tests/fuzz/targets_state.h"
 #include "ui/base45.h"
 #include "ui/image.h"
 #include "ui/qrtext.h"
@@ -572,6 +573,12 @@ const struct fuzz_target fuzz_targets[] = {
     {"request", run_request, seed_request},
     {"settings", run_settings, seed_settings},
     {"part", run_part, seed_part},
+    {"chainnode", run_chainnode, seed_chainnode},
+    {"chainsigned", run_chainsigned, seed_chainsigned},
+    {"resume", run_resume, seed_resume},
+    {"partids", run_partids, seed_partids},
+    {"signers", run_signers, seed_signers},
+    {"chainanchor", run_chainanchor, seed_chainanchor},
 };
 const size_t fuzz_target_count = sizeof fuzz_targets / sizeof fuzz_targets[0];
 
