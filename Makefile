@@ -183,7 +183,7 @@ rehearsal: all
 SECONDS_EACH := 60
 FUZZ_TARGETS := cbor cose manifest places entry statement record sealed ballot count export node plan result receipt \
 	resultqr anchor fingerprint medsl qrtext base45 words image chainheader chaintally chainsnapshot finality envelope \
-	segment journal chains chainexport metrics request settings part chainnode chainsigned resume partids signers chainanchor
+	segment journal chains chainexport metrics request settings part chainnode chainsigned resume hashed partids signers chainanchor
 FUZZ_SRC := $(foreach r,$(filter-out appliance,$(ROOMS)),$(call room_src,$(r))) $(wildcard tests/support/*.c) \
 	tests/fuzz/targets.c tests/fuzz/targets_chain.c tests/fuzz/targets_export.c tests/fuzz/targets_run.c tests/fuzz/targets_part.c \
 	tests/fuzz/targets_state.c tests/fuzz/libfuzzer.c

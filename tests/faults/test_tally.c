@@ -15,6 +15,7 @@
 #include "tally/resultqr.h"
 #include "tally/signkey.h"
 #include "tally/verify.h"
+#include "tally/verify_hashed.h"
 #include "tally/verify_print.h"
 #include "tests/support/tree.h"
 #include "tests/support/whole.h"
@@ -601,6 +602,37 @@ static err_t run_bundle(void *ctx, struct fault *f)
     return verify_bundle(&z.report, at("bundle"), &o, f);
 }
 
+static err_t run_bundle_again(void *ctx, struct fault *f)
+{
+    (void)ctx;
+    struct verify_options o = {.threads = 1, .resume = at("going-on")};
+    z.report = INJECT_POISON;
+    return verify_bundle(&z.report, at("bundle"), &o, f);
+}
+
+/* What was hashed is remembered, and is there. */
+static err_t run_hashed(void *ctx, struct fault *f)
+{
+    struct verify_hashed *h;
+    struct stat st = {.st_mode = S_IFREG | 0644};
+    (void)ctx;
+    TRY(verify_hashed_open(&h, at("hashed"), &z.sums, f));
+    err_t e = OK;
+    for (st.st_ino = 0; st.st_ino < 600 && e == OK; st.st_ino++)
+        e = verify_hashed_add(h, "exports/a", &z.sums, &st, f);
+    if (e == OK)
+        e = verify_hashed_save(h, f);
+    verify_hashed_close(h);
+    if (e != OK)
+        return e;
+    TRY(verify_hashed_open(&h, at("hashed"), &z.sums, f));
+    for (st.st_ino = 0; st.st_ino < 600; st.st_ino++)
+        inject_check(verify_hashed_has(h, "exports/a", &z.sums, &st),
+                     "a file that was remembered is not known");
+    verify_hashed_close(h);
+    return OK;
+}
+
 static err_t run_json(void *ctx, struct fault *f)
 {
     (void)ctx;
@@ -649,6 +681,8 @@ static void bundles(void **state)
     one("bundle: load", NULL, run_load, after_load);
     one("bundle: publish", remove_bundle, run_publish, after_publish);
     one("bundle: verify", NULL, run_bundle, after_message);
+    one("bundle: verify, and remember", NULL, run_bundle_again, after_message);
+    one("bundle: files that were hashed", NULL, run_hashed, after_nothing);
     assert_err(run_bundle(&z, &f), OK);
     z.sum.files = 0;
     one("bundle: report as JSON", NULL, run_json, after_nothing);

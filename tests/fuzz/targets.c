@@ -572,6 +572,7 @@ const struct fuzz_target fuzz_targets[] = {
     {"metrics", run_metrics, seed_metrics},
     {"request", run_request, seed_request},
     {"settings", run_settings, seed_settings},
+    {"hashed", run_hashed, seed_hashed},
     {"part", run_part, seed_part},
     {"chainnode", run_chainnode, seed_chainnode},
     {"chainsigned", run_chainsigned, seed_chainsigned},

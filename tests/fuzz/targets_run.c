@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ceremony/base/file.h"
 #include "tally/metrics_serve.h"
 #include "tally/settings.h"
+#include "tally/verify_hashed.h"
 
 static void need(int good)
 {
@@ -106,4 +108,60 @@ void seed_settings(struct fuzz_world *w, struct cbor_out *out)
         " \"chain_seconds\": 5, \"chain_batch\": 256, \"chain_queue\": 4096, \"chain_threads\": 1,"
         " \"about\": \"measured\"}";
     cbor_put_raw(out, text, strlen(text));
+}
+
+static const hash_t hashed_sums = {{7}};
+
+static void hashed_name(char out[200], const char *dir)
+{
+    char hex[2 * HASH_LEN + 1];
+    hex_put(hex, hashed_sums.b, HASH_LEN);
+    snprintf(out, 200, "%s/files-%s", dir, hex);
+}
+
+/* Whatever is in it: what is added afterwards is there, and a file that was never read is not. */
+void run_hashed(struct fuzz_world *w, const uint8_t *data, size_t len)
+{
+    (void)w;
+    char dir[64], path[200];
+    struct verify_hashed *h;
+    struct stat st = {.st_mode = S_IFREG, .st_ino = 3, .st_size = 5};
+    snprintf(dir, sizeof dir, "build/tests/tmp/fuzz-hashed-%d", (int)getpid());
+    hashed_name(path, dir);
+    mkdir(dir, 0700);
+    write_file(path, data, len);
+    chmod(path, 0600);
+    if (verify_hashed_open(&h, dir, &hashed_sums, NULL) == OK) {
+        need(!verify_hashed_has(h, "never/read", &hashed_sums, &st));
+        need(verify_hashed_add(h, "exports/a", &hashed_sums, &st, NULL) == OK);
+        need(verify_hashed_save(h, NULL) == OK);
+        verify_hashed_close(h);
+        need(verify_hashed_open(&h, dir, &hashed_sums, NULL) == OK);
+        need(verify_hashed_has(h, "exports/a", &hashed_sums, &st));
+        verify_hashed_close(h);
+    }
+    unlink(path);
+    rmdir(dir);
+}
+
+void seed_hashed(struct fuzz_world *w, struct cbor_out *out)
+{
+    (void)w;
+    char dir[64], path[200];
+    struct verify_hashed *h;
+    struct stat st = {.st_mode = S_IFREG, .st_size = 5};
+    uint8_t *data;
+    size_t len;
+    snprintf(dir, sizeof dir, "build/tests/tmp/fuzz-hashed-seed-%d", (int)getpid());
+    hashed_name(path, dir);
+    need(verify_hashed_open(&h, dir, &hashed_sums, NULL) == OK);
+    for (st.st_ino = 100; st.st_ino < 105; st.st_ino++)
+        need(verify_hashed_add(h, "exports/b", &hashed_sums, &st, NULL) == OK);
+    need(verify_hashed_save(h, NULL) == OK);
+    verify_hashed_close(h);
+    need(file_read(&data, &len, path, 1 << 16, NULL) == OK);
+    cbor_put_raw(out, data, len);
+    free(data);
+    unlink(path);
+    rmdir(dir);
 }
