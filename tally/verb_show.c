@@ -97,7 +97,7 @@ static err_t show_manifest(struct show *s, const uint8_t *data, size_t len)
     return OK;
 }
 
-/* Ballots one after the other, each a byte string. */
+/* Ballots, envelopes or headers one after the other, each a byte string. */
 static err_t show_ballots(struct show *s, const uint8_t *data, size_t len)
 {
     struct cbor_in in;
@@ -107,7 +107,7 @@ static err_t show_ballots(struct show *s, const uint8_t *data, size_t len)
         const uint8_t *item = cbor_get_bytes(&in, 1, SHOW_MAX, &item_len);
         if (item == NULL)
             break;
-        if (count++ < 3) {
+        if (count++ < 3 || s->full) {
             fprintf(s->v->out, "item %zu\n", count);
             TRY(show_item(s, item, item_len));
         }

@@ -8,7 +8,7 @@
 #include "tally/resultqr.h"
 #include "tally/verb_show.h"
 
-static void print_hash(struct show *s, const char *name, const hash_t *h)
+void show_hash(struct show *s, const char *name, const hash_t *h)
 {
     char hex[2 * HASH_LEN + 1];
     hex_put(hex, h->b, HASH_LEN);
@@ -35,11 +35,11 @@ static err_t show_result(struct show *s, const uint8_t *data, size_t len)
     TRY(result_parse(&r, data, len, &s->v->fault));
     FILE *out = s->v->out;
     err_t e = OK;
-    print_hash(s, "election", &r->election);
-    print_hash(s, "record", &r->record);
+    show_hash(s, "election", &r->election);
+    show_hash(s, "record", &r->record);
     verb_print_fingerprint(s->v, "plan", &r->plan);
     for (size_t i = 0; i < r->partial_count; i++)
-        print_hash(s, "partial", &r->partial[i]);
+        show_hash(s, "partial", &r->partial[i]);
     for (size_t i = 0; i < r->row_count && e == OK; i++) {
         const struct result_row *row = &r->row[i];
         int contest = s->be ? manifest_contest(s->be->m, row->contest) : -1;
@@ -96,8 +96,8 @@ static err_t show_anchor(struct show *s, const uint8_t *data, size_t len)
     TRY(anchor_parse(&election, &record, data, len, &s->v->fault));
     record_anchor(&anchor, &election, &record);
     verb_print_fingerprint(s->v, "anchor", &anchor);
-    print_hash(s, "election", &election);
-    print_hash(s, "record", &record);
+    show_hash(s, "election", &election);
+    show_hash(s, "record", &record);
     if (context(s) != NULL && (hash_cmp(&election, &s->be->r->election) || hash_cmp(&record, &s->be->r->id)))
         return fault_set(&s->v->fault, ERR_MISMATCH, "the anchor is of another election than --board");
     return OK;
@@ -118,15 +118,15 @@ static err_t show_receipt(struct show *s, const uint8_t *data, size_t len)
 {
     struct receipt r;
     TRY(receipt_parse(&r, data, len, &s->v->fault));
-    print_hash(s, "election", &r.election);
-    print_hash(s, "record", &r.record);
+    show_hash(s, "election", &r.election);
+    show_hash(s, "record", &r.record);
     fprintf(s->v->out, "place      %s\n", r.place);
-    print_hash(s, "ballot", &r.ballot);
+    show_hash(s, "ballot", &r.ballot);
     if (r.size == 0) {
         fprintf(s->v->out, "taken and on disk; its batch was not complete\n");
         return OK;
     }
-    print_hash(s, "root", &r.root);
+    show_hash(s, "root", &r.root);
     fprintf(s->v->out, "item       %llu of %llu\n", (unsigned long long)r.index + 1,
             (unsigned long long)r.size);
     if (context(s) == NULL)
@@ -147,9 +147,9 @@ static err_t show_plan(struct show *s, const uint8_t *data, size_t len)
     if (context(s) == NULL)
         return show_diagnostic(s, data, len);
     TRY(plan_parse_var(&p, context(s), data, len, &s->v->fault));
-    print_hash(s, "root", &p->root);
+    show_hash(s, "root", &p->root);
     if (p->has_supersedes)
-        print_hash(s, "supersedes", &p->supersedes);
+        show_hash(s, "supersedes", &p->supersedes);
     for (size_t i = 0; i < p->unit_count; i++)
         fprintf(s->v->out, "%s %s %s ballots %llu members %zu\n", s->be->m->level[p->unit[i].level],
                 p->unit[i].place, s->be->m->contest[p->unit[i].contest].id,
@@ -174,7 +174,7 @@ static err_t show_node(struct show *s, const uint8_t *data, size_t len)
     hash_t skip, id;
     struct node *n;
     TRY(node_hash(&id, data, len));
-    print_hash(s, "node", &id);
+    show_hash(s, "node", &id);
     if (context(s) == NULL)
         return show_diagnostic(s, data, len);
     cbor_in_init(&in, data, len);
@@ -207,7 +207,7 @@ static err_t show_ballot(struct show *s, const uint8_t *data, size_t len)
         return show_diagnostic(s, data, len);
     TRY(ballot_parse_var(&b, context(s), data, len, &s->v->fault));
     places_get(s->be->places, b->place, &p);
-    print_hash(s, "ballot", &b->id);
+    show_hash(s, "ballot", &b->id);
     fprintf(s->v->out, "place      %s\nstyle      %s\ncontests   %zu\n", p.id, s->be->m->style[b->style].id,
             b->vote_count);
     err_t e = ballot_verify_var(context(s), b, &s->v->fault);
@@ -257,22 +257,16 @@ static err_t show_record(struct show *s, const uint8_t *data, size_t len)
 
 /* --- signed messages --- */
 
-static err_t show_entry(struct show *s, const uint8_t *data, size_t len)
+static err_t show_entry(struct show *s, const struct cose *m, const uint8_t *data, size_t len)
 {
     uint8_t *copy = malloc(len);
-    struct cose m;
     struct cbor_in in;
     hash_t election;
     struct entry *entry = NULL;
     if (copy == NULL)
         return fault_set(&s->v->fault, ERR_MEMORY, "entry");
     memcpy(copy, data, len);
-    err_t e = cose_parse(&m, data, len, &s->v->fault);
-    if (e != OK) {
-        free(copy);
-        return e;
-    }
-    cbor_in_init(&in, m.payload, m.payload_len);
+    cbor_in_init(&in, m->payload, m->payload_len);
     cbor_get_array(&in, 5, 100);
     cbor_get_text_exact(&in, "conclave/entry");
     cbor_get_uint_exact(&in, 1);
@@ -280,16 +274,16 @@ static err_t show_entry(struct show *s, const uint8_t *data, size_t len)
     char kind[TEXT_ID_MAX + 1];
     cbor_get_text(&in, kind, TEXT_ID_MAX);
     cbor_get_hash(&in, &election);
-    e = entry_parse(&entry, copy, len, s->be ? &s->be->m->election : &election,
-                    &s->v->fault); /* copy is the entry's */
+    err_t e = entry_parse(&entry, copy, len, s->be ? &s->be->m->election : &election,
+                          &s->v->fault); /* copy is the entry's */
     if (e != OK)
         return e;
     fprintf(s->v->out, "entry      %s (signature good)\n", entry_kind_name(entry->kind));
-    print_hash(s, "id", &entry->id);
-    print_hash(s, "statement", &entry->statement_id);
-    print_hash(s, "election", &entry->election);
-    print_hash(s, "ceremony", &entry->ceremony);
-    print_hash(s, "subject", &entry->subject);
+    show_hash(s, "id", &entry->id);
+    show_hash(s, "statement", &entry->statement_id);
+    show_hash(s, "election", &entry->election);
+    show_hash(s, "ceremony", &entry->ceremony);
+    show_hash(s, "subject", &entry->subject);
     print_point(s, "author", &entry->author);
     fprintf(s->v->out, "hours      %llu since 1970\n", (unsigned long long)entry->time);
     fprintf(s->v->out, "says\n");
@@ -302,6 +296,17 @@ static err_t show_entry(struct show *s, const uint8_t *data, size_t len)
     return e;
 }
 
+static err_t show_message(struct show *s, const uint8_t *data, size_t len)
+{
+    struct cose m;
+    struct cbor_in in;
+    TRY(cose_parse(&m, data, len, &s->v->fault));
+    cbor_in_init(&in, m.payload, m.payload_len);
+    cbor_get_array(&in, 1, SIZE_MAX / 4);
+    cbor_get_text_exact(&in, "conclave/entry");
+    return in.err == OK ? show_entry(s, &m, data, len) : show_signed(s, &m, data, len);
+}
+
 err_t show_export(struct show *s, const char *path)
 {
     struct export_header *h;
@@ -310,14 +315,14 @@ err_t show_export(struct show *s, const char *path)
         return fault_set(&s->v->fault, ERR_USAGE, "an export is shown with --board");
     TRY(export_header_read(&h, context(s), path, &s->v->fault));
     places_get(s->be->places, h->place, &p);
-    print_hash(s, "export", &h->id);
+    show_hash(s, "export", &h->id);
     fprintf(s->v->out,
             "place      %s\nrevision   %llu\nhours      %llu since 1970\nitems      %llu (signature good, "
             "items not checked)\n",
             p.id, (unsigned long long)h->revision, (unsigned long long)h->time, (unsigned long long)h->items);
     if (h->has_replaces)
-        print_hash(s, "replaces", &h->replaces);
-    print_hash(s, "root", &h->root);
+        show_hash(s, "replaces", &h->replaces);
+    show_hash(s, "root", &h->root);
     print_tallies(s, h->tallies);
     export_header_free(h);
     return OK;
@@ -339,6 +344,9 @@ static const struct {
     {"conclave/ballot", show_ballot},
     {"conclave/count", show_count},
     {"conclave/record", show_record},
+    {"conclave/chain-snapshot", show_chain_snapshot},
+    {"conclave/chain-tally", show_chain_running},
+    {"conclave/envelope", show_chain_envelope},
 };
 
 err_t show_item(struct show *s, const uint8_t *data, size_t len)
@@ -346,7 +354,7 @@ err_t show_item(struct show *s, const uint8_t *data, size_t len)
     struct cbor_in in;
     char label[TEXT_ID_MAX + 1];
     if (len > 0 && data[0] == 0xd2)
-        return show_entry(s, data, len);
+        return show_message(s, data, len);
     cbor_in_init(&in, data, len);
     cbor_get_array(&in, 1, SIZE_MAX / 4);
     cbor_get_text(&in, label, TEXT_ID_MAX);

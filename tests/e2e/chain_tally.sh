@@ -69,6 +69,24 @@ check "a receipt's file" "$VERIFY" "$D/one.receipt" "$D/bundle" --election "$anc
 says "its ballot is under the root of the export" "qr.root +PASS"
 head -c 60 "$D/one.receipt" >"$D/cut.receipt"
 fails "a receipt that is cut off" 1 "FAIL qr.form" "$VERIFY" "$D/cut.receipt"
+X="$D/exports/from home"
+check "a snapshot is shown" "$TALLY" show "${B[@]}" "$X/snapshot.cbor"
+says "with its anchors" "^anchor +$root\$"
+says "and ballots" "^place +p3: 17 ballots\$"
+check "headers are shown" "$TALLY" show "${B[@]}" --full "$X/headers/s0.cbor"
+says "with the size, and the signature is checked" "closed, header [0-9]+, $(cut -d: -f2 <<<"$root") ballots \(signature good\)"
+for file in "$X"/finality/*; do
+    check "a finality is shown" "$TALLY" show "${B[@]}" "$file"
+    says "with its validator" "^signed by +validator [13] of 3 \(signature good\)\$"
+done
+check "a running tally is shown" "$TALLY" show "${B[@]}" "$X/tallies/s1.cbor"
+check "envelopes are shown" "$TALLY" show "${B[@]}" "$D/votes-p2"
+says "as many as there are" "^13 items\$"
+size=$(stat -c %s "$file")
+head -c $((size - 1)) "$file" >"$D/forged.cose" && printf 'x' >>"$D/forged.cose"
+fails "a finality with another signature" 1 ERR_SIGNATURE "$TALLY" show "${B[@]}" "$D/forged.cose"
+check "a signed message without the election" "$TALLY" show "$D/forged.cose"
+says "is not said to be good" "the signature was not checked"
 check "without that root too" "$VERIFY" "$D/bundle" --election "$anchor" --json
 printf '%s' "$output" >"$D/plain.json"
 fails "another root was printed" 1 'FAIL chain.anchor' "$VERIFY" "$D/bundle" --election "$anchor" --chain-anchor "home:${root%????}0000"
