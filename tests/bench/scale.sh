@@ -5,6 +5,7 @@
 # usage: tests/bench/scale.sh BALLOTS_OF_A_CHAIN PRECINCTS [THREADS]
 # EACH=10: the precincts have 1, 2, ..., EACH, 1, 2, ... ballots, at most 1000.
 # BUNDLE=0: a chain is verified only, not aggregated, published and verified once more (which takes twice the disk).
+# PARTS=N: the bundle is verified once more in N parts, one after the other, which are merged.
 # Works in TMPDIR. Four options, one contest: 2.6 KB for each ballot of a chain, 1.7 KB for each of a precinct.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -14,6 +15,7 @@ chain=${1:?ballots of a chain}
 precincts=${2:?precincts}
 threads=${3:-$(nproc)}
 bundle=${BUNDLE:-1}
+parts=${PARTS:-0}
 each=${EACH:-10}
 tool=$out/tests/bench/scale_tool
 [ -x "$tool" ] || { echo "build $tool first"; exit 2; }
@@ -36,7 +38,7 @@ run() {
     local said="$dir/said"
     if ! "$tool" run "$@" >"$said" 2>"$said.err"; then
         echo "$1 failed"
-        tail -20 "$said" "$said.err"
+        tail -n 20 "$said" "$said.err"
         exit 1
     fi
     tail -1 "$said.err" | tee -a "$log" | awk '{
@@ -68,4 +70,12 @@ if [ "$bundle" = 1 ] || [ "$chain" = 0 ]; then
     [ "$chain" = 0 ] || rm -rf "$dir/exports" # chains are large
     anchor=$("$out/conclave" fingerprint "${board[@]}" | awk '/^Trust anchor/ {getline; print $1}')
     run verify "$ballots" "$(bytes "$dir/bundle")" "$out/conclave-verify" "$dir/bundle" --election "$anchor" --threads "$threads"
+    for ((k = 1; k <= parts; k++)); do
+        run "part-$k-of-$parts" "$ballots" "$(bytes "$dir/bundle")" "$out/conclave-verify" "$dir/bundle" --part "$k/$parts" --out "$dir/parts" --threads "$threads"
+    done
+    if [ "$parts" -gt 0 ]; then
+        echo "$("$out/conclave-tally" key new --out "$dir/key" --no-passphrase) me" >"$dir/signers" &&
+            "$out/conclave-tally" part sign "$dir"/parts/*.part --key "$dir/key" --no-passphrase >/dev/null || exit 1
+        run merge "$ballots" "$(bytes "$dir/parts")" "$out/conclave-verify" merge "$dir/bundle" "$dir/parts" --signers "$dir/signers" --election "$anchor" --threads "$threads"
+    fi
 fi

@@ -5,11 +5,11 @@ NAME=scale
 . "$(dirname "$0")/lib.sh"
 export TMPDIR=$D SCALE_LOG=$D/lines
 
-check "a chain and precincts" bash tests/bench/scale.sh 1000 20 2
-for step in chain-quick chain-verify aggregate publish verify; do
+check "a chain and precincts" env PARTS=2 bash tests/bench/scale.sh 1000 20 2
+for step in chain-quick chain-verify aggregate publish verify part-1-of-2 part-2-of-2 merge; do
     says "measured: $step" "^$step +[0-9]+ ballots +[0-9.]+ s wall"
 done
-awk 'NF != 7 || $6 <= 0 || $7 <= 0 {exit 1}' "$D/lines" && [ "$(wc -l <"$D/lines")" = 5 ] &&
+awk 'NF != 7 || $6 <= 0 || $7 <= 0 {exit 1}' "$D/lines" && [ "$(wc -l <"$D/lines")" = 8 ] &&
     ok "every line has its seven numbers" || bad "lines" "$(cat "$D/lines")"
 awk '$1 == "chain-verify" && $2 != 1000 || $1 == "verify" && $2 != 1110 {exit 1}' "$D/lines" &&
     ok "all ballots were there" || bad "ballots" "$(cat "$D/lines")"
