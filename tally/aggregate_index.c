@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "ceremony/base/file.h"
 #include "tally/node.h"
@@ -205,12 +206,19 @@ err_t agg_open(struct agg_index **out, const struct election_context *ctx, const
 {
     *out = NULL;
     struct agg_index *ix = calloc(1, sizeof *ix);
+    struct stat st;
     err_t e;
     if (!ix)
         return fault_set(f, ERR_MEMORY, "opening the index");
     e = file_path(ix->path, sizeof ix->path, work_dir, "index.sqlite");
     if (e != OK) {
         fault_set(f, e, "the path of the work directory is too long");
+        goto out;
+    }
+    /* SQLite would make a file where a link leads to. */
+    if (lstat(ix->path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        fault_set(f, ERR_FORMAT, "not a regular file");
+        e = fault_file(f, ERR_FORMAT, ix->path);
         goto out;
     }
     if (sqlite3_open(ix->path, &ix->db) != SQLITE_OK) {

@@ -113,8 +113,6 @@ static err_t cut(struct mmr *m, uint64_t size, struct fault *f)
     uint64_t want = mmr_nodes(size);
     if (fstat(m->fd, &st) != 0)
         return system_fault(m, ERR_IO, f, "asking for its length");
-    if (!S_ISREG(st.st_mode))
-        return fault_file(f, fault_set(f, ERR_FORMAT, "not a regular file"), m->path);
     if ((uint64_t)st.st_size < want * HASH_LEN)
         return fault_file(f,
                           fault_set(f, ERR_TRUNCATED, "%llu nodes are needed, %llu are there",
@@ -132,10 +130,7 @@ static err_t open_file(struct mmr *m, const char *path, int flags, struct fault 
     m->path = strdup(path);
     if (!m->path)
         return fault_set(f, ERR_MEMORY, "tree");
-    m->fd = open(path, flags | O_CLOEXEC | O_NONBLOCK, 0644);
-    if (m->fd < 0)
-        return system_fault(m, errno == ENOENT ? ERR_MISSING : ERR_IO, f, "opening");
-    return OK;
+    return file_open_state(&m->fd, path, flags, 0644, f);
 }
 
 static err_t start(struct mmr **out, const char *path, uint64_t size, int flags, struct fault *f)
