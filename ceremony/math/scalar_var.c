@@ -3,6 +3,8 @@
 #include <endian.h>
 #include <string.h>
 
+#include "ceremony/math/p256_field.h"
+
 typedef unsigned __int128 wide;
 
 static const uint64_t order[4] = {UINT64_C(0xf3b9cac2fc632551), UINT64_C(0xbce6faada7179e84),
@@ -12,61 +14,52 @@ static const uint64_t order_rr[4] = {UINT64_C(0x83244c95be79eea2), UINT64_C(0x46
                                      UINT64_C(0x2845b2392b6bec59), UINT64_C(0x66e12d94f3d95620)};
 #define ORDER_NEG_INV UINT64_C(0xccd1c8aaee00bc4f)
 
-static uint64_t add4(uint64_t r[4], const uint64_t a[4], const uint64_t b[4])
-{
-    wide s = 0;
-    for (int i = 0; i < 4; i++) {
-        s += (wide)a[i] + b[i];
-        r[i] = (uint64_t)s;
-        s >>= 64;
-    }
-    return (uint64_t)s;
-}
-
-static uint64_t sub4(uint64_t r[4], const uint64_t a[4], const uint64_t b[4])
-{
-    uint64_t borrow = 0;
-    for (int i = 0; i < 4; i++) {
-        wide d = (wide)a[i] - b[i] - borrow;
-        r[i] = (uint64_t)d;
-        borrow = (uint64_t)(d >> 64) & 1;
-    }
-    return borrow;
-}
-
-/* r = (carry:t) mod q, for values below 2q */
+/* r = (carry:t) mod q, for values below 2q; without a branch, which would be taken every other time */
 static void reduce_once(uint64_t r[4], const uint64_t t[4], uint64_t carry)
 {
     uint64_t s[4];
-    uint64_t borrow = sub4(s, t, order);
-    memcpy(r, carry || !borrow ? s : t, sizeof s);
+    uint64_t keep = fe_limbs_sub(s, t, order) & (carry - 1);
+    for (int i = 0; i < 4; i++)
+        r[i] = s[i] ^ ((s[i] ^ t[i]) & keep);
+}
+
+/* *w += a b + carry; returns what does not fit. Written out below: a loop takes twice the time. */
+static inline uint64_t mul_add(uint64_t *w, uint64_t a, uint64_t b, uint64_t carry)
+{
+    wide s = (wide)a * b + *w + carry;
+    *w = (uint64_t)s;
+    return (uint64_t)(s >> 64);
+}
+
+/* t = (t + a b + m q) / 2^64, with m so that it can be divided */
+static inline void mont_row(uint64_t t[5], uint64_t a, const uint64_t b[4])
+{
+    uint64_t c = mul_add(&t[0], a, b[0], 0);
+    c = mul_add(&t[1], a, b[1], c);
+    c = mul_add(&t[2], a, b[2], c);
+    c = mul_add(&t[3], a, b[3], c);
+    wide top = (wide)t[4] + c;
+    uint64_t m = t[0] * ORDER_NEG_INV;
+    c = mul_add(&t[0], m, order[0], 0);
+    c = mul_add(&t[1], m, order[1], c);
+    c = mul_add(&t[2], m, order[2], c);
+    c = mul_add(&t[3], m, order[3], c);
+    top += c;
+    t[0] = t[1];
+    t[1] = t[2];
+    t[2] = t[3];
+    t[3] = (uint64_t)top;
+    t[4] = (uint64_t)(top >> 64);
 }
 
 /* r = a b / 2^256 mod q, by rows (CIOS) */
 static void mont_mul(uint64_t r[4], const uint64_t a[4], const uint64_t b[4])
 {
-    uint64_t t[6] = {0};
-    for (int i = 0; i < 4; i++) {
-        wide s = 0;
-        for (int j = 0; j < 4; j++) {
-            s += (wide)a[i] * b[j] + t[j];
-            t[j] = (uint64_t)s;
-            s >>= 64;
-        }
-        s += t[4];
-        t[4] = (uint64_t)s;
-        t[5] = (uint64_t)(s >> 64);
-        uint64_t m = t[0] * ORDER_NEG_INV;
-        s = ((wide)m * order[0] + t[0]) >> 64;
-        for (int j = 1; j < 4; j++) {
-            s += (wide)m * order[j] + t[j];
-            t[j - 1] = (uint64_t)s;
-            s >>= 64;
-        }
-        s += t[4];
-        t[3] = (uint64_t)s;
-        t[4] = t[5] + (uint64_t)(s >> 64);
-    }
+    uint64_t t[5] = {0};
+    mont_row(t, a[0], b);
+    mont_row(t, a[1], b);
+    mont_row(t, a[2], b);
+    mont_row(t, a[3], b);
     reduce_once(r, t, t[4]);
 }
 
@@ -77,7 +70,7 @@ err_t scalar_var_load(scalar_var_t *out, const scalar_t *in)
         memcpy(&out->w[i], in->b + 8 * (3 - i), 8);
         out->w[i] = be64toh(out->w[i]);
     }
-    if (sub4(t, out->w, order))
+    if (fe_limbs_sub(t, out->w, order))
         return OK;
     memset(out, 0, sizeof *out);
     return ERR_SCALAR;
@@ -99,14 +92,15 @@ void scalar_var_set(scalar_var_t *out, uint64_t v)
 void scalar_var_add(scalar_var_t *out, const scalar_var_t *a, const scalar_var_t *b)
 {
     uint64_t t[4];
-    uint64_t carry = add4(t, a->w, b->w);
-    reduce_once(out->w, t, carry);
+    uint64_t carry = fe_limbs_add(t, a->w, b->w);
+    reduce_once(out->w, t, carry & 1);
 }
 
 void scalar_var_sub(scalar_var_t *out, const scalar_var_t *a, const scalar_var_t *b)
 {
-    if (sub4(out->w, a->w, b->w))
-        add4(out->w, out->w, order);
+    uint64_t t[4], minus = fe_limbs_sub(t, a->w, b->w);
+    const uint64_t q[4] = {order[0] & minus, order[1] & minus, order[2] & minus, order[3] & minus};
+    (void)fe_limbs_add(out->w, t, q);
 }
 
 void scalar_var_factor(scalar_factor_t *out, const scalar_var_t *a)
@@ -126,26 +120,22 @@ void scalar_var_mul_add(scalar_var_t *out, const scalar_factor_t *a, const scala
     scalar_var_add(out, out, &t);
 }
 
-/* sum += a b, from limb at on */
-static void row_add(scalar_wide_t *sum, int at, uint64_t a, const uint64_t b[4])
-{
-    wide s = 0;
-    for (int j = 0; j < 4; j++) {
-        s += (wide)a * b[j] + sum->w[at + j];
-        sum->w[at + j] = (uint64_t)s;
-        s >>= 64;
-    }
-    for (int j = at + 4; j < 7; j++) {
-        s += sum->w[j];
-        sum->w[j] = (uint64_t)s;
-        s >>= 64;
-    }
-}
-
 void scalar_wide_mul_add(scalar_wide_t *sum, const uint64_t a[2], const scalar_var_t *b)
 {
-    row_add(sum, 0, a[0], b->w);
-    row_add(sum, 1, a[1], b->w);
+    uint64_t *w = sum->w, low, high;
+    low = mul_add(&w[0], a[0], b->w[0], 0);
+    low = mul_add(&w[1], a[0], b->w[1], low);
+    low = mul_add(&w[2], a[0], b->w[2], low);
+    low = mul_add(&w[3], a[0], b->w[3], low);
+    high = mul_add(&w[1], a[1], b->w[0], 0);
+    high = mul_add(&w[2], a[1], b->w[1], high);
+    high = mul_add(&w[3], a[1], b->w[2], high);
+    wide s = (wide)a[1] * b->w[3] + w[4] + high; /* has room for low, too */
+    s += low;
+    w[4] = (uint64_t)s;
+    s = (s >> 64) + w[5];
+    w[5] = (uint64_t)s;
+    w[6] += (uint64_t)(s >> 64);
 }
 
 void scalar_wide_add(scalar_wide_t *sum, const scalar_wide_t *other)
