@@ -74,48 +74,9 @@ IFMA_INLINE void rows_of(struct rows *r, const struct additions *q, size_t first
     }
 }
 
-#define PAIR(lo, hi)                                                                                         \
-    _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)(const void *)(lo))),      \
-                       _mm256_loadu_si256((const __m256i *)(const void *)(hi)), 1)
-#define EVEN _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13)
-#define ODD _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15)
-
-/* Four words of eight rows, word by word. */
-IFMA_INLINE void transpose_in(__m512i w[4], const uint64_t *r0, const uint64_t *r1, const uint64_t *r2,
-                              const uint64_t *r3, const uint64_t *r4, const uint64_t *r5, const uint64_t *r6,
-                              const uint64_t *r7)
-{
-    __m512i a = PAIR(r0, r4), b = PAIR(r1, r5), c = PAIR(r2, r6), d = PAIR(r3, r7);
-    __m512i ab0 = _mm512_unpacklo_epi64(a, b), ab1 = _mm512_unpackhi_epi64(a, b);
-    __m512i cd0 = _mm512_unpacklo_epi64(c, d), cd1 = _mm512_unpackhi_epi64(c, d);
-    w[0] = _mm512_permutex2var_epi64(ab0, EVEN, cd0);
-    w[1] = _mm512_permutex2var_epi64(ab1, EVEN, cd1);
-    w[2] = _mm512_permutex2var_epi64(ab0, ODD, cd0);
-    w[3] = _mm512_permutex2var_epi64(ab1, ODD, cd1);
-}
-
 #define LOAD(w, row, what)                                                                                   \
     transpose_in(w, row[0]->what, row[1]->what, row[2]->what, row[3]->what, row[4]->what, row[5]->what,      \
                  row[6]->what, row[7]->what)
-
-#define UNPAIR(lo, hi, v)                                                                                    \
-    do {                                                                                                     \
-        _mm256_storeu_si256((__m256i *)(void *)(lo), _mm512_castsi512_si256(v));                             \
-        _mm256_storeu_si256((__m256i *)(void *)(hi), _mm512_extracti64x4_epi64(v, 1));                       \
-    } while (0)
-
-IFMA_INLINE void transpose_out(const __m512i w[4], uint64_t *r0, uint64_t *r1, uint64_t *r2, uint64_t *r3,
-                               uint64_t *r4, uint64_t *r5, uint64_t *r6, uint64_t *r7)
-{
-    __m512i ab0 = _mm512_permutex2var_epi64(w[0], EVEN, w[2]),
-            cd0 = _mm512_permutex2var_epi64(w[0], ODD, w[2]);
-    __m512i ab1 = _mm512_permutex2var_epi64(w[1], EVEN, w[3]),
-            cd1 = _mm512_permutex2var_epi64(w[1], ODD, w[3]);
-    UNPAIR(r0, r4, _mm512_unpacklo_epi64(ab0, ab1));
-    UNPAIR(r1, r5, _mm512_unpackhi_epi64(ab0, ab1));
-    UNPAIR(r2, r6, _mm512_unpacklo_epi64(cd0, cd1));
-    UNPAIR(r3, r7, _mm512_unpackhi_epi64(cd0, cd1));
-}
 
 #define STORE(w, row, what)                                                                                  \
     transpose_out(w, row[0]->what, row[1]->what, row[2]->what, row[3]->what, row[4]->what, row[5]->what,     \

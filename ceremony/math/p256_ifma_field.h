@@ -15,7 +15,7 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-#define IFMA_TARGET __attribute__((target("avx512f,avx512dq,avx512vl,avx512ifma")))
+#define IFMA_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512ifma")))
 #define IFMA_INLINE static inline __attribute__((always_inline)) IFMA_TARGET
 
 typedef struct {
@@ -245,6 +245,44 @@ IFMA_INLINE void fv_pack(__m512i w[4], fv_t a)
     w[1] = _mm512_or_si512(_mm512_srli_epi64(a.l[1], 12), _mm512_slli_epi64(a.l[2], 40));
     w[2] = _mm512_or_si512(_mm512_srli_epi64(a.l[2], 24), _mm512_slli_epi64(a.l[3], 28));
     w[3] = _mm512_or_si512(_mm512_srli_epi64(a.l[3], 36), _mm512_slli_epi64(a.l[4], 16));
+}
+
+#define PAIR(lo, hi)                                                                                         \
+    _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)(const void *)(lo))),      \
+                       _mm256_loadu_si256((const __m256i *)(const void *)(hi)), 1)
+#define EVEN _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13)
+#define ODD _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15)
+
+/* Four words of eight rows, word by word. */
+IFMA_INLINE void transpose_in(__m512i w[4], const void *r0, const void *r1, const void *r2, const void *r3,
+                              const void *r4, const void *r5, const void *r6, const void *r7)
+{
+    __m512i a = PAIR(r0, r4), b = PAIR(r1, r5), c = PAIR(r2, r6), d = PAIR(r3, r7);
+    __m512i ab0 = _mm512_unpacklo_epi64(a, b), ab1 = _mm512_unpackhi_epi64(a, b);
+    __m512i cd0 = _mm512_unpacklo_epi64(c, d), cd1 = _mm512_unpackhi_epi64(c, d);
+    w[0] = _mm512_permutex2var_epi64(ab0, EVEN, cd0);
+    w[1] = _mm512_permutex2var_epi64(ab1, EVEN, cd1);
+    w[2] = _mm512_permutex2var_epi64(ab0, ODD, cd0);
+    w[3] = _mm512_permutex2var_epi64(ab1, ODD, cd1);
+}
+
+#define UNPAIR(lo, hi, v)                                                                                    \
+    do {                                                                                                     \
+        _mm256_storeu_si256((__m256i *)(void *)(lo), _mm512_castsi512_si256(v));                             \
+        _mm256_storeu_si256((__m256i *)(void *)(hi), _mm512_extracti64x4_epi64(v, 1));                       \
+    } while (0)
+
+IFMA_INLINE void transpose_out(const __m512i w[4], void *r0, void *r1, void *r2, void *r3, void *r4, void *r5,
+                               void *r6, void *r7)
+{
+    __m512i ab0 = _mm512_permutex2var_epi64(w[0], EVEN, w[2]),
+            cd0 = _mm512_permutex2var_epi64(w[0], ODD, w[2]);
+    __m512i ab1 = _mm512_permutex2var_epi64(w[1], EVEN, w[3]),
+            cd1 = _mm512_permutex2var_epi64(w[1], ODD, w[3]);
+    UNPAIR(r0, r4, _mm512_unpacklo_epi64(ab0, ab1));
+    UNPAIR(r1, r5, _mm512_unpackhi_epi64(ab0, ab1));
+    UNPAIR(r2, r6, _mm512_unpacklo_epi64(cd0, cd1));
+    UNPAIR(r3, r7, _mm512_unpackhi_epi64(cd0, cd1));
 }
 
 /* Lanes where two canonical elements are equal. */

@@ -12,7 +12,6 @@
 static const uint64_t one_260[5] = {0x0000000000010, 0xf000000000000, 0xfffffffffffff, 0xffeffffffffff,
                                     0x00000000fffff};
 
-
 struct sum {
     fv_t x, y;     /* clean, below p + 2^229 */
     fv_t zz, zzz;  /* raw, below 2p */

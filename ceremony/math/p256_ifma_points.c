@@ -22,77 +22,62 @@ static const uint64_t curve_b[5] = {0xdf6229c4bddfd, 0xca8843090d89c, 0x212ed6ac
                                     0x0c30061dd4874};
 static const uint64_t plain_one[5] = {1, 0, 0, 0, 0};
 
-/* words of eight elements, word by word */
-typedef struct {
-    _Alignas(64) uint64_t w[4][8];
-} words_t;
+/* Eight points. */
+struct eight {
+    fv_t x;         /* as a number, clean; 0 in lanes that are not in good */
+    __mmask8 there; /* lanes that have a point; the others are as if x were 0 */
+    __mmask8 odd, good;
+};
 
-IFMA_INLINE fv_t words_load(const words_t *in)
+/* Big-endian numbers in rows, clean; 0 in the lanes that are not in below, as they are not below p. */
+IFMA_INLINE fv_t numbers_read(__mmask8 *below, const uint8_t *const row[8])
 {
-    __m512i w[4];
+    const __m512i swap = _mm512_set4_epi32(0x08090a0b, 0x0c0d0e0f, 0x00010203, 0x04050607);
+    __m512i v[4], w[4];
+    transpose_in(v, row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7]);
     for (int i = 0; i < 4; i++)
-        w[i] = _mm512_load_si512(in->w[i]);
-    return fv_unpack(w);
+        w[i] = _mm512_shuffle_epi8(v[3 - i], swap);
+    fv_t a = fv_unpack(w);
+    *below = _mm512_movepi64_mask(fv_carry(fv_sub_wide(a, fv_p(1))).l[4]);
+    return fv_select((fv_t){{FV_ZERO, FV_ZERO, FV_ZERO, FV_ZERO, FV_ZERO}}, a, *below);
 }
 
-IFMA_INLINE void words_store(words_t *out, fv_t a)
+static const uint8_t nothing[32];
+
+/* count may be more than eight, or none. */
+IFMA_INLINE void eight_read(struct eight *e, const point_t *in, size_t count)
 {
-    __m512i w[4];
-    fv_pack(w, a);
-    for (int i = 0; i < 4; i++)
-        _mm512_store_si512(out->w[i], w[i]);
+    const uint8_t *row[8];
+    e->there = e->odd = e->good = 0;
+    for (size_t i = 0; i < 8; i++) {
+        uint8_t head = i < count ? in[i].b[0] : 0;
+        row[i] = i < count ? in[i].b + 1 : nothing;
+        e->there |= (__mmask8)((i < count) << i);
+        e->odd |= (__mmask8)((head & 1) << i);
+        e->good |= (__mmask8)(((head | 1) == 3) << i);
+    }
+    __mmask8 below;
+    e->x = numbers_read(&below, row);
+    e->good &= below;
 }
 
-/* Big-endian into a lane; 0, and the lane 0, unless below p. */
-static int words_read(words_t *out, int lane, const uint8_t in[32])
+/* The points of a vector, from canonical coordinates with R = 2^256; lanes that are not good become the
+ * identity. Returns the lanes that have a bad point. */
+IFMA_INLINE uint32_t eight_write(struct p256_affine *out, const struct eight *e, fv_t x, fv_t y)
 {
-    static const uint64_t p[4] = {UINT64_C(0xffffffffffffffff), UINT64_C(0x00000000ffffffff), 0,
-                                  UINT64_C(0xffffffff00000001)};
-    uint64_t v[4];
+    struct p256_affine *to[8], nowhere;
+    __m512i wx[4], wy[4];
+    for (size_t i = 0; i < 8; i++)
+        to[i] = e->there >> i & 1 ? &out[i] : &nowhere;
+    fv_pack(wx, x);
+    fv_pack(wy, y);
     for (int i = 0; i < 4; i++) {
-        memcpy(&v[i], in + 8 * (3 - i), 8);
-        v[i] = __builtin_bswap64(v[i]);
+        wx[i] = _mm512_maskz_mov_epi64(e->good, wx[i]);
+        wy[i] = _mm512_maskz_mov_epi64(e->good, wy[i]);
     }
-    int at = 3;
-    while (at > 0 && v[at] == p[at])
-        at--;
-    int below = v[at] < p[at];
-    for (int i = 0; i < 4; i++)
-        out->w[i][lane] = below ? v[i] : 0;
-    return below;
-}
-
-static void words_write(struct p256_affine *out, const words_t *x, const words_t *y, int lane)
-{
-    for (int i = 0; i < 4; i++) {
-        out->x[i] = x->w[i][lane];
-        out->y[i] = y->w[i][lane];
-    }
-}
-
-/* x and the parity of y. Bit i: point i cannot be one. Lanes behind count are those of x = 0. */
-static uint32_t points_read(words_t x[VECTORS], uint8_t odd[VECTORS], const point_t *in, size_t count)
-{
-    uint32_t bad = 0;
-    memset(x, 0, VECTORS * sizeof *x);
-    memset(odd, 0, VECTORS);
-    for (size_t i = 0; i < count; i++) {
-        odd[i / 8] |= (uint8_t)((in[i].b[0] & 1) << i % 8);
-        if ((in[i].b[0] | 1) != 3 || !words_read(&x[i / 8], i % 8, in[i].b + 1))
-            bad |= UINT32_C(1) << i;
-    }
-    return bad;
-}
-
-static void points_write(struct p256_affine *out, const words_t x[VECTORS], const words_t y[VECTORS],
-                         uint32_t bad, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (bad >> i & 1)
-            memset(&out[i], 0, sizeof out[i]);
-        else
-            words_write(&out[i], &x[i / 8], &y[i / 8], i % 8);
-    }
+    transpose_out(wx, to[0]->x, to[1]->x, to[2]->x, to[3]->x, to[4]->x, to[5]->x, to[6]->x, to[7]->x);
+    transpose_out(wy, to[0]->y, to[1]->y, to[2]->y, to[3]->y, to[4]->y, to[5]->y, to[6]->y, to[7]->y);
+    return e->there & (__mmask8)~e->good;
 }
 
 /* x^3 - 3x + b, clean and below p; x clean */
@@ -137,56 +122,62 @@ static IFMA_TARGET void square_root(many_t *r, const many_t *a, size_t vectors)
     sqr_n_mul(r, &t, 94, NULL, vectors);
 }
 
-/* y of the wanted parity, to words with R = 2^256 */
-IFMA_INLINE void root_store(words_t *out, fv_t y, uint8_t odd)
+/* y of the wanted parity, with R = 2^256 */
+IFMA_INLINE fv_t root_choose(fv_t y, __mmask8 odd)
 {
     fv_t plain = fv_canonical(fv_mul_wide(y, fv_const(plain_one)));
     __mmask8 other = _mm512_test_epi64_mask(plain.l[0], FV_SET(1)) ^ odd;
     y = fv_canonical(fv_mul_wide(y, fv_const(from_260_to_256)));
     fv_t minus = fv_clean(fv_carry(fv_sub_wide(fv_p(1), y)));
-    words_store(out, fv_select(y, minus, other));
+    return fv_select(y, minus, other);
 }
 
 IFMA_TARGET uint32_t p256_ifma_decompress_var(struct p256_affine *out, const point_t *in, size_t count)
 {
-    words_t x[VECTORS], y[VECTORS];
-    uint8_t odd[VECTORS];
+    struct eight e[VECTORS];
     many_t y2 = {0}, root;
     size_t vectors = (count + 7) / 8;
-    uint32_t bad = points_read(x, odd, in, count);
-    for (size_t i = 0; i < vectors; i++)
-        y2.v[i] = curve_y2(fv_clean(fv_mul(words_load(&x[i]), fv_const(to_260))));
+    uint32_t bad = 0;
+    for (size_t i = 0; i < vectors; i++) {
+        eight_read(&e[i], in + 8 * i, count - 8 * i);
+        y2.v[i] = curve_y2(fv_clean(fv_mul(e[i].x, fv_const(to_260))));
+    }
     square_root(&root, &y2, vectors);
     for (size_t i = 0; i < vectors; i++) {
-        fv_t square = fv_canonical(fv_sqr_wide(root.v[i]));
-        bad |= (uint32_t)(uint8_t)~fv_equal(square, y2.v[i]) << 8 * i;
-        root_store(&y[i], root.v[i], odd[i]);
-        words_store(&x[i], fv_canonical(fv_mul_wide(words_load(&x[i]), fv_const(to_256))));
+        e[i].good &= fv_equal(fv_canonical(fv_sqr_wide(root.v[i])), y2.v[i]);
+        fv_t x = fv_canonical(fv_mul_wide(e[i].x, fv_const(to_256)));
+        bad |= eight_write(out + 8 * i, &e[i], x, root_choose(root.v[i], e[i].odd)) << 8 * i;
     }
-    points_write(out, x, y, bad, count);
-    return bad & (uint32_t)((UINT64_C(1) << count) - 1);
+    return bad;
+}
+
+/* y as numbers; lanes whose hint is not below p, or of the other parity, are not good. */
+IFMA_INLINE fv_t hints_read(struct eight *e, const uint8_t (*hint)[32], size_t count)
+{
+    const uint8_t *row[8];
+    __mmask8 below;
+    for (size_t i = 0; i < 8; i++)
+        row[i] = i < count ? hint[i] : nothing;
+    fv_t y = numbers_read(&below, row);
+    e->good &= below & (__mmask8) ~(_mm512_test_epi64_mask(y.l[0], FV_SET(1)) ^ e->odd);
+    return y;
 }
 
 IFMA_TARGET uint32_t p256_ifma_lift_var(struct p256_affine *out, const point_t *in, const uint8_t (*hint)[32],
                                         size_t count)
 {
-    words_t x[VECTORS], y[VECTORS];
-    uint8_t odd[VECTORS];
-    uint32_t bad = points_read(x, odd, in, count);
-    memset(y, 0, sizeof y);
-    for (size_t i = 0; i < count; i++)
-        if (!words_read(&y[i / 8], i % 8, hint[i]) || (hint[i][31] & 1) != (in[i].b[0] & 1))
-            bad |= UINT32_C(1) << i;
-    for (size_t i = 0; i < (count + 7) / 8; i++) {
-        fv_t u = words_load(&x[i]), v = words_load(&y[i]);
-        fv_t y2 = curve_y2(fv_clean(fv_mul(u, fv_const(to_260))));
-        fv_t square = fv_canonical(fv_sqr_wide(fv_mul(v, fv_const(to_260))));
-        bad |= (uint32_t)(uint8_t)~fv_equal(square, y2) << 8 * i;
-        words_store(&x[i], fv_canonical(fv_mul_wide(u, fv_const(to_256))));
-        words_store(&y[i], fv_canonical(fv_mul_wide(v, fv_const(to_256))));
+    uint32_t bad = 0;
+    for (size_t i = 0; i < count; i += 8) {
+        struct eight e;
+        eight_read(&e, in + i, count - i);
+        fv_t y = hints_read(&e, hint + i, count - i);
+        fv_t y2 = curve_y2(fv_clean(fv_mul(e.x, fv_const(to_260))));
+        e.good &= fv_equal(fv_canonical(fv_sqr_wide(fv_mul(y, fv_const(to_260)))), y2);
+        bad |= eight_write(out + i, &e, fv_canonical(fv_mul_wide(e.x, fv_const(to_256))),
+                           fv_canonical(fv_mul_wide(y, fv_const(to_256))))
+               << i;
     }
-    points_write(out, x, y, bad, count);
-    return bad & (uint32_t)((UINT64_C(1) << count) - 1);
+    return bad;
 }
 
 #else
