@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "ceremony/base/file.h"
+#include "tally/aggregate_part.h"
 #include "tally/aggregate_run.h"
 #include "tally/ballot_batch.h"
 
@@ -525,11 +526,27 @@ out:
 /* What another machine verified. Only this program opens its index, one at a time. */
 static err_t take_over(struct agg_run *run, const char *dir, struct fault *f)
 {
+    const struct aggregate_options *o = run->options;
+    struct agg_part_standing standing = {.n = 0};
     struct agg_index *other = NULL;
+    hash_t program;
     err_t e;
     GO(file_is_dir(dir, f));
+    if (o->signers) {
+        if (o->program)
+            program = *o->program;
+        else
+            GO(part_program(&program, f));
+        GO(agg_part_check(&standing, dir, run->ctx, o->signers, &program, f));
+    }
     GO(agg_open(&other, run->ctx, dir, f));
-    e = agg_copy(run->ix, other, f);
+    GO(agg_copy(run->ix, other, f));
+    struct aggregate_event ev = {.kind = AGGREGATE_TAKEN,
+                                 .file = dir,
+                                 .place = standing.signer,
+                                 .items = standing.k,
+                                 .total = standing.n};
+    e = agg_tell(run, &ev);
 out:
     agg_close(other);
     return e;
@@ -558,6 +575,8 @@ out:
     agg_close(run->ix);
     run->ix = NULL;
     agg_chain_free(run);
+    if (e == OK && run->options->parts)
+        e = agg_part_write(work_dir, run->ctx, run->options->part, run->options->parts, f);
     if (e != OK) {
         memset(run->result, 0, sizeof *run->result);
         if (f && f->err == OK)

@@ -34,6 +34,7 @@
  * ballot of it was verified here and its snapshot is complete and final; its places then have the snapshot as
  * their source. Two snapshots of one chain that both are: neither counts (ERR_CONFLICT). Events name the
  * chain as place. A verification that is stopped goes on where it was. */
+struct part_signers; /* part_form.h */
 struct aggregate_options {
     int accept_corrections;   /* all of them; or those listed: */
     const hash_t *correction; /* message ids of corrections that are accepted */
@@ -44,11 +45,14 @@ struct aggregate_options {
     struct metrics *metrics; /* numbers about this run, or NULL */
     /* On many machines of one's own: part of parts (from 1; 0: all) verifies each parts-th file of the
      * exports directory and each parts-th shard of the chains there, and stops there. A run over everything
-     * with the work directories of the parts in from (which must not be in use, and are to be trusted like
-     * this one) takes over what was verified there. */
+     * with the work directories of the parts in from (which must not be in use) takes over what was verified
+     * there. signers NULL: these are to be trusted like this one. Else each must be signed by one of them, be
+     * made by this program, and as it was when it was signed (aggregate_part.h). */
     unsigned part, parts;
     const char *const *from;
     size_t from_count;
+    const struct part_signers *signers;
+    const hash_t *program; /* SHA-256 of the program of the parts; NULL: this one */
 };
 
 enum aggregate_kind {
@@ -61,6 +65,7 @@ enum aggregate_kind {
     AGGREGATE_MISSING,  /* a lowest-level place without an export */
     AGGREGATE_NODE,     /* the record of a place is done; id: its hash */
     AGGREGATE_CHAIN,    /* a chain export is being verified: items of total ballots */
+    AGGREGATE_TAKEN,    /* file: a directory of from was taken over; place: who signed it, or "" */
 };
 
 struct aggregate_event {

@@ -57,6 +57,13 @@ static void print_event(struct watch *w, const struct aggregate_event *ev)
         if (w->all)
             fprintf(out, "record %s %s\n", ev->place, id);
         break;
+    case AGGREGATE_TAKEN:
+        if (ev->place[0])
+            fprintf(out, "taken %s, part %llu of %llu, signed by %s\n", ev->file,
+                    (unsigned long long)ev->items, (unsigned long long)ev->total, ev->place);
+        else
+            fprintf(out, "taken %s, as one's own\n", ev->file);
+        break;
     case AGGREGATE_CHAIN:
         break;
     }
@@ -115,7 +122,7 @@ static err_t read_corrections(struct verb_run *v, hash_t **out, const struct arg
 }
 
 struct wanted {
-    const char *board, *exports, *work, *records, *threads, *settings, *metrics, *part;
+    const char *board, *exports, *work, *records, *threads, *settings, *metrics, *part, *signers, *program;
     struct arg_list accept, from;
     int all_corrections, verbose;
 };
@@ -131,6 +138,10 @@ static err_t aggregate_wanted(struct verb_run *v, const struct wanted *want)
     if (want->part)
         TRY(part_parse_number(&part_k, &part_n, want->part, &v->fault));
     TRY(verb_path(v, records, want->records, want->work, BUNDLE_RECORDS, "records"));
+    struct part_signers signers = {.count = 0};
+    hash_t program;
+    if (want->program)
+        TRY(verb_hash(v, &program, want->program, "program"));
     struct settings tuned;
     TRY(settings_load(&tuned, want->settings, want->work, &v->fault));
     struct watch w = {.v = v, .all = want->verbose, .metrics_path = want->metrics};
@@ -140,6 +151,8 @@ static err_t aggregate_wanted(struct verb_run *v, const struct wanted *want)
     err_t e = OK;
     progress_init(&w.progress, v->err, v->program->stop);
     GO(read_corrections(v, &correction, &want->accept));
+    if (want->signers)
+        GO(part_signers_read(&signers, want->signers, &v->fault));
     GO(bundle_election_load(&be, want->board, 1, &v->fault));
     struct aggregate_options how = {.accept_corrections = want->all_corrections,
                                     .correction = correction,
@@ -151,7 +164,9 @@ static err_t aggregate_wanted(struct verb_run *v, const struct wanted *want)
                                     .part = part_k,
                                     .parts = part_n,
                                     .from = want->from.item,
-                                    .from_count = want->from.count};
+                                    .from_count = want->from.count,
+                                    .signers = want->signers ? &signers : NULL,
+                                    .program = want->program ? &program : NULL};
     e = aggregate(&result, &be->ctx, want->exports, want->work, records, &how, &report, &v->fault);
     progress_end(&w.progress);
     verb_metrics_end(v, w.metrics, want->metrics);
@@ -163,6 +178,7 @@ static err_t aggregate_wanted(struct verb_run *v, const struct wanted *want)
 out:
     free(w.metrics);
     free(correction);
+    part_signers_free(&signers);
     bundle_election_free(be);
     return e;
 }
@@ -188,6 +204,10 @@ err_t verb_aggregate(struct verb_run *v, int argc, char **argv)
          0},
         {"from", ARG_LIST, &want.from, "DIR", "take over what was verified with --work DIR; can be repeated",
          0},
+        {"signers", ARG_TEXT, &want.signers, "FILE",
+         "with --from: lines KEY NAME, whose signed parts count; without it they are one's own", 0},
+        {"program", ARG_TEXT, &want.program, "HEX",
+         "with --signers: SHA-256 of the program that made the parts; this one if left out", 0},
         {"verbose", ARG_FLAG, &want.verbose, NULL, "a line for each export and record", 0},
         {0},
     };

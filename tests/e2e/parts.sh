@@ -82,6 +82,29 @@ check "of which nothing was verified again" grep -q 'verified 0, known 4, refuse
 check "and the root" test "$(grep '^root hex' one.out)" = "$(grep '^root hex' all.out)"
 exits 2 'ERR_USAGE' "no such part" aggregate --work w.x --part 3/2
 
+# Of other people's machines: signed, and as it was when it was signed.
+from() { aggregate --work w.signed --from w.1 --from w.2 --signers "$@"; }
+exits 1 'ERR_MISSING' "a part of an aggregation that nobody signed" from signers
+check "parts of an aggregation are signed" "$TALLY" part sign w.1/aggregate.part --key anna.key --no-passphrase
+"$TALLY" part sign w.2/aggregate.part --key bert.key --no-passphrase >/dev/null
+from signers >signed.out 2>/dev/null
+check "and taken over" grep -q '^taken w.2, part 2 of 2, signed by bert' signed.out
+check "nothing was verified again" grep -q 'verified 0, known 4, refused 1' signed.out
+check "to the same records" diff -r w.one/records w.signed/records
+exits 1 'ERR_UNKNOWN' "by somebody else" from anna-only
+exits 1 'ERR_VERSION' "of another program" from signers --program "$(printf '0%.0s' {1..64})"
+cp w.2/index.sqlite index.bak
+printf x >>w.2/index.sqlite
+exits 1 'ERR_HASH' "an index that was changed since" from signers
+exits 1 'ERR_HASH' "which nobody signs" "$TALLY" part sign w.2/aggregate.part --key bert.key --no-passphrase
+cp index.bak w.2/index.sqlite
+mkdir -p w.2/chains/more
+echo x >w.2/chains/more/ids
+exits 1 'ERR_UNKNOWN' "a file that the part does not list" from signers
+rm -r w.2/chains/more
+from signers >signed.out 2>/dev/null
+check "as it was" grep -q 'verified 0, known 4, refused 1' signed.out
+
 # --- the files of docs/cluster do it ---
 
 cd "$TOP" || exit 1

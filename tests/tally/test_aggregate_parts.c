@@ -7,6 +7,8 @@
 
 #include "ceremony/base/file.h"
 #include "tally/aggregate.h"
+#include "tally/aggregate_part.h"
+#include "tally/signkey.h"
 #include "tests/support/tree.h"
 
 static const char *const place_id[] = {"whole", "a", "b", "a1", "a2", "a3", "b1", "b2", "b3"};
@@ -158,8 +160,137 @@ static void test_refused(void **state)
     tree_free(&t);
 }
 
+/* --- signed parts --- */
+
+struct signing {
+    struct tree t;
+    struct signkey *key;
+    struct part_signers signers; /* of one */
+    char work[256], path[300];
+};
+
+static void set_up(struct signing *s)
+{
+    struct aggregate_result r;
+    struct fault f;
+    memset(s, 0, sizeof *s);
+    fill(&s->t);
+    assert_int_equal(run(&s->t, "part", (struct aggregate_options){.part = 1, .parts = 1}, &r, &f), OK);
+    tree_path(&s->t, s->work, "part", NULL);
+    snprintf(s->path, sizeof s->path, "%s/" AGG_PART_SIGNED, s->work);
+    s->key = s->t.key;
+    s->signers.count = 1;
+    s->signers.signer = calloc(1, sizeof *s->signers.signer);
+    assert_non_null(s->signers.signer);
+    s->signers.signer[0].key = signkey_signer(s->key)->key;
+    cose_kid(&s->signers.signer[0].kid, &s->signers.signer[0].key);
+    snprintf(s->signers.signer[0].name, sizeof s->signers.signer[0].name, "Anna");
+}
+
+static void tear_down(struct signing *s)
+{
+    part_signers_free(&s->signers);
+    tree_free(&s->t);
+}
+
+static uint8_t *sealed(const struct signing *s, size_t *len)
+{
+    char path[300];
+    uint8_t *data;
+    struct fault f;
+    snprintf(path, sizeof path, "%s/" AGG_PART, s->work);
+    assert_int_equal(file_read(&data, len, path, 1 << 20, &f), OK);
+    return data;
+}
+
+static void sign_bytes(struct signing *s, const uint8_t *data, size_t len)
+{
+    struct cbor_out out = CBOR_OUT_INIT;
+    struct fault f;
+    assert_int_equal(cose_sign(&out, signkey_signer(s->key), data, len, &f), OK);
+    assert_int_equal(file_write(s->path, out.data, out.len, FILE_REPLACE, &f), OK);
+    cbor_out_free(&out);
+}
+
+static err_t take(struct signing *s)
+{
+    const char *from[] = {s->work};
+    struct aggregate_result r;
+    struct fault f;
+    return run(&s->t, "all",
+               (struct aggregate_options){.from = from, .from_count = 1, .signers = &s->signers}, &r, &f);
+}
+
+/* Any byte of a signed part that is changed, or left out, is found; signed anew, so is most of it. */
+static void test_signed(void **state)
+{
+    (void)state;
+    struct signing s;
+    struct fault f;
+    size_t len, good = 0;
+    set_up(&s);
+    uint8_t *data = sealed(&s, &len);
+    assert_true(agg_part_sealed(data, len));
+    assert_int_equal(take(&s), ERR_MISSING);
+    assert_int_equal(file_write(s.path, data, len, FILE_REPLACE, &f), OK);
+    assert_int_equal(take(&s), ERR_SIGNATURE); /* unsigned under this name */
+    sign_bytes(&s, data, len);
+    assert_int_equal(take(&s), OK);
+    assert_int_equal(take(&s), OK); /* it was only read */
+    s.signers.signer[0].kid.b[0] ^= 1;
+    assert_int_equal(take(&s), ERR_UNKNOWN);
+    s.signers.signer[0].kid.b[0] ^= 1;
+    for (size_t i = 0; i < len; i++) {
+        struct agg_part_standing standing;
+        hash_t program;
+        assert_int_equal(part_program(&program, &f), OK);
+        data[i] ^= 1;
+        sign_bytes(&s, data, len);
+        good += agg_part_check(&standing, s.work, &s.t.ctx, &s.signers, &program, &f) == OK;
+        data[i] ^= 1;
+        struct agg_part *p;
+        struct cose unused;
+        assert_int_not_equal(agg_part_read(&p, &unused, data, i, &f), OK);
+        assert_null(p);
+    }
+    assert_true(good <= 5); /* its number, the version's text */
+    sign_bytes(&s, data, len);
+    s.t.r.id.b[0] ^= 1;
+    assert_int_equal(take(&s), ERR_ELECTION);
+    s.t.r.id.b[0] ^= 1;
+    free(data);
+    tear_down(&s);
+}
+
+/* What stands for a file of a part is one. */
+static void test_signed_files(void **state)
+{
+    (void)state;
+    struct signing s;
+    struct fault f;
+    char index[300], other[300];
+    size_t len;
+    set_up(&s);
+    uint8_t *data = sealed(&s, &len);
+    sign_bytes(&s, data, len);
+    snprintf(index, sizeof index, "%s/index.sqlite", s.work);
+    snprintf(other, sizeof other, "%s/other", s.work);
+    assert_int_equal(rename(index, other), 0);
+    assert_int_equal(take(&s), ERR_FORMAT); /* none */
+    assert_int_equal(symlink("other", index), 0);
+    assert_int_equal(take(&s), ERR_FORMAT);
+    assert_int_equal(unlink(index), 0);
+    assert_int_equal(file_write(index, "x", 1, FILE_NEW, &f), OK);
+    assert_int_equal(take(&s), ERR_HASH);
+    assert_int_equal(rename(other, index), 0);
+    assert_int_equal(take(&s), OK);
+    free(data);
+    tear_down(&s);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same), cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_same), cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_signed), cmocka_unit_test(test_signed_files)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
