@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "appliance/carry_parts.h"
+#include "ceremony/base/array.h"
 #include "ceremony/base/file.h"
 
 #define SUMS_MAX ((size_t)64 << 20)
@@ -27,14 +28,8 @@ err_t carry_add(struct carry *c, struct carry_item **out, enum carry_kind kind, 
 {
     if (c->count == CARRY_MAX)
         return fault_set(f, ERR_LIMIT, "more than %d files", CARRY_MAX);
-    if (c->count == c->room) {
-        size_t more = c->room == 0 ? 64 : c->room * 2;
-        struct carry_item *p = realloc(c->item, more * sizeof *p);
-        if (p == NULL)
-            return fault_set(f, ERR_MEMORY, "list of files");
-        c->item = p;
-        c->room = more;
-    }
+    if (array_room(&c->item, c->count + 1, &c->room, sizeof *c->item, 64) != OK)
+        return fault_set(f, ERR_MEMORY, "list of files");
     struct carry_item *x = &c->item[c->count];
     memset(x, 0, sizeof *x);
     x->kind = kind;

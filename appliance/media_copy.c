@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "appliance/media_parts.h"
+#include "ceremony/base/array.h"
 #include "ceremony/base/file.h"
 
 #define MANIFEST "manifest.json"
@@ -120,14 +121,8 @@ static err_t add_item(struct copying *c, const char *name, int required, struct 
         fault_set(f, errno == ENOENT ? ERR_MISSING : ERR_IO, "cannot read");
         return fault_file(f, errno == ENOENT ? ERR_MISSING : ERR_IO, path);
     }
-    if (c->count == c->room) {
-        size_t more = c->room == 0 ? 64 : c->room * 2;
-        struct item *p = realloc(c->item, more * sizeof *p);
-        if (p == NULL)
-            return fault_set(f, ERR_MEMORY, "list of files");
-        c->item = p;
-        c->room = more;
-    }
+    if (array_room(&c->item, c->count + 1, &c->room, sizeof *c->item, 64) != OK)
+        return fault_set(f, ERR_MEMORY, "list of files");
     struct item *x = &c->item[c->count++];
     memset(x, 0, sizeof *x);
     snprintf(x->name, sizeof x->name, "%s", name);

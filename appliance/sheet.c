@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/base/array.h"
 #include "ceremony/base/file.h"
 #include "ui/table.h"
 
@@ -87,15 +88,9 @@ static void add(struct sheet *s, enum sheet_kind kind, const char *const *text, 
         s->err = ERR_BUG;
         return;
     }
-    if (s->count == s->cap) {
-        size_t cap = s->cap ? 2 * s->cap : 64;
-        struct part *p = reallocarray(s->part, cap, sizeof *p);
-        if (p == NULL) {
-            s->err = ERR_MEMORY;
-            return;
-        }
-        s->part = p;
-        s->cap = cap;
+    if (array_room(&s->part, s->count + 1, &s->cap, sizeof *s->part, 64) != OK) {
+        s->err = ERR_MEMORY;
+        return;
     }
     struct part *p = &s->part[s->count++];
     *p = (struct part){.kind = kind, .count = count};

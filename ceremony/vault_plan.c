@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/base/array.h"
 #include "ceremony/vault_parts.h"
 
 /* --- reading, with no knowledge of the election (docs/spec/plan.md) --- */
@@ -68,14 +69,10 @@ static void get_units(struct cbor_in *in, struct group *g, struct vault_plan *p)
 {
     size_t cap = 0, count = cbor_get_array(in, 1, UNITS_MAX);
     for (size_t i = 0; i < count && in->err == OK; i++) {
-        if (i == cap) { /* not count at once: it is only claimed so far */
-            cap = cap > 0 ? 2 * cap : 16;
-            struct target *x = realloc(p->target, cap * sizeof *x);
-            if (x == NULL) {
-                cbor_fail(in, ERR_MEMORY);
-                return;
-            }
-            p->target = x;
+        /* not for count at once: it is only claimed so far */
+        if (array_room(&p->target, i + 1, &cap, sizeof *p->target, 16) != OK) {
+            cbor_fail(in, ERR_MEMORY);
+            return;
         }
         memset(&p->target[i], 0, sizeof p->target[i]);
         p->count++;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "ceremony/base/array.h"
 #include "ceremony/base/file.h"
 #include "tally/aggregate_part.h"
 #include "tally/aggregate_run.h"
@@ -91,14 +92,8 @@ static err_t keep_ballot(void *ctx, const hash_t *id, const hash_t *leaf, uint32
 {
     struct job *j = ctx;
     (void)index;
-    if (j->count == j->cap) {
-        size_t cap = j->cap ? 2 * j->cap : 8;
-        struct agg_ballot *more = realloc(j->ballot, cap * sizeof *more);
-        if (!more)
-            return fault_set(f, ERR_MEMORY, "ballots of an export");
-        j->ballot = more;
-        j->cap = cap;
-    }
+    if (array_room(&j->ballot, j->count + 1, &j->cap, sizeof *j->ballot, 8) != OK)
+        return fault_set(f, ERR_MEMORY, "ballots of an export");
     j->ballot[j->count++] = (struct agg_ballot){*id, *leaf, style};
     return OK;
 }
@@ -387,14 +382,8 @@ out:
 /* A directory: looked at when the files are done, as it uses all threads for a long time. */
 static err_t note_dir(struct scan *s, const char *name, struct fault *f)
 {
-    if (s->dir_count == s->dir_cap) {
-        size_t cap = s->dir_cap ? 2 * s->dir_cap : 8;
-        char **more = realloc(s->dir, cap * sizeof(char *));
-        if (!more)
-            return fault_set(f, ERR_MEMORY, "reading exports");
-        s->dir = more;
-        s->dir_cap = cap;
-    }
+    if (array_room(&s->dir, s->dir_count + 1, &s->dir_cap, sizeof *s->dir, 8) != OK)
+        return fault_set(f, ERR_MEMORY, "reading exports");
     s->dir[s->dir_count] = strdup(name);
     return s->dir[s->dir_count++] ? OK : fault_set(f, ERR_MEMORY, "reading exports");
 }

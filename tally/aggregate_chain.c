@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/base/array.h"
 #include "ceremony/base/file.h"
 #include "tally/aggregate_run.h"
 
@@ -74,14 +75,8 @@ static void why_not(const struct chain_report *r, struct fault *f)
 static err_t keep(struct agg_run *run, uint32_t chain, const char *name, const char *work,
                   struct chain_report *r, struct fault *f)
 {
-    if (run->chain_count == run->chain_cap) {
-        size_t cap = run->chain_cap ? 2 * run->chain_cap : 4;
-        struct agg_chain *more = realloc(run->chain, cap * sizeof *more);
-        if (!more)
-            return fault_set(f, ERR_MEMORY, "a chain export");
-        run->chain = more;
-        run->chain_cap = cap;
-    }
+    if (array_room(&run->chain, run->chain_count + 1, &run->chain_cap, sizeof *run->chain, 4) != OK)
+        return fault_set(f, ERR_MEMORY, "a chain export");
     struct agg_chain *c = &run->chain[run->chain_count];
     *c = (struct agg_chain){.chain = chain, .name = strdup(name), .work = strdup(work)};
     if (!c->name || !c->work) {
@@ -411,14 +406,8 @@ err_t agg_chain_drop(struct agg_run *run, const hash_t *id, uint32_t place, uint
     struct agg_chain *c = taken(run, places_chain(run->ctx->places, place));
     if (!c)
         return fault_set(f, ERR_BUG, "a ballot of no chain");
-    if (c->drop_count == c->drop_cap) {
-        size_t cap = c->drop_cap ? 2 * c->drop_cap : 16;
-        struct chain_spooled *more = realloc(c->drop, cap * sizeof *more);
-        if (!more)
-            return fault_set(f, ERR_MEMORY, "ballots of a chain that do not count");
-        c->drop = more;
-        c->drop_cap = cap;
-    }
+    if (array_room(&c->drop, c->drop_count + 1, &c->drop_cap, sizeof *c->drop, 16) != OK)
+        return fault_set(f, ERR_MEMORY, "ballots of a chain that do not count");
     c->drop[c->drop_count++] = (struct chain_spooled){.id = *id, .place = place, .at = at};
     return OK;
 }

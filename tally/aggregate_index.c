@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "ceremony/base/array.h"
 #include "ceremony/base/file.h"
 #include "tally/node.h"
 
@@ -518,14 +519,9 @@ err_t agg_dropped(struct agg_index *ix, hash_t **out, size_t *count, int64_t row
     int rc;
     sqlite3_bind_int64(s, 1, row);
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-        if (n == cap) {
-            cap = cap ? 2 * cap : 16;
-            hash_t *more = realloc(list, cap * sizeof *more);
-            if (!more) {
-                e = fault_set(f, ERR_MEMORY, "listing dropped ballots");
-                break;
-            }
-            list = more;
+        if (array_room(&list, n + 1, &cap, sizeof *list, 16) != OK) {
+            e = fault_set(f, ERR_MEMORY, "listing dropped ballots");
+            break;
         }
         column_hash(s, 0, &list[n++]);
     }

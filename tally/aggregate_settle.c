@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/base/array.h"
 #include "tally/aggregate_run.h"
 
 #define SORT_MEMORY ((size_t)48 << 20)
@@ -117,14 +118,8 @@ static err_t next_export(void *ctx, const struct agg_export *x, const char *name
         TRY(end_revision(s, f));
     s->have_place = 1;
     s->place = x->place;
-    if (s->count == s->cap) {
-        size_t cap = s->cap ? 2 * s->cap : 4;
-        struct candidate *more = realloc(s->candidate, cap * sizeof *more);
-        if (!more)
-            return fault_set(f, ERR_MEMORY, "comparing exports");
-        s->candidate = more;
-        s->cap = cap;
-    }
+    if (array_room(&s->candidate, s->count + 1, &s->cap, sizeof *s->candidate, 4) != OK)
+        return fault_set(f, ERR_MEMORY, "comparing exports");
     struct candidate *c = &s->candidate[s->count++];
     c->x = *x;
     size_t len = strlen(name);

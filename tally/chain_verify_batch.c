@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/base/array.h"
 #include "tally/ballot_form.h"
 #include "tally/chain_verify_full.h"
 
@@ -25,14 +26,7 @@ err_t chain_batch_cut(struct chain_batch *b, size_t threads)
              k < b->slot_count && b->slot[k].kind != SLOT_KNOWN && k - i < most && bytes < CHAIN_PIECE_BYTES;
              k++)
             bytes += b->slot[k].len + b->slot[k].hints_len;
-        if (b->piece_count == b->piece_cap) {
-            size_t cap = b->piece_cap ? 2 * b->piece_cap : 16;
-            struct chain_piece *more = realloc(b->piece, cap * sizeof *more);
-            if (more == NULL)
-                return ERR_MEMORY;
-            b->piece = more;
-            b->piece_cap = cap;
-        }
+        TRY(array_room(&b->piece, b->piece_count + 1, &b->piece_cap, sizeof *b->piece, 16));
         b->piece[b->piece_count++] = (struct chain_piece){.first = i, .count = k - i};
         i = k;
     }
@@ -116,14 +110,7 @@ void chain_worker_free(struct chain_worker *w)
 static err_t trouble(struct chain_worker *w, size_t slot, enum chain_check check, err_t e, const char *detail)
 {
     struct chain_piece *p = w->p;
-    if (p->trouble_count == p->trouble_cap) {
-        size_t cap = p->trouble_cap ? 2 * p->trouble_cap : 4;
-        struct chain_trouble *more = realloc(p->trouble, cap * sizeof *more);
-        if (more == NULL)
-            return ERR_MEMORY;
-        p->trouble = more;
-        p->trouble_cap = cap;
-    }
+    TRY(array_room(&p->trouble, p->trouble_count + 1, &p->trouble_cap, sizeof *p->trouble, 4));
     struct chain_trouble *t = &p->trouble[p->trouble_count++];
     *t = (struct chain_trouble){.slot = slot, .check = check};
     fault_clear(&t->f);
@@ -169,14 +156,7 @@ static err_t add_sum(struct chain_worker *w, const struct order *o, size_t n)
 {
     struct chain_piece *p = w->p;
     struct tallies *t = NULL;
-    if (p->sum_count == p->sum_cap) {
-        size_t cap = p->sum_cap ? 2 * p->sum_cap : 4;
-        struct chain_part_sum *more = realloc(p->sum, cap * sizeof *more);
-        if (more == NULL)
-            return ERR_MEMORY;
-        p->sum = more;
-        p->sum_cap = cap;
-    }
+    TRY(array_room(&p->sum, p->sum_count + 1, &p->sum_cap, sizeof *p->sum, 4));
     TRY(tallies_new(&t, w->v->ctx->e, o->place));
     for (size_t i = 0, last; i < n; i = last) {
         for (last = i + 1; last < n && o[last].item == o[last - 1].item + 1;)

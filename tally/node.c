@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/base/array.h"
 #include "ceremony/base/file.h"
 
 /* --- making --- */
@@ -38,21 +39,6 @@ void node_free(struct node *n)
     free(n);
 }
 
-static err_t grow(void **data, size_t *cap, size_t need, size_t item)
-{
-    if (need <= *cap)
-        return OK;
-    size_t cap2 = *cap ? *cap * 2 : 8;
-    if (cap2 < need)
-        cap2 = need;
-    void *d = realloc(*data, cap2 * item);
-    if (!d)
-        return ERR_MEMORY;
-    *data = d;
-    *cap = cap2;
-    return OK;
-}
-
 err_t node_add(struct node *parent, const struct election_context *ctx, const struct node *child,
                const hash_t *child_hash)
 {
@@ -64,10 +50,10 @@ err_t node_add(struct node *parent, const struct election_context *ctx, const st
         return ERR_BUG;
     if (child->ballots > BALLOTS_MAX - parent->ballots)
         return ERR_SUM;
-    TRY(grow((void **)&parent->source, &parent->source_cap, parent->source_count + 1,
-             sizeof *parent->source));
-    TRY(grow((void **)&parent->missing, &parent->missing_cap, parent->missing_count + child->missing_count,
-             sizeof *parent->missing));
+    TRY(array_room(&parent->source, parent->source_count + 1, &parent->source_cap, sizeof *parent->source,
+                   8));
+    TRY(array_room(&parent->missing, parent->missing_count + child->missing_count, &parent->missing_cap,
+                   sizeof *parent->missing, 8));
     TRY(tallies_add_var(parent->tallies, child->tallies));
     parent->source[parent->source_count++] = (struct node_source){child->place, *child_hash};
     if (child->missing_count)
@@ -222,7 +208,7 @@ static void get_sources(struct cbor_in *in, const struct election_context *ctx, 
         }
         hash_t h;
         cbor_get_hash(in, &h);
-        if (in->err == OK && grow((void **)&n->source, &n->source_cap, i + 1, sizeof *n->source) != OK)
+        if (in->err == OK && array_room(&n->source, i + 1, &n->source_cap, sizeof *n->source, 8) != OK)
             cbor_fail(in, ERR_MEMORY);
         if (in->err != OK)
             return;
@@ -242,7 +228,7 @@ static void get_dropped(struct cbor_in *in, const struct election_context *ctx, 
         cbor_get_hash(in, &h);
         if (in->err == OK && i && hash_cmp(&n->dropped[i - 1], &h) >= 0)
             cbor_fail(in, ERR_CANONICAL);
-        if (in->err == OK && grow((void **)&n->dropped, &cap, i + 1, sizeof *n->dropped) != OK)
+        if (in->err == OK && array_room(&n->dropped, i + 1, &cap, sizeof *n->dropped, 8) != OK)
             cbor_fail(in, ERR_MEMORY);
         if (in->err == OK)
             n->dropped[n->dropped_count++] = h;
@@ -294,7 +280,7 @@ static void get_missing(struct cbor_in *in, const struct election_context *ctx, 
         if (p.level + 1 != ctx->m->level_count || !is_below(ctx, place, n->place) ||
             (i && n->missing[i - 1] >= place))
             cbor_fail(in, ERR_MISMATCH);
-        else if (grow((void **)&n->missing, &n->missing_cap, i + 1, sizeof *n->missing) != OK)
+        else if (array_room(&n->missing, i + 1, &n->missing_cap, sizeof *n->missing, 8) != OK)
             cbor_fail(in, ERR_MEMORY);
         else
             n->missing[n->missing_count++] = place;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/base/array.h"
 #include "ceremony/base/file.h"
 
 err_t plan_hash(hash_t *out, const uint8_t *data, size_t len)
@@ -58,14 +59,10 @@ static void get_members(struct cbor_in *in, const struct election_context *ctx, 
     size_t count = cbor_get_array(in, 1, places_count(ctx->places)), cap = 0;
     char id[TEXT_ID_MAX + 1] = "";
     for (size_t i = 0; i < count && in->err == OK; i++) {
-        if (i == cap) { /* not count at once: it is only claimed so far */
-            cap = cap ? 2 * cap : 1;
-            struct plan_member *m = realloc(u->member, cap * sizeof *m);
-            if (!m) {
-                cbor_fail(in, ERR_MEMORY);
-                return;
-            }
-            u->member = m;
+        /* not for count at once: it is only claimed so far */
+        if (array_room(&u->member, i + 1, &cap, sizeof *u->member, 1) != OK) {
+            cbor_fail(in, ERR_MEMORY);
+            return;
         }
         struct plan_member *m = &u->member[i];
         cbor_get_array_exact(in, 2);
@@ -132,14 +129,9 @@ static void get_plan(struct cbor_in *in, const struct election_context *ctx, str
         cbor_get_hash(in, &p->supersedes);
     size_t count = cbor_get_array(in, 1, PLAN_UNITS_MAX);
     for (size_t i = 0; i < count && in->err == OK; i++) {
-        if (i == cap) {
-            cap = cap ? 2 * cap : 16;
-            struct plan_unit *u = realloc(p->unit, cap * sizeof *u);
-            if (!u) {
-                cbor_fail(in, ERR_MEMORY);
-                return;
-            }
-            p->unit = u;
+        if (array_room(&p->unit, i + 1, &cap, sizeof *p->unit, 16) != OK) {
+            cbor_fail(in, ERR_MEMORY);
+            return;
         }
         memset(&p->unit[i], 0, sizeof p->unit[i]);
         p->unit_count++;

@@ -4,6 +4,8 @@
 
 #include "tally/plan.h"
 
+#include "ceremony/base/array.h"
+
 /* What is decrypted together: a place, or the places of a group that have an export. */
 struct piece {
     uint32_t leader; /* the place, or the group's first */
@@ -133,14 +135,7 @@ static err_t collect(void *ctx, const struct node *n, const hash_t *hash, struct
     if (k->of_place[n->place] == NONE || !node_present(k->ctx, n))
         return OK;
     struct piece *c = &k->piece[k->of_place[n->place]];
-    if (c->member_count == c->member_cap) {
-        size_t cap = c->member_cap ? 2 * c->member_cap : 1;
-        struct plan_member *m = realloc(c->member, cap * sizeof *m);
-        if (!m)
-            return ERR_MEMORY;
-        c->member = m;
-        c->member_cap = cap;
-    }
+    TRY(array_room(&c->member, c->member_count + 1, &c->member_cap, sizeof *c->member, 1));
     c->member[c->member_count++] = (struct plan_member){n->place, *hash};
     struct place p;
     places_get(k->ctx->places, n->place, &p);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ceremony/base/array.h"
 #include "ceremony/base/file.h"
 
 static err_t io_fault(struct fault *f, const char *path)
@@ -47,14 +48,7 @@ err_t publish_dir_open(struct publish_dir *d, const char *out, struct fault *f)
 
 static err_t add_line(struct publish_dir *d, const char *path, const hash_t *hash)
 {
-    if (d->line_count == d->line_cap) {
-        size_t cap = d->line_cap ? d->line_cap * 2 : 256;
-        struct publish_line *p = realloc(d->line, cap * sizeof *p);
-        if (p == NULL)
-            return ERR_MEMORY;
-        d->line = p;
-        d->line_cap = cap;
-    }
+    TRY(array_room(&d->line, d->line_count + 1, &d->line_cap, sizeof *d->line, 256));
     char *copy = strdup(path);
     if (copy == NULL)
         return ERR_MEMORY;

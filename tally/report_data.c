@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/base/array.h"
 #include "tally/resultqr.h"
 #include "ui/qrtext.h"
 
@@ -12,36 +13,20 @@ struct walk {
     const struct election_context *ctx;
 };
 
-/* Room for more items of size item behind count; *p is the array. */
-static err_t reserve(void **p, size_t *cap, size_t count, size_t more, size_t item)
-{
-    if (count + more <= *cap)
-        return OK;
-    size_t want = *cap ? *cap * 2 : 64;
-    if (want < count + more)
-        want = count + more;
-    void *grown = realloc(*p, want * item);
-    if (grown == NULL)
-        return ERR_MEMORY;
-    *p = grown;
-    *cap = want;
-    return OK;
-}
-
 static err_t take_lowest(struct report_data *d, const struct node *n)
 {
     struct report_input *in = &d->in;
     in->place_count++;
-    TRY(reserve((void **)&d->missing, &d->missing_cap, in->missing_count, n->missing_count,
-                sizeof *d->missing));
+    TRY(array_room(&d->missing, in->missing_count + n->missing_count, &d->missing_cap, sizeof *d->missing,
+                   64));
     for (size_t i = 0; i < n->missing_count; i++)
         d->missing[in->missing_count++] = n->missing[i];
-    TRY(reserve((void **)&d->dropped, &d->dropped_cap, in->dropped_count, n->dropped_count,
-                sizeof *d->dropped));
+    TRY(array_room(&d->dropped, in->dropped_count + n->dropped_count, &d->dropped_cap, sizeof *d->dropped,
+                   64));
     for (size_t i = 0; i < n->dropped_count; i++)
         d->dropped[in->dropped_count++] = (struct report_dropped){n->place, n->dropped[i]};
-    TRY(reserve((void **)&d->replaced, &d->replaced_cap, in->replaced_count, n->replaced_count,
-                sizeof *d->replaced));
+    TRY(array_room(&d->replaced, in->replaced_count + n->replaced_count, &d->replaced_cap,
+                   sizeof *d->replaced, 64));
     for (size_t i = 0; i < n->replaced_count; i++)
         d->replaced[in->replaced_count++] =
             (struct report_replaced){n->place, n->replaced[i].older, n->replaced[i].newer};

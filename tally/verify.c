@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/base/array.h"
 #include "ceremony/base/file.h"
 #include "tally/id_sort.h"
 #include "tally/verify_chain.h"
@@ -66,14 +67,8 @@ void outcome_fail(struct verify_outcome *o, err_t e, const char *file, const cha
     size_t at = o->failure_kept;
     if (at == VERIFY_KEPT_MAX)
         return;
-    if (at == o->failure_cap) {
-        size_t cap = o->failure_cap ? 2 * o->failure_cap : 4;
-        struct verify_failure *p = realloc(o->failure, cap * sizeof *p);
-        if (p == NULL)
-            return; /* counted all the same */
-        o->failure = p;
-        o->failure_cap = cap;
-    }
+    if (array_room(&o->failure, at + 1, &o->failure_cap, sizeof *o->failure, 4) != OK)
+        return; /* counted all the same */
     o->failure_kept++;
     struct verify_failure *x = &o->failure[at];
     x->err = e;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "ceremony/base/array.h"
 #include "ceremony/base/file.h"
 #include "tally/verify_hashed.h"
 #include "tally/verify_piece.h"
@@ -22,14 +23,7 @@
 
 static err_t add_name(struct verify *v, const char *path, int kind)
 {
-    if (v->name_count == v->name_cap) {
-        size_t cap = v->name_cap ? 2 * v->name_cap : 64;
-        struct verify_name *p = realloc(v->name, cap * sizeof *p);
-        if (p == NULL)
-            return ERR_MEMORY;
-        v->name = p;
-        v->name_cap = cap;
-    }
+    TRY(array_room(&v->name, v->name_count + 1, &v->name_cap, sizeof *v->name, 64));
     char *copy = strdup(path);
     if (copy == NULL || v->name_count >= NAMES_MAX) {
         free(copy);

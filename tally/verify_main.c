@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ceremony/base/array.h"
 #include "ceremony/base/file.h"
 #include "ceremony/base/secret.h"
 #include "tally/metrics.h"
@@ -81,14 +82,7 @@ static void watch_signals(void)
 
 static err_t add_text(struct inputs *in, const char *text, size_t len)
 {
-    if (in->text_count == in->text_cap) {
-        size_t cap = in->text_cap ? 2 * in->text_cap : 16;
-        char **p = realloc(in->text, cap * sizeof *p);
-        if (p == NULL)
-            return ERR_MEMORY;
-        in->text = p;
-        in->text_cap = cap;
-    }
+    TRY(array_room(&in->text, in->text_count + 1, &in->text_cap, sizeof *in->text, 16));
     char *copy = strndup(text, len);
     if (copy == NULL)
         return ERR_MEMORY;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/base/array.h"
 #include "ceremony/base/secret.h"
 #include "ui/page_model.h"
 
@@ -125,15 +126,9 @@ static struct block *add(struct page *p, enum block_kind kind)
 {
     if (p == NULL || p->err != OK)
         return NULL;
-    if (p->blocks == p->blocks_cap) {
-        size_t cap = p->blocks_cap == 0 ? 16 : 2 * p->blocks_cap;
-        struct block *b = reallocarray(p->block, cap, sizeof *b);
-        if (b == NULL) {
-            fail(p, ERR_MEMORY);
-            return NULL;
-        }
-        p->block = b;
-        p->blocks_cap = cap;
+    if (array_room(&p->block, p->blocks + 1, &p->blocks_cap, sizeof *p->block, 16) != OK) {
+        fail(p, ERR_MEMORY);
+        return NULL;
     }
     struct block *b = &p->block[p->blocks++];
     memset(b, 0, sizeof *b);

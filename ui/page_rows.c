@@ -4,6 +4,7 @@
 #include <unistr.h>
 #include <uniwidth.h>
 
+#include "ceremony/base/array.h"
 #include "ui/page_layout.h"
 
 void rows_init(struct rows *r, size_t width, int ascii, int spoken)
@@ -87,15 +88,9 @@ void text_ascii(char *out, size_t out_len, const char *text)
 
 void rows_begin(struct rows *r, int focus)
 {
-    if (r->count == r->cap) {
-        size_t cap = r->cap == 0 ? 32 : 2 * r->cap;
-        struct row *row = reallocarray(r->row, cap, sizeof *row);
-        if (row == NULL) {
-            r->err = ERR_MEMORY;
-            return;
-        }
-        r->row = row;
-        r->cap = cap;
+    if (array_room(&r->row, r->count + 1, &r->cap, sizeof *r->row, 32) != OK) {
+        r->err = ERR_MEMORY;
+        return;
     }
     r->row[r->count++] = (struct row){.focus = focus};
 }

@@ -1,0 +1,20 @@
+#include "ceremony/base/array.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+err_t array_room(void *array, size_t need, size_t *cap, size_t size, size_t first)
+{
+    void *p;
+    if (need <= *cap)
+        return OK;
+    size_t more = *cap > 0 ? 2 * *cap : first;
+    more = more < need ? need : more;
+    memcpy(&p, array, sizeof p); /* a pointer of any type */
+    p = reallocarray(p, more, size);
+    if (p == NULL)
+        return ERR_MEMORY;
+    memcpy(array, &p, sizeof p);
+    *cap = more;
+    return OK;
+}
