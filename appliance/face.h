@@ -35,7 +35,7 @@ struct face {
     char tally[4096];              /* the officials' folder: records, plan, result */
     struct sandbox_state confined; /* what this process may not do any more */
     char scratch[4096];            /* a folder for temporary files; empty: none */
-    struct face_busy *busy;  /* work with the token that runs now (face_busy.c) */
+    struct face_busy *busy;        /* work with the token that runs now (face_busy.c) */
     struct qr_collect *read;       /* QR codes of a message that is not complete yet; NULL before the first */
 };
 

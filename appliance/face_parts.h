@@ -29,6 +29,7 @@ void face_seats(char *out, size_t size, const struct roster *r, uint32_t seats);
  * last try. OK: try again; ERR_REFUSED (nothing to show): went back; or the error, if trying again is of no
  * use. */
 MUST err_t token_again(struct face *face, err_t e, struct fault *f);
+
 /* --- tokens (face_token.c, face_prepare.c) --- */
 
 #define TOKENS_MAX 32

@@ -14,8 +14,7 @@
 #include "ui/verb.h"
 #include "ui/words.h"
 
-/* Options that all verbs have; which of the first two are required, 0 or 1. */
-#define SESSION_PATHS_MAX 64
+#define SESSION_PATHS_MAX 64 /* of common.path */
 
 struct common {
     const char *board, *token;
@@ -34,6 +33,7 @@ struct common {
     int lines, rehearsal;
     struct launcher *launcher; /* starts the keeper; NULL: this process does */
 };
+/* Options that all verbs have; which of the first two are required, 0 or 1. */
 #define COMMON_ARGS(c, needs_board, needs_token)                                                             \
     {"board",    ARG_TEXT, &(c)->board, "DIR", "the board: a directory, on removable media for example",     \
      needs_board},                                                                                           \

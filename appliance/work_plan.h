@@ -1,10 +1,12 @@
 /* Decryption night as the verb and the screens share it: what is about to be decrypted, whether that is
  * right, and the signing and decrypting. Asking and showing is left to them.
  *
- *   work_plan_open     the plan and those before it, and the rules between them
- *   work_plan_verify   every ballot, every record, every rule of the plan, on this machine; can be repeated
- * and goes on where it was work_plan_levels, work_plan_reach   for the page that tells what would be
- * decrypted work_plan_sign     with a token, after the person typed the plan's words plan_work_free */
+ *   work_plan_open                      the plan and those before it, and the rules between them
+ *   work_plan_verify                    every ballot, every record, every rule of the plan, on this machine;
+ *                                       can be repeated and goes on where it was
+ *   work_plan_levels, work_plan_reach   for the page that tells what would be decrypted
+ *   work_plan_sign                      with a token, after the person typed the plan's words
+ *   plan_work_free */
 #ifndef APPLIANCE_WORK_PLAN_H
 #define APPLIANCE_WORK_PLAN_H
 

@@ -1,9 +1,10 @@
 /* The board: all public state of a ceremony, as a set of signed entries in a directory.
  *
- *   DIR/manifest.json, DIR/jurisdictions.csv     the election
- *   DIR/entries/KIND.AUTHOR.ID.cose               one signed entry each (16 hex digits of the kid, all of the
- * id) DIR/detached/HASH.bin                         ciphertexts whose hashes entries carry; not published
- *   DIR/record.cbor                               made when the key is released
+ *   DIR/manifest.json, DIR/jurisdictions.csv   the election
+ *   DIR/entries/KIND.AUTHOR.ID.cose            one signed entry (16 hex digits of the kid, all of the id)
+ *   DIR/detached/HASH.bin                      ciphertexts whose hashes entries carry; not published
+ *   DIR/record.cbor                            made when the key is released
+ *   DIR/own/KEY                                of board_own: the trustee whose board this is; not published
  *
  * Loading verifies every entry: form, signature, election, own name. What does not pass is kept
  * out and listed as refused, with its fault; it stops nothing. Entries are never changed, merging two boards

@@ -1,10 +1,13 @@
 /* Inside board.c only: whose entries a merge takes. Anybody can sign entries of any election, so a board that
  * takes everything is full when somebody wants it to be.
  *
- *   the roster is signed    entries by the authors of every roster that this board's trustee signed
- * (board_own says who that is); of others only enrolments, for a new roster may have to follow no roster yet
- * everybody's a board of nobody       everybody's; those are known who all signed one roster of them Entries
- * by others, taken together, are bounded in number and bytes; so are detached ciphertexts in number. */
+ *   the roster is signed   entries by the authors of every roster that this board's trustee signed (board_own
+ *                          says who that is); of others only enrolments, for a new roster may have to follow
+ *   no roster yet          everybody's
+ *   a board of nobody      everybody's; those are known who all signed one roster of them
+ *
+ * Entries by others, taken together, are bounded in number and bytes; so are detached ciphertexts in number.
+ */
 #ifndef CEREMONY_BOARD_ADMIT_H
 #define CEREMONY_BOARD_ADMIT_H
 

@@ -1,16 +1,22 @@
 /* The phases of a key ceremony as anyone can check them from the board: enrolments, roster, deals,
  * complaints, reveals, cuts, what follows from a cut, confirmations. No secrets here.
  *
- * Statements and evidence (deterministic CBOR; docs/spec/ceremony.md):
- *   enroll    [n, t, name, organisation, ceremony key, manufacturer, model, serial, sealed seed hash,
- * commitment] / - roster    [+ enrolment id] in seat order, which is the order of the ids / - deal      [[C_0
- * .. C_t-1], [share hash 1 .. n]] / [R, z] complaint [deal statement id] / -            subject: the same
- *   reveal    [deal statement id, seat, ephemeral private key, bstr detached ciphertext] / -   subject: the
- * seat cut       ["deal", [* entry id], [* absent seat]] / -       subject: cut hash confirm   [cut, qual,
- * holders, Y, [S_j of holders], D] / [[R, z], [a, b, z]]   subject: cut hash drill     [challenge, S] / [R,
- * z]    subject: challenge plan      [plan, previous / null] / -        subject: plan hash partial   see
- * partial.h               subject: plan hash retire    [record] / -                subject: record hash
- *   exception see exception.h */
+ * Statements, and evidence behind the stroke (deterministic CBOR; docs/spec/ceremony.md):
+ *   enroll     [n, t, name, organisation, ceremony key, manufacturer, model, serial, sealed seed hash,
+ *              commitment] / -
+ *   roster     [+ enrolment id] in seat order, which is the order of the ids / -
+ *   deal       [[C_0 .. C_t-1], [share hash 1 .. n]] / [R, z]
+ *   complaint  [deal statement id] / -                                          subject: the same
+ *   reveal     [deal statement id, seat, ephemeral private key, bstr detached ciphertext] / -
+ *                                                                               subject: the seat
+ *   cut        ["deal", [* entry id], [* absent seat]] / -                      subject: cut hash
+ *   confirm    [cut, qual, holders, Y, [S_j of holders], D] / [[R, z], [a, b, z]]
+ *                                                                               subject: cut hash
+ *   drill      [challenge, S] / [R, z]                                          subject: challenge
+ *   plan       [plan, previous / null] / -                                      subject: plan hash
+ *   partial    see partial.h                                                    subject: plan hash
+ *   retire     [record] / -                                                     subject: record hash
+ *   exception  see exception.h */
 #ifndef CEREMONY_PHASE_H
 #define CEREMONY_PHASE_H
 

@@ -8,19 +8,25 @@
  * Order: keys, then enroll or own; roster; then the steps of a ceremony; plan before plan_sign and decrypt.
  *
  * What the vault refuses, whoever asks:
- *   own      an enrolment that is not signed by the token's own key, or names another ceremony key
- *   roster   enrolments (whole, signed; their hashes make the ceremony id) that give another id than is
- * claimed, that lack the own one byte for byte, that hold a key twice deal, confirm         while the token
- * is bound to another ceremony; they bind it reveal, drill, decrypt      unless it is bound to this one sign
- * anything but complaints, cuts, exceptions and retirements; a complaint only after the own sealed seed
- * opened reveal   without a complaint about exactly the own deal (computed again), signed by that seat
- *   confirm  first points that are not those committed to in the roster, shares that are not on their
- * dealer's polynomial, S_j other than follow from the points drill, decrypt        without a confirmation of
- * these values signed by the own key plan_sign, decrypt    any plan but one: its bytes were given whole,
- * hashed and read here, and the token is bound to this hash; it can be replaced only by a plan whose bytes
- * say that they supersede it, or a plan of which bytes were given that say so, and so on decrypt  multiplies
- * what stands in these bytes, in their order, and nothing else retire   without a retirement signed by the
- * key that goes
+ *   own                     an enrolment that is not signed by the token's own key, or names another
+ *                           ceremony key
+ *   roster                  enrolments (whole, signed; their hashes make the ceremony id) that give another
+ *                           id than is claimed, that lack the own one byte for byte, that hold a key twice
+ *   deal, confirm           while the token is bound to another ceremony; they bind it
+ *   reveal, drill, decrypt  unless it is bound to this one
+ *   sign                    anything but complaints, cuts, exceptions and retirements; a complaint only
+ *                           after the own sealed seed opened
+ *   reveal                  without a complaint about exactly the own deal (computed again), signed by that
+ *                           seat
+ *   confirm                 first points that are not those committed to in the roster, shares that are not
+ *                           on their dealer's polynomial, S_j other than follow from the points
+ *   drill, decrypt          without a confirmation of these values signed by the own key
+ *   plan_sign, decrypt      any plan but one: its bytes were given whole, hashed and read here, and the
+ *                           token is bound to this hash; it can be replaced only by a plan whose bytes say
+ *                           that they supersede it, or a plan of which bytes were given that say so, and so
+ *                           on
+ *   decrypt                 anything but what stands in these bytes: it multiplies that, in their order
+ *   retire                  without a retirement signed by the key that goes
  *
  * All functions take struct fault, and fail with the token's errors and those of the rule that is broken.
  * entry: a signed message, appended; the caller frees it with cbor_out_free, also after an error. */

@@ -1,10 +1,9 @@
 /* The index of an aggregation: WORK/index.sqlite.
  *
- *   exports   what was verified on this machine, by SHA-256 of the file; stays from run to run
- *   ballots   ids, leaves and styles of their ballots
- *   meta      what must not change: owner, ballots of voting chains that were counted here
- * present, taken, replaced, dropped   the run: which exports are there, which count; made again by every
- * run
+ *   exports                             what was verified on this machine, by SHA-256 of the file; stays
+ *   ballots                             ids, leaves and styles of their ballots; stay, too
+ *   meta                                what must not change: owner, ballots of voting chains counted here
+ *   present, taken, replaced, dropped   the run: which exports are there, which count; of one run
  *
  * Owned by one process at a time (exclusive lock). Calls are for one thread at a time; aggregate.c holds a
  * lock around those made from threads. */

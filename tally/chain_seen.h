@@ -2,8 +2,8 @@
  * set). Internal to chain_*.c.
  *
  *   chain_seen_open (count of the last header) -> chain_seen_find ...
- *     -> chain_seen_append, _sync (before the header) -> chain_seen_commit (after it) -> ... ->
- * chain_seen_free
+ *     -> chain_seen_append, _sync (before the header) -> chain_seen_commit (after it) -> ...
+ *     -> chain_seen_free
  *
  * DIR/ids is data. DIR/ids.table is derived: slots of 8 bytes, 24 bits of a keyed hash and the number of the
  * id, open addressing, at most half full, mapped into memory, so that what is not used can leave it: 16 to 32

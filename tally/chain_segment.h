@@ -1,8 +1,8 @@
 /* Segments of ballots (docs/spec/chain.md "Export"): one zstd frame, a CBOR sequence of pairs of byte
  * strings, a ballot's bytes and the hints for its points.
  *
- *   writing: chain_segment_create (with the length of the content, which must be known) -> _put ... ->
- * _commit reading: chain_segment_open -> chain_segment_next until it gives NULL -> chain_segment_close
+ *   writing: chain_segment_create (with the length of the content, which must be known) -> _put ... -> _commit
+ *   reading: chain_segment_open -> chain_segment_next until it gives NULL -> chain_segment_close
  *
  * A reader trusts nothing: the frame must state its content size, which may not be more than the number of
  * ballots expected can need; the window is at most 8 MiB; a ballot and its hints are bounded by the manifest;

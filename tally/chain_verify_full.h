@@ -1,8 +1,8 @@
 /* Inside chain_verify_full.c, _feed.c, _batch.c and _keep.c only: every ballot of every shard.
  *
- *   feed      reads headers and segments of a shard one after the other, and fills batches
- *   batch     ballots in hand, cut into pieces; each piece is checked by one thread while the next batch is
- * filled state     trees and running tallies, ballot after ballot; where to go on after a stop */
+ *   feed    reads headers and segments of a shard one after the other, and fills batches
+ *   batch   ballots in hand, cut into pieces; each piece is checked by one thread while the next one is filled
+ *   state   trees and running tallies, ballot after ballot; where to go on after a stop */
 #ifndef TALLY_CHAIN_VERIFY_FULL_H
 #define TALLY_CHAIN_VERIFY_FULL_H
 

@@ -3,7 +3,7 @@
  *
  *   import_prepare   before the key ceremony: manifest.json and jurisdictions.csv
  *   import_encrypt   after it, with the same file and rules: one signed export with range proofs for each
- * precinct
+ *                    precinct
  *
  * Levels: nation, state, county, precinct. One style for each different set of contests. The identifiers
  * depend on the names only. A precinct's contests are those it has a row of; an option without a row there

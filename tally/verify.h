@@ -1,9 +1,10 @@
 /* The public verifier: everything that can be checked from a published bundle, with no secret
  * (docs/spec/checks.md).
  *
- *   verify_bundle            runs every check of the table over a directory
- *   verify_message           the same for one QR message (docs/spec/result-qr.md), alone or with the bundle
- * it is about verify_print, _json      verify_print.h
+ *   verify_bundle         runs every check of the table over a directory
+ *   verify_message        the same for one QR message (docs/spec/result-qr.md), alone or with the bundle that
+ *                         it is about
+ *   verify_print, _json   verify_print.h
  *
  * A check ends PASS, FAIL (with every failure found, not only the first) or NOT CHECKED (with the reason):
  * a check whose input could not be read is never PASS. The ids are stable: scripts and the corpus of

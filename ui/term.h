@@ -2,9 +2,10 @@
  *
  *   exit, return from main   atexit
  *   SIGTERM, SIGHUP, ...     while a page waits: term_wait says so and the page returns ERR_STOPPED;
- * elsewhere the terminal is restored and the signal takes its course a crash, abort           the handler
- * writes sequences prepared before, then the signal takes its course SIGKILL, no memory       a guardian: a
- * small child that sees its pipe close, and restores the terminal death of the parent      as SIGHUP
+ *                            elsewhere the terminal is restored and the signal takes its course
+ *   a crash, abort           the handler writes sequences prepared before, then the signal takes its course
+ *   SIGKILL, no memory       a guardian: a small child that sees its pipe close, and restores the terminal
+ *   death of the parent      as SIGHUP
  *
  * The one module of this program with variables of its own that last: a signal handler can reach nothing
  * else. */

@@ -1,9 +1,11 @@
 /* Batched Chaum-Pedersen: one proof that D_o = s A_o for all o, with S = s G.
  *
- *   T   = SHA-256(CBOR ["conclave/dleq", election, record, plan, place, contest, seat, S, m, A_1, D_1, ...
- * A_m, D_m]) d_o = HashToScalar("conclave/dleq-w", CBOR ["conclave/dleq-w", election, T, o])   o = 1..m M =
- * sum d_o A_o,  Z = sum d_o D_o c = HashToScalar("conclave/dleq-c", CBOR ["conclave/dleq-c", election, T, M,
- * Z, a, b]) a = w G, b = w M, z = w + c s;  holds iff  z G = a + c S  and  z M = b + c Z.
+ *   T   = SHA-256(CBOR ["conclave/dleq", election, record, plan, place, contest, seat, S, m,
+ *                       A_1, D_1, ... A_m, D_m])
+ *   d_o = HashToScalar("conclave/dleq-w", CBOR ["conclave/dleq-w", election, T, o])   o = 1..m
+ *   M   = sum d_o A_o,  Z = sum d_o D_o
+ *   c   = HashToScalar("conclave/dleq-c", CBOR ["conclave/dleq-c", election, T, M, Z, a, b])
+ *   a = w G, b = w M, z = w + c s;  holds iff  z G = a + c S  and  z M = b + c Z.
  *
  * Every weight depends on every pair. ComputeComposites of RFC 9497, where a weight depends on its own
  * pair only, lets a prover who knows s forge a batch; docs/spec/ says more, tests/ keep the forgery. */

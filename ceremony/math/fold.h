@@ -2,11 +2,13 @@
  * those who hold the points themselves: batch.c for single proofs, tally/ballot_batch.c for ballots by the
  * thousand. Public data only; variable time.
  *
- *   fold_start            for each check and each step of a bisection: fresh weights, once all bytes are
- * fixed fold_zero_one, ...    each equation gets its own random 128-bit weight. The weights are the scalars
- * of the commitments and are handed out; what the ciphertext is multiplied with is added to the caller's
- * sums, so that equations about the same point cost one scalar; what falls on G and on the key is collected
- * here fold_end              the scalars of G and of the key
+ *   fold_start           for each check and each step of a bisection: fresh weights, once all bytes are
+ *                        fixed
+ *   fold_zero_one, ...   each equation gets its own random 128-bit weight. The weights are the scalars of the
+ *                        commitments and are handed out; what the ciphertext is multiplied with is added
+ *                        to the caller's sums, so that equations about the same point cost one scalar;
+ *                        what falls on G and on the key is collected here
+ *   fold_end             the scalars of G and of the key
  *
  * Weights come from ChaCha20 (RFC 8439) under a key that the operating system draws at each fold_start. Who
  * made the proofs cannot know them: a wrong equation passes with probability 2^-128.

@@ -155,7 +155,8 @@ static void test_hostile(void **state)
        "echo x >bad/records/precinct/a1.cbor && echo x >bad/records/precinct/zz.cbor && "
        "printf x >>bad/exports/$(ls exports | tail -1) && "
        "f=bad/exports/$(ls exports | sed -n 2p) && "
-       "printf '\\377\\377\\377\\377' | dd of=$f bs=1 seek=$(($(stat -c %s $f) - 9)) conv=notrunc status=none && "
+       "printf '\\377\\377\\377\\377' | dd of=$f bs=1 seek=$(($(stat -c %s $f) - 9)) conv=notrunc "
+       "status=none && "
        "echo hello >bad/letter.txt && mkdir -p bad/1/2/3/4/5 && cp work/plan.cbor bad/1/2/3/4/5/");
     find(whole_path(&w, "bad"), office);
     assert_int_equal(how_many(CARRY_EXPORT, CARRY_NEW), 0);

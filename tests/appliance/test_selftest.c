@@ -4,9 +4,9 @@
 #include "tests/support/unit.h"
 
 #include "appliance/selftest.h"
-#include "ui/messages.h"
 #include "ceremony/base/secret.h"
 #include "tests/support/softkeys.h"
+#include "ui/messages.h"
 
 static struct fault f;
 

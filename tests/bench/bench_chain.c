@@ -2,8 +2,9 @@
  *   mmr/...        leaves appended; durable: written and synced every 8,192 leaves
  *   nullifier/...  is this id new? against 2^20 ids in the table
  *   node/...       ballots of one contest of four options, in envelopes: one shard's process takes them with
- * 256 on the way all the time, which keeps its core busy. Latency: from handing an envelope to the front to
- * its answer, when the ballot is on disk. Per core: by CPU time of the shard. */
+ *                  256 on the way all the time, which keeps its core busy. Latency: from handing an
+ *                  envelope to the front to its answer, when the ballot is on disk. Per core: by CPU time
+ *                  of the shard. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>

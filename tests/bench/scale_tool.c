@@ -1,11 +1,13 @@
 /* What tests/bench/scale.sh measures with: elections of any size with ballots of tests/bench/pool.h, and the
  * cost of a command.
  *
- *   scale_tool make DIR CHAIN PRECINCTS EACH THREADS   an election in DIR: a voting chain of CHAIN ballots
- * (0: none) in eight shards and a hundred places, and PRECINCTS exports of one to EACH ballots. Prints
- * "made", waits for a line (meanwhile somebody aggregates), then plans and decrypts, and prints "decrypted"
- *   scale_tool run NAME BALLOTS BYTES COMMAND...  prints NAME, ballots, seconds of the clock, of the
- * processor (user, system), peak memory in MB, bytes */
+ *   scale_tool make DIR CHAIN PRECINCTS EACH THREADS
+ *       an election in DIR: a voting chain of CHAIN ballots (0: none) in eight shards and a hundred
+ *       places, and PRECINCTS exports of one to EACH ballots. Prints "made", waits for a line (meanwhile somebody
+ *       aggregates), then plans and decrypts, and prints "decrypted"
+ *   scale_tool run NAME BALLOTS BYTES COMMAND...
+ *       prints NAME, ballots, seconds of the clock, of the processor (user, system), peak memory in MB,
+ *       bytes */
 #include <omp.h>
 #include <sys/resource.h>
 #include <sys/stat.h>

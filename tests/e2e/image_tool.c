@@ -1,15 +1,16 @@
 /* Core images of a running program, and a search for secrets in files.
  *
  *   image_tool trace DIR COMMAND...     runs COMMAND and the keeper that it starts under ptrace and writes
- * images of their memory, those of the keeper under DIR/keeper-...: link  when it first puts a file in its
- * place use   when it last asked the token for randomness, which for confirm is while the share is in use
+ *                                       images of their memory, those of the keeper under DIR/keeper-...:
+ *       link  when it first puts a file in its place
+ *       use   when it last asked the token for randomness, which for confirm is while the share is in use
  *       held  at its first wait4, where it closes its session: the operation is over
  *       exit  when it exits
  *     with NAME.map saying which bytes are from where. The token's process is not traced. Exit status: that
- * of COMMAND; 77 if tracing is not allowed here. image_tool search SECRETS FILE...   SECRETS: lines "NAME
- * HEX". Looks in each FILE for every secret: raw, reversed (limbs of GMP and OpenSSL), each half of 16 bytes
- * alone, its negative modulo the group's order, hexadecimal, base64. Prints what it finds; exit status 1
- * then. */
+ *     of COMMAND; 77 if tracing is not allowed here.
+ *   image_tool search SECRETS FILE...   SECRETS: lines "NAME HEX". Looks in each FILE for every secret: raw,
+ *     reversed (limbs of GMP and OpenSSL), each half of 16 bytes alone, its negative modulo the group's
+ *     order, hexadecimal, base64. Prints what it finds; exit status 1 then. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -22,10 +22,8 @@ err_t picture_qr(struct gray *out, const char *text, size_t scale, struct fault 
 
 err_t picture_write(const char *path, const struct gray *g, struct fault *f)
 {
-    png_image png = {.version = PNG_IMAGE_VERSION,
-                     .width = g->width,
-                     .height = g->height,
-                     .format = PNG_FORMAT_GRAY};
+    png_image png = {
+        .version = PNG_IMAGE_VERSION, .width = g->width, .height = g->height, .format = PNG_FORMAT_GRAY};
     int written = png_image_write_to_file(&png, path, 0, g->pixel, (png_int_32)g->width, NULL);
     png_image_free(&png);
     return written ? OK : fault_set(f, ERR_IO, "%.400s", path);
