@@ -64,7 +64,7 @@ MUST err_t session_open_token(struct session *s, const struct common *c, int nee
 void session_close(struct session *s);
 
 /* The roster that counts here: the one this token signed, or else the one that trustees signed, or else what
- * the enrolments on the board make. */
+ * the enrolments on the board make. ERR_CONFLICT: trustees signed different ones; errors of roster_make. */
 MUST err_t session_roster(struct session *s, struct roster *out, struct fault *f);
 
 /* The words of the option --language; English without it. */

@@ -15,7 +15,7 @@ struct tape_item {
     struct fault fault;
 };
 
-#define TAPE_MAX 20000 /* items; more are counted and not kept */
+#define TAPE_MAX 20000 /* items; more are not kept */
 
 struct tape {
     int fd;

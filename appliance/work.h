@@ -71,11 +71,12 @@ void work_enrolled_keys(hash_t seen[2 * TRUSTEES_MAX], size_t *count, const stru
 
 /* --- with the token --- */
 
-/* Finds the own enrolment and the roster that counts. */
+/* Finds the own enrolment and the roster that counts. Errors of trustee_find and session_roster. */
 MUST err_t work_begin(struct session *s, struct roster *r, struct fault *f);
 
-/* Signs the cut, or the confirmation of the cut that the status shows to this trustee. expected: hash of the
- * cut that the person was shown; NULL: none was. ERR_MISMATCH if the board has changed since. */
+/* Signs the confirmation of the cut that the status shows to this trustee. expected: hash of the cut that the
+ * person was shown; NULL: none was. ERR_EARLY: there is no such cut yet; ERR_MISMATCH if the board has changed
+ * since; errors of confirm_make. */
 MUST err_t work_confirm(struct session *s, const struct roster *r, const hash_t *expected, struct fault *f);
 
 /* Retires; *again is 1 if the token was retired before. */

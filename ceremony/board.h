@@ -134,8 +134,8 @@ MUST err_t board_find(const struct board *b, const struct entry **out, const str
                       enum entry_kind kind, const hash_t *ceremony, const point_t *author,
                       const hash_t *subject);
 
-/* Detached ciphertexts, named by their SHA-256. put: a damaged file under the name is put aside. get:
- * ERR_MISSING, ERR_HASH; *data is malloc'ed. */
+/* Detached ciphertexts, named by their SHA-256. put: a damaged file under the name is put aside; ERR_LIMIT:
+ * more than DETACHED_MAX bytes. get: ERR_MISSING, ERR_HASH; *data is malloc'ed, NULL on error. */
 MUST err_t board_detached_put(const struct board *b, hash_t *out, const void *data, size_t len,
                               struct fault *f);
 MUST err_t board_detached_get(const struct board *b, uint8_t **data, size_t *len, const hash_t *hash,

@@ -27,9 +27,10 @@ struct csv_row {
 /* Called for the header (line 1) and for each row; an error ends the reading and is returned. */
 typedef err_t csv_row_fn(void *ctx, const struct csv_row *row, struct fault *f);
 
-/* From memory. ERR_FORMAT and others name the line. */
+/* From memory. ERR_FORMAT, ERR_TEXT (a NUL), ERR_TRUNCATED (an open quote), ERR_LIMIT name the line;
+ * ERR_MEMORY. */
 MUST err_t csv_read(const void *data, size_t len, csv_row_fn *fn, void *ctx, struct fault *f);
-/* A regular file of at most max bytes, streamed. */
+/* A regular file of at most max bytes, streamed. ERR_MISSING, ERR_IO, ERR_LIMIT as well. */
 MUST err_t csv_read_file(const char *path, uint64_t max, csv_row_fn *fn, void *ctx, struct fault *f);
 
 /* Sets f with the line. Returns e. */

@@ -21,7 +21,7 @@ struct report_data {
 
 /* combination: of this plan, with its result; used partials are those the result lists. target: plan_targets.
  * Everything given outlives *out, which is freed with report_data_free. Errors as node_walk; ERR_HASH if the
- * plan is about other records. */
+ * plan is about other records; ERR_MISMATCH: the rows of the result are not the units of the plan. */
 MUST err_t report_gather_var(struct report_data **out, const struct election_context *ctx,
                              const struct node_provider *nodes, const struct plan *plan,
                              const struct target *target, const struct combination *combination,

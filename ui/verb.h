@@ -41,7 +41,7 @@ int verb_main(const struct verb_program *p, int argc, char **argv);
 int verb_report(const struct verb_program *p, FILE *err, err_t e, struct fault *f);
 
 /* args_parse for a verb: argv[0] is the word after its name. With --help prints the verb's usage and sets
- * help_shown. */
+ * help_shown. ERR_USAGE. */
 MUST err_t verb_options(struct verb_run *v, int argc, char **argv, const struct arg *spec,
                         struct arg_list *rest);
 /* One line on err: the whole fault. */
