@@ -43,7 +43,7 @@ MUST err_t night_progress(void *child, const char *what, uint64_t done, uint64_t
 
 /* Kinds of items. */
 enum night_found {
-    FOUND_TOTALS = 1, /* struct aggregate_result, see night_totals */
+    FOUND_TOTALS = 1, /* text: the bytes of a struct aggregate_result (face_decrypt.c) */
     FOUND_REFUSED,    /* fault; name: place */
     FOUND_REPLACED,   /* name: place; hash: the newer export */
     FOUND_DROPPED,    /* name: place; hash: the ballot */

@@ -1,4 +1,4 @@
-/* One trustee's side of a ceremony: a board, a token, and the phases of protocol.md.
+/* One trustee's side of a ceremony: a board, a token, and the phases of docs/spec/ceremony.md.
  *
  * Order of the phases, each of which can be repeated and then gives the same statements:
  *   enroll_make  ->  roster_sign  ->  deal_make  ->  confirm_make        (three visits)

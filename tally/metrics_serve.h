@@ -1,7 +1,7 @@
 /* The numbers of all processes of a directory (metrics.h) over HTTP on this machine's loopback address, for
  * Prometheus: GET /metrics and nothing else.
  *
- *   server_open -> print server_port -> server_run until *stop -> server_free
+ *   metrics_server_open -> print _port -> _run until *stop -> _free
  *
  * Clients are not trusted: METRICS_CLIENTS_MAX at once (the next waits), a request of at most
  * METRICS_REQUEST_MAX bytes, complete within METRICS_WAIT seconds, and read out within the same again; one

@@ -3,7 +3,7 @@
  *
  * plan_make       by officials, from the records
  * plan_parse_var  from bytes; plan_check by trustees and verifiers, against records of their own
- * plan_targets    what partial_make, partial_parse and partial_combine work on
+ * plan_targets    what partial_make, partial_parse and partial_combine_var work on
  *
  * The checker shares no code with the maker but the reading of records. Public data, variable time. */
 #ifndef TALLY_PLAN_H

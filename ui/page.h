@@ -2,8 +2,8 @@
  * readers and plain terminals).
  *
  *   struct page *p = page_new(ui, MSG_HOME_TITLE);
- *   page_text(p, MSG_HOME_WELCOME, name, UI_NUMBER(9));
- *   page_action(p, 'v', MSG_HOME_VERIFY, ACT_VERIFY);
+ *   page_value(p, name, MSG_HOME_TRUSTEE);
+ *   page_action(p, 'v', ACT_VERIFY, MSG_HOME_VERIFY);
  *   GO(page_run(p, &event, f));          an action's id, or PAGE_BACK
  *   page_free(p);
  *

@@ -14,7 +14,7 @@
 
 #define SCALAR_LEN 32
 
-typedef pubkey_t point_t; /* 33 bytes; point_identity is 33 zero bytes where a sum may be it */
+typedef pubkey_t point_t; /* 33 bytes; the identity, where a sum may be it, is 33 zero bytes */
 typedef struct {
     uint8_t b[SCALAR_LEN];
 } scalar_t;

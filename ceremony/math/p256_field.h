@@ -1,4 +1,5 @@
-/* The field of P-256, p = 2^256 - 2^224 + 2^192 + 2^96 - 1, for p256_var, p256_msm and p256_ct.
+/* The field of P-256, p = 2^256 - 2^224 + 2^192 + 2^96 - 1, for p256_var and its sums, for fixed.c,
+ * and for whoever needs a coordinate.
  *
  * Elements are four 64-bit limbs, least significant first, in Montgomery form (R = 2^256), always fully
  * reduced, so that equality is equality of limbs. Every function here but fe_invert_var, fe_is_zero, fe_equal

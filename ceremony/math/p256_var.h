@@ -29,7 +29,7 @@ MUST int p256_on_curve_var(const struct p256_affine *p);
 
 /* Many at once, which is faster for a dozen and more: out[i] is what p256_decompress_var, for sums
  * p256_decompress_sum_var, makes of in[i]. Every point is looked at, also behind a bad one: a bad one is the
- * identity in out (a point that decompress_many accepts never is), and ERR_POINT comes back with the index of
+ * identity in out (a point that is accepted never is), and ERR_POINT comes back with the index of
  * the first of them in *bad, else count. out and in do not overlap. */
 MUST err_t p256_decompress_many_var(struct p256_affine *out, const point_t *in, size_t count, size_t *bad);
 MUST err_t p256_decompress_sums_var(struct p256_affine *out, const point_t *in, size_t count, size_t *bad);

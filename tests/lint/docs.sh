@@ -1,6 +1,6 @@
 #!/bin/bash
 # What the documents name is there: links and paths; tests, as the threat model names them; checks; verbs of the programs and
-# their options, as --help says them.
+# their options, as --help says them. And the files that comments name.
 set -u
 export OUT=${OUT:-build}
 for p in conclave conclave-tally conclave-verify; do
@@ -83,6 +83,19 @@ git ls-files '*.md' | perl -e '
     $row{$_} or say_bad("docs/spec/checks.md has no row $_") for sort keys %check;
     $check{$_} or say_bad("docs/spec/checks.md: there is no check $_") for sort keys %row;
     $seen += keys %check;
+    my @files = split /\n/, `git ls-files`;
+    my %base = map { m{([^/]*)$} => 1 } @files;
+    for my $file (grep { /\.[ch]$/ } @files) {
+        my $text = slurp($file);
+        my ($dir) = $file =~ m{^(.*/)};
+        for my $comment ($text =~ m{/\*.*?\*/}gs) {
+            for my $p ($comment =~ m{(?<![\w/.*\$-])([a-z][\w/]*[a-z0-9-]\.(?:md|h|c|sh|scr))\b(?!\*)}g) {
+                next if $p =~ /[A-Z]/; # face_NAME.c
+                $seen++;
+                say_bad("$file: a comment names $p") unless there($p) || -e "$dir$p" || $base{$p} || grep { m{/\Q$p\E$} } @files;
+            }
+        }
+    }
     print "names looked at: $seen\n";
     print $bad ? "0 passed, $bad failed\n" : "1 passed, 0 failed\n";
     exit($bad ? 1 : 0);'

@@ -132,7 +132,7 @@ static void test_encrypt(void **state)
     }
 }
 
-/* Small r, and keys that are small multiples of G, meet the cases that fixed_add cannot do. */
+/* Small r, and keys that are small multiples of G, meet the cases that the additions of fixed.c cannot do. */
 static void test_encrypt_special(void **state)
 {
     struct fixture *f = *state;
