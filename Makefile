@@ -149,6 +149,9 @@ $(OUT)/tests/e2e/ctime_tool: LDFLAGS += -Wl$(comma)--wrap=random_bytes -Wl$(comm
 # Its generator can be stuck.
 $(OUT)/tests/tally/test_ballot_nonces: LDFLAGS += -Wl$(comma)--wrap=random_bytes
 
+# Its processor computes wrongly.
+$(OUT)/tests/ceremony/test_glitch: LDFLAGS += -Wl$(comma)--wrap=scalar_mul -Wl$(comma)--wrap=point_mul -Wl$(comma)--wrap=point_mul_base
+
 tests: $(TESTS)
 
 # Everything CI runs: lints, unit tests, the same under the sanitizers (in build/san/), end-to-end scripts, and those

@@ -1,6 +1,7 @@
 /* The keeper process: a local vault over the token, for whoever holds the other end of the socket. */
 #include <fcntl.h>
 #include <locale.h>
+#include <omp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -573,6 +574,7 @@ int keeper_main(int fd, const char *module)
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* the token's process is not killed: it may be writing */
     signal(SIGTTOU, SIG_IGN);
     setlocale(LC_CTYPE, ""); /* before it may not open files any more */
+    omp_set_num_threads(1);  /* nor start threads: what it made is checked by this one */
     if (secret_init() == OK && wire_init(&p.wire, fd, KEEPER_MAX) == OK &&
         (p.request = malloc(KEEPER_MAX)) != NULL) {
         while (serve_one(&p))

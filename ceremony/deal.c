@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceremony/base/secret.h"
 #include "ceremony/math/hpke.h"
 #include "ceremony/phase.h"
 #include "ceremony/seed.h"
@@ -193,31 +194,33 @@ static err_t as_share(err_t e)
     return e == OK || err_class(e) == CLASS_SYSTEM ? e : ERR_SHARE;
 }
 
-/* Everything after parsing; share is public now, so nothing here is secret. */
-static err_t reveal_open(scalar_t *share, const struct roster *r, const struct deal *d, uint32_t complainer,
-                         const scalar_t *eph, const uint8_t enc[65], const uint8_t ct[48], struct group *g)
+err_t share_opens(scalar_t *share, const struct roster *r, const struct deal *d, uint32_t recipient,
+                  const scalar_t *eph, const uint8_t enc[65], const uint8_t ct[48], struct group *g)
 {
     point_t from_eph, from_enc, expected, got;
     uint8_t dh[32];
-    const point_t *recipient = &r->seat[complainer - 1].ceremony_key;
-    if (scalar_is_zero(eph))
-        return ERR_SHARE;
-    TRY(point_mul_base(g, &from_eph, eph));
-    TRY(as_share(point_compress(g, &from_enc, enc)));
-    if (!point_equal(&from_eph, &from_enc))
-        return ERR_SHARE;
-    TRY(hpke_dh(g, dh, eph, recipient));
     struct cbor_out info = CBOR_OUT_INIT;
-    share_info(&info, r, d, complainer);
-    err_t e = info.err;
-    if (e == OK)
-        e = as_share(hpke_open(g, share->b, enc, ct, 48, recipient, dh, info.data, info.len));
+    const point_t *key = &r->seat[recipient - 1].ceremony_key;
+    err_t e = scalar_is_zero(eph) ? ERR_SHARE : OK;
+    GO(e);
+    GO(point_mul_base(g, &from_eph, eph));
+    GO(as_share(point_compress(g, &from_enc, enc)));
+    GO(point_equal(&from_eph, &from_enc) ? OK : ERR_SHARE);
+    GO(hpke_dh(g, dh, eph, key));
+    share_info(&info, r, d, recipient);
+    GO(info.err);
+    GO(as_share(hpke_open(g, share->b, enc, ct, 48, key, dh, info.data, info.len)));
+    GO(as_share(scalar_check(share)));
+    GO(deal_expected(g, &expected, d, r->t, recipient));
+    GO(point_mul_base(g, &got, share));
+    e = point_equal(&got, &expected) ? OK : ERR_SHARE;
+out:
+    if (e != OK)
+        secret_wipe(share, sizeof *share);
+    secret_wipe(dh, sizeof dh);
+    secret_burn_stack();
     cbor_out_free(&info);
-    if (e != OK || scalar_check(share) != OK)
-        return e != OK ? e : ERR_SHARE;
-    TRY(deal_expected(g, &expected, d, r->t, complainer));
-    TRY(point_mul_base(g, &got, share));
-    return point_equal(&got, &expected) ? OK : ERR_SHARE;
+    return e;
 }
 
 err_t reveal_check(scalar_t *share, const struct entry *e, const struct roster *r, const struct deal *d,
@@ -241,7 +244,7 @@ err_t reveal_check(scalar_t *share, const struct entry *e, const struct roster *
         err = hash_cmp(&id, &d->statement_id) != 0 || hash_cmp(&have, &d->share[complainer - 1]) != 0 ||
                       scalar_check(&eph) != OK || sealed_parse(enc, ct, sealed, sealed_len, NULL) != OK
                   ? ERR_SHARE
-                  : reveal_open(share, r, d, complainer, &eph, enc, ct, g);
+                  : share_opens(share, r, d, complainer, &eph, enc, ct, g);
     }
     if (err == OK)
         return OK;

@@ -14,8 +14,7 @@ static struct dleq_statement statement_of(const struct record *r, uint32_t seat,
                                    &r->seat[seat - 1].S, x->count, x->A, D};
 }
 
-static err_t decrypt_target(struct group *g, struct dleq *proof, point_t *D, const struct record *r,
-                            uint32_t seat, const hash_t *plan, const struct target *x,
+static err_t decrypt_target(struct group *g, struct dleq *proof, point_t *D, const struct dleq_statement *x,
                             const scalar_t *secret_share, const uint8_t fresh[32], struct fault *f)
 {
     err_t e = OK;
@@ -24,13 +23,50 @@ static err_t decrypt_target(struct group *g, struct dleq *proof, point_t *D, con
          */
         e = point_is_identity(&x->A[o]) ? ERR_POINT : point_mul(g, &D[o], secret_share, &x->A[o]);
     }
-    if (e == OK) {
-        struct dleq_statement st = statement_of(r, seat, plan, x, D);
-        e = dleq_prove(g, proof, &st, secret_share, fresh);
-    }
+    if (e == OK)
+        e = dleq_prove(g, proof, x, secret_share, fresh);
     if (e != OK)
         fault_set(f, e, "partial decryption");
     return fault_who(f, e, "%s, %s", x->place, x->contest);
+}
+
+/* Some targets, which are verified together before they leave. */
+#define CHECKED 32
+
+struct made {
+    struct dleq_statement st[CHECKED];
+    struct dleq proof[CHECKED];
+    uint8_t bad[CHECKED];
+    point_t D[CHECKED][OPTIONS_MAX];
+};
+
+/* What is published cannot be taken back: a second statement would be equivocation. */
+static err_t check_made(struct made *m, size_t count, struct fault *f)
+{
+    err_t e = dleq_verify_many_var(m->st, m->proof, count, m->bad);
+    size_t i = 0;
+    if (e != ERR_PROOF)
+        return e == OK ? OK : fault_set(f, e, "checking a partial decryption");
+    while (i + 1 < count && !m->bad[i])
+        i++;
+    fault_set(f, ERR_SELFTEST,
+              "a partial decryption that was just made is wrong: this machine computed wrongly");
+    return fault_who(f, ERR_SELFTEST, "%s, %s", m->st[i].place, m->st[i].contest);
+}
+
+static void put_made(struct cbor_out *statement, struct cbor_out *evidence, const struct made *m,
+                     size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct dleq_statement *x = &m->st[i];
+        cbor_put_array(statement, 3);
+        cbor_put_text(statement, x->place);
+        cbor_put_text(statement, x->contest);
+        cbor_put_array(statement, x->count);
+        for (size_t o = 0; o < x->count; o++)
+            cbor_put_point(statement, &x->D[o]);
+        cbor_put_dleq(evidence, &m->proof[i]);
+    }
 }
 
 err_t partial_make(struct cbor_out *statement, struct cbor_out *evidence, struct group *g,
@@ -39,31 +75,35 @@ err_t partial_make(struct cbor_out *statement, struct cbor_out *evidence, struct
                    err_t (*fresh)(void *ctx, uint8_t out[32], struct fault *f), void *fresh_ctx,
                    struct fault *f)
 {
-    point_t D[OPTIONS_MAX];
     uint8_t rnd[32];
-    struct dleq proof;
+    err_t e = OK;
+    struct made *m = malloc(sizeof *m);
+    if (m == NULL)
+        return fault_set(f, ERR_MEMORY, "partial decryption");
     cbor_put_array(statement, 2);
     cbor_put_hash(statement, plan);
     cbor_put_array(statement, target_count);
     cbor_put_array(evidence, target_count);
-    for (size_t i = 0; i < target_count; i++) {
-        const struct target *x = &target[i];
-        if (x->count < 1 || x->count > OPTIONS_MAX)
-            return fault_set(f, ERR_LIMIT, "%zu options", x->count);
-        TRY(fresh(fresh_ctx, rnd, f));
-        err_t e = decrypt_target(g, &proof, D, r, seat, plan, x, secret_share, rnd, f);
-        secret_wipe(rnd, sizeof rnd);
-        if (e != OK)
-            return e;
-        cbor_put_array(statement, 3);
-        cbor_put_text(statement, x->place);
-        cbor_put_text(statement, x->contest);
-        cbor_put_array(statement, x->count);
-        for (size_t o = 0; o < x->count; o++)
-            cbor_put_point(statement, &D[o]);
-        cbor_put_dleq(evidence, &proof);
+    for (size_t done = 0; done < target_count;) {
+        size_t n = 0;
+        for (; n < CHECKED && done + n < target_count; n++) {
+            const struct target *x = &target[done + n];
+            if (x->count < 1 || x->count > OPTIONS_MAX)
+                GO(fault_set(f, ERR_LIMIT, "%zu options", x->count));
+            GO(fresh(fresh_ctx, rnd, f));
+            m->st[n] = statement_of(r, seat, plan, x, m->D[n]);
+            e = decrypt_target(g, &m->proof[n], m->D[n], &m->st[n], secret_share, rnd, f);
+            secret_wipe(rnd, sizeof rnd);
+            GO(e);
+        }
+        GO(check_made(m, n, f));
+        put_made(statement, evidence, m, n);
+        done += n;
     }
-    return statement->err != OK ? statement->err : evidence->err;
+    e = statement->err != OK ? statement->err : evidence->err;
+out:
+    free(m);
+    return e;
 }
 
 /* --- reading --- */

@@ -26,7 +26,8 @@ struct partial {
 };
 
 /* Makes statement and evidence for all targets with the share in memory (constant time in it).
- * fresh is asked for once per target. The caller signs and posts. */
+ * fresh is asked for once per target. Everything is verified before it is put out: ERR_SELFTEST if it is
+ * wrong. The caller signs and posts. */
 MUST err_t partial_make(struct cbor_out *statement, struct cbor_out *evidence, struct group *g,
                         const struct record *r, uint32_t seat, const hash_t *plan,
                         const struct target *target, size_t target_count, const scalar_t *secret_share,

@@ -111,6 +111,12 @@ MUST err_t deal_expected(struct group *g, point_t *out, const struct deal *d, ui
  * same. */
 MUST err_t complaint_parse(hash_t *deal, const struct entry *e);
 
+/* Whether enc and ct are what the ephemeral private key eph (below q) seals to this recipient of the deal:
+ * eph gives enc and opens ct to one canonical scalar on the polynomial of the points. share is set if so,
+ * else zeroed; ERR_SHARE. For a share that is public, or in secret memory. */
+MUST err_t share_opens(scalar_t *share, const struct roster *r, const struct deal *d, uint32_t recipient,
+                       const scalar_t *eph, const uint8_t enc[65], const uint8_t ct[48], struct group *g);
+
 /* Whether the reveal fits: it carries the ciphertext whose hash the deal names, the key is in range, gives
  * its enc, opens it to one canonical scalar that matches the points. share (public from now on) is set if it
  * fits; ERR_SHARE when it does not. */

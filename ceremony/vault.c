@@ -44,6 +44,14 @@ err_t vault_entry_sign(struct vault_local *v, struct cbor_out *entry, enum entry
     return entry->err == OK ? OK : fault_set(f, entry->err, "signed entry");
 }
 
+err_t vault_made(err_t e, const char *what, struct fault *f)
+{
+    if (err_class(e) == CLASS_CRYPTO)
+        return fault_set(f, ERR_SELFTEST, "%s that was just made is wrong: this machine computed wrongly",
+                         what);
+    return e;
+}
+
 static err_t needs_own(const struct vault_local *v, struct fault *f)
 {
     return v->has_own ? OK : fault_set(f, ERR_BUG, "the vault was not told which enrolment is its own");

@@ -42,17 +42,19 @@ static err_t seal_share(struct vault_local *v, struct sealed *out, const struct 
                         const scalar_t *a, uint32_t j)
 {
     const struct roster *r = &v->roster;
-    scalar_t *s;
+    scalar_t *s = NULL;
     struct cbor_out info = CBOR_OUT_INIT;
-    TRY(secret_alloc((void **)&s, 2 * sizeof *s));
+    err_t e;
+    GO(secret_alloc((void **)&s, 3 * sizeof *s));
     evaluate(&s[0], a, r->t, j);
     share_info(&info, r, d, j);
-    err_t e = info.err;
-    if (e == OK)
-        e = seed_encapsulation(&s[1], seed, &r->ceremony, j);
-    if (e == OK)
-        e = hpke_seal(v->g, out->enc, out->ct, &r->seat[j - 1].ceremony_key, &s[1], info.data, info.len,
-                      s[0].b, SCALAR_LEN);
+    GO(info.err);
+    GO(seed_encapsulation(&s[1], seed, &r->ceremony, j));
+    GO(hpke_seal(v->g, out->enc, out->ct, &r->seat[j - 1].ceremony_key, &s[1], info.data, info.len, s[0].b,
+                 SCALAR_LEN));
+    GO(share_opens(&s[2], r, d, j, &s[1], out->enc, out->ct,
+                   v->g)); /* as everybody would see it, were it revealed */
+out:
     secret_free(s);
     secret_burn_stack();
     cbor_out_free(&info);
@@ -61,7 +63,7 @@ static err_t seal_share(struct vault_local *v, struct sealed *out, const struct 
 
 /* Points and ciphertexts, and the deal that names them. */
 static err_t make_shares(struct vault_local *v, struct deal *d, struct vault_dealt *out, const uint8_t *seed,
-                         const scalar_t *a)
+                         const scalar_t *a, struct fault *f)
 {
     memset(d, 0, sizeof *d);
     d->seat = v->seat;
@@ -70,7 +72,7 @@ static err_t make_shares(struct vault_local *v, struct deal *d, struct vault_dea
     memcpy(out->C, d->C, sizeof out->C);
     for (uint32_t j = 1; j <= v->n; j++) {
         struct cbor_out file = CBOR_OUT_INIT;
-        TRY(seal_share(v, &out->share[j - 1], d, seed, a, j));
+        TRY(vault_made(seal_share(v, &out->share[j - 1], d, seed, a, j), "a share", f));
         sealed_put(&file, &out->share[j - 1]);
         TRY(cbor_out_hash(&file, &d->share[j - 1]));
     }
@@ -99,8 +101,14 @@ static err_t prove_deal(struct vault_local *v, struct cbor_out *entry, const str
     if (e == OK)
         e = pok_prove(v->g, &proof, a0, &d->C[0], fresh, "conclave/deal-pok", &v->election, context.data,
                       context.len);
+    if (e == OK)
+        e = vault_made(
+            pok_verify(v->g, &proof, &d->C[0], "conclave/deal-pok", &v->election, context.data, context.len),
+            "a proof", f);
     cbor_out_free(&context);
     secret_wipe(fresh, sizeof fresh);
+    if (e == ERR_SELFTEST)
+        return e;
     if (e != OK)
         return fault_set(f, e, "making the proof of knowledge");
     deal_statement(&st, v, d);
@@ -122,7 +130,7 @@ err_t vault_local_deal(void *ctx, struct cbor_out *entry, struct vault_dealt *ou
         return fault_set(f, ERR_MEMORY, "deal");
     GO(vault_secret_seed(v, &seed, f));
     GO(polynomial(v, &a, seed));
-    GO(make_shares(v, d, out, seed, a));
+    GO(make_shares(v, d, out, seed, a, f));
     GO(prove_deal(v, entry, d, &a[0], f));
 out:
     secret_free(a);
@@ -207,7 +215,7 @@ err_t vault_local_reveal(void *ctx, struct cbor_out *entry, const struct bytes *
     }
     GO(vault_secret_seed(v, &seed, f));
     GO(polynomial(v, &a, seed));
-    GO(make_shares(v, d, dealt, seed, a));
+    GO(make_shares(v, d, dealt, seed, a, f));
     GO(complainer(v, &seat, d, complaint, f));
     GO(sign_reveal(v, entry, d, seed, dealt, seat, f));
 out:

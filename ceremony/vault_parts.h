@@ -46,6 +46,11 @@ MUST err_t vault_is_bound(struct vault_local *v, struct fault *f);
 MUST err_t vault_open(struct vault_local *v, uint8_t secret_out[32], const struct sealed *s,
                       struct cbor_out *info, struct fault *f);
 
+/* Every proof and share is checked before it leaves: a machine that computed wrongly would name its trustee
+ * as a cheat, for ever, and what it published could tell about the secret. e: of the check; ERR_SELFTEST if
+ * it found something. */
+MUST err_t vault_made(err_t e, const char *what, struct fault *f);
+
 /* The operations, by file. */
 err_t vault_local_deal(void *ctx, struct cbor_out *entry, struct vault_dealt *out, struct fault *f);
 err_t vault_local_share_check(void *ctx, uint32_t dealer, const point_t C[TRUSTEES_MAX],

@@ -97,6 +97,20 @@ out:
 
 /* --- confirming --- */
 
+/* The values of a confirmation are compared with everybody's, for ever: they are made twice. */
+static err_t made_twice(struct vault_local *v, const struct outcome *oc, const struct vault_shares *in,
+                        struct fault *f)
+{
+    struct outcome *again = calloc(1, sizeof *again);
+    if (again == NULL)
+        return fault_set(f, ERR_MEMORY, "confirmation");
+    err_t e = values_of(v, again, in, f);
+    if (e == OK && (!point_equal(&again->Y, &oc->Y) || memcmp(again->S, oc->S, sizeof oc->S) != 0))
+        e = vault_made(ERR_MISMATCH, "a point of the key", f);
+    free(again);
+    return e;
+}
+
 static err_t prove_and_sign(struct vault_local *v, struct cbor_out *entry, const struct cut *cut,
                             const struct outcome *oc, scalar_t **secret, struct fault *f)
 {
@@ -117,6 +131,10 @@ static err_t prove_and_sign(struct vault_local *v, struct cbor_out *entry, const
     if (e == OK)
         e = pok_prove(v->g, &pok, *secret, S, fresh, "conclave/confirm-pok", &r->election, context.data,
                       context.len);
+    if (e == OK)
+        e = vault_made(
+            pok_verify(v->g, &pok, S, "conclave/confirm-pok", &r->election, context.data, context.len),
+            "a proof", f);
     cbor_out_free(&context);
     if (e == OK)
         e = seed_fresh(&v->ks, fresh, f);
@@ -124,6 +142,10 @@ static err_t prove_and_sign(struct vault_local *v, struct cbor_out *entry, const
                                        v->seat,      S,          1,     &A,     &D};
     if (e == OK)
         e = dleq_prove(v->g, &dleq, &statement, *secret, fresh);
+    if (e == OK) /* of the test ciphertext as others will make it: again, from the cut */
+        e = test_ciphertext(v->g, &A, &B, &V, r, &cut->hash, &oc->Y);
+    if (e == OK)
+        e = vault_made(dleq_verify_var(&statement, &dleq), "a proof", f);
     secret_wipe(fresh, sizeof fresh);
     secret_free(*secret);
     *secret = NULL;
@@ -147,6 +169,8 @@ err_t vault_local_confirm(void *ctx, struct cbor_out *entry, const struct vault_
     if (oc == NULL)
         return fault_set(f, ERR_MEMORY, "confirmation");
     err_t e = vault_secret_share(v, &secret, in, oc, f);
+    if (e == OK)
+        e = made_twice(v, oc, in, f);
     if (e == OK)
         e = prove_and_sign(v, entry, &cut, oc, &secret, f);
     secret_free(secret);
@@ -219,6 +243,10 @@ err_t vault_local_drill(void *ctx, struct cbor_out *entry, const struct vault_sh
     GO(seed_fresh(&v->ks, fresh, f));
     e = pok_prove(v->g, &pok, secret, S, fresh, "conclave/drill-pok", &v->election, context.data,
                   context.len);
+    if (e == OK)
+        e = vault_made(
+            pok_verify(v->g, &pok, S, "conclave/drill-pok", &v->election, context.data, context.len),
+            "a proof", f);
     secret_wipe(fresh, sizeof fresh);
     secret_free(secret);
     secret = NULL;
