@@ -574,6 +574,7 @@ const struct fuzz_target fuzz_targets[] = {
     {"settings", run_settings, seed_settings},
     {"hashed", run_hashed, seed_hashed},
     {"part", run_part, seed_part},
+    {"aggpart", run_aggpart, seed_aggpart},
     {"chainnode", run_chainnode, seed_chainnode},
     {"chainsigned", run_chainsigned, seed_chainsigned},
     {"resume", run_resume, seed_resume},

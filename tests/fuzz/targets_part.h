@@ -1,4 +1,4 @@
-/* The fuzz target of partial reports, for the table in targets.c. */
+/* The fuzz targets of partial reports, and of parts of an aggregation, for the table in targets.c. */
 #ifndef TESTS_FUZZ_TARGETS_PART_H
 #define TESTS_FUZZ_TARGETS_PART_H
 
@@ -6,5 +6,7 @@
 
 void run_part(struct fuzz_world *w, const uint8_t *data, size_t len);
 void seed_part(struct fuzz_world *w, struct cbor_out *out);
+void run_aggpart(struct fuzz_world *w, const uint8_t *data, size_t len);
+void seed_aggpart(struct fuzz_world *w, struct cbor_out *out);
 
 #endif
