@@ -35,7 +35,7 @@ libs = $(foreach r,$(1),$(call room_lib,$(r)))
 objs = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 
 BASE_LIBS := -lcbor -lunistring -lsodium -lcrypto -lgmp
-TALLY_LIBS := -lsqlite3 -lzstd -ljansson -lcsv
+TALLY_LIBS := -lsqlite3 -lzstd -ljansson -lcsv -lm
 UI_LIBS := -lqrencode -lzbar -lpng -ljpeg
 HSM_LIBS := -lp11-kit -ldl
 APPLIANCE_LIBS := -lncursesw -ltinfo
