@@ -11,6 +11,7 @@
 #include "ceremony/base/file.h"
 #include "ceremony/base/secret.h"
 #include "tally/chain_node_parts.h"
+#include "tally/chain_segment.h"
 
 /* --- opening --- */
 
@@ -69,11 +70,14 @@ static err_t open_tree(struct mmr **out, const struct chain_node *n, const char 
     return mmr_open(out, path, n->look.last.size, root, f);
 }
 
-/* Threads have an equation each, and room for one. */
+/* Threads have an equation each, and room for it: for what is answered together, not for more. */
 static err_t new_batch(struct chain_node *n)
 {
     const struct chain_tuning *t = &n->d->tuning;
     size_t points = t->batch_points ? t->batch_points : ballot_batch_points(t->threads);
+    size_t most = t->batch * chain_points_max(n->d->ctx.e) / t->threads;
+    most += most / 4 + 1; /* room is by bytes, and ballots have some besides their points */
+    points = points < most ? points : most;
     ballot_layout_set_window(n->layout, t->window);
     return ballot_batch_new(&n->batch, n->layout, n->d->ctx.e, points * t->threads, t->threads);
 }
