@@ -10,6 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define LINGER 1                       /* seconds until a client that has its answer is gone */
+#define LINGER_MAX ((size_t)256 << 10) /* bytes that it may still send */
+
 struct client {
     int fd;
     double until; /* monotonic */
@@ -17,6 +20,8 @@ struct client {
     size_t got;
     char *answer; /* NULL: still reading */
     size_t len, sent;
+    int closing;    /* all is sent; what the client still sends is thrown away */
+    size_t dropped; /* of that */
 };
 
 struct metrics_server {
@@ -249,7 +254,20 @@ static int client_write(struct client *c)
     if (c->sent < c->len)
         return 1;
     shutdown(c->fd, SHUT_WR);
-    return 0;
+    c->closing = 1;
+    c->until = metrics_now() + LINGER;
+    return 1;
+}
+
+/* A socket that is closed with something unread in it takes back what was sent. */
+static int client_drop_input(struct client *c)
+{
+    char buf[METRICS_REQUEST_MAX];
+    ssize_t n = recv(c->fd, buf, sizeof buf, 0);
+    if (n <= 0)
+        return n < 0 && is_later();
+    c->dropped += (size_t)n;
+    return c->dropped < LINGER_MAX;
 }
 
 static void accept_one(struct metrics_server *s)
@@ -269,7 +287,9 @@ static void serve_ready(struct metrics_server *s, const struct pollfd *p)
         struct client *c = &s->client[i];
         int alive = 1;
         if (p[i].revents != 0)
-            alive = c->answer == NULL ? client_read(s, c) : client_write(c);
+            alive = c->closing          ? client_drop_input(c)
+                    : c->answer == NULL ? client_read(s, c)
+                                        : client_write(c);
         if (alive && metrics_now() > c->until) {
             if (c->answer == NULL)
                 metrics_add(s->own, METRIC_SERVED_ERRORS, 1);
@@ -287,7 +307,8 @@ err_t metrics_server_run(struct metrics_server *s, const volatile sig_atomic_t *
         size_t clients = s->count;
         for (size_t i = 0; i < clients; i++)
             p[i] = (struct pollfd){.fd = s->client[i].fd,
-                                   .events = s->client[i].answer == NULL ? POLLIN : POLLOUT};
+                                   .events = s->client[i].answer == NULL || s->client[i].closing ? POLLIN
+                                                                                                 : POLLOUT};
         p[clients] = (struct pollfd){.fd = clients < METRICS_CLIENTS_MAX ? s->fd : -1, .events = POLLIN};
         if (poll(p, clients + 1, 250) < 0) {
             if (errno == EINTR)

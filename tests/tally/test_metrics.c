@@ -451,6 +451,14 @@ static void the_server_answers_metrics_and_nothing_else(void **state)
     memcpy(long_one, "GET /metrics HTTP/1.1\r\nX: ", 26);
     long_one[METRICS_REQUEST_MAX] = '\0';
     assert_answer(&s, long_one, "431");
+    /* What it has not read does not take the answer back. */
+    char longer[4 * METRICS_REQUEST_MAX];
+    memset(longer, 'a', sizeof longer);
+    memcpy(longer, "GET /", 5);
+    longer[sizeof longer - 1] = '\0';
+    assert_answer(&s, longer, "431");
+    snprintf(longer, sizeof longer, "GET /metrics HTTP/1.1\r\n" HOST "%8000s", "x");
+    assert_answer(&s, longer, "200");
     int fd = dial(&s);
     assert_int_equal(send(fd, "GET\0/", 5, MSG_NOSIGNAL), 5);
     t = read_out(fd);
