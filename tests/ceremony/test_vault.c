@@ -82,7 +82,7 @@ static void test_own_enrolment(void **state)
     assert_int_equal(V(t)->seed_check(C(t), &f), ERR_BUG);
     assert_int_equal(out.len, 0);
     free(dealt);
-    /* A seed of the attacker, sealed to the right key. */
+    /* Rubbish in place of the seed. */
     struct sealed other;
     memset(&other, 0, sizeof other);
     own.seed = &other;
