@@ -108,6 +108,58 @@ static void test_confirm_other_values(void **state)
     world_free(w);
 }
 
+/* Who holds the share and proves only one of the two things has not confirmed. */
+static void test_confirm_with_one_bad_proof(void **state)
+{
+    (void)state;
+    struct world *w = almost(3, 2);
+    static const hash_t none;
+    const point_t *S = &w->outcome->S[1];
+    struct cbor_out context = CBOR_OUT_INIT;
+    scalar_t s = {{0}}, part;
+    point_t A, B, V, D;
+    struct pok pok;
+    struct dleq dleq;
+    const uint8_t fresh[32] = {1};
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(
+            trustee_share_of(&world_seat(w, 2)->t, &part, w->roster, &w->outcome->deal[i], 2, &f), OK);
+        scalar_add(&s, &s, &part);
+    }
+    assert_int_equal(test_ciphertext(w->g, &A, &B, &V, w->roster, &w->cut.hash, &w->outcome->Y), OK);
+    assert_int_equal(point_mul(w->g, &D, &s, &A), OK);
+    confirm_context(&context, w->roster, &w->cut, w->outcome, 2);
+    assert_int_equal(pok_prove(w->g, &pok, &s, S, fresh, "conclave/confirm-pok", &w->m.election, context.data,
+                               context.len),
+                     OK);
+    cbor_out_free(&context);
+    struct dleq_statement x = {&w->m.election, &w->cut.hash, &none, "test", "test", 2, S, 1, &A, &D};
+    assert_int_equal(dleq_prove(w->g, &dleq, &x, &s, fresh), OK);
+    for (int i = 0; i < 3; i++) {
+        struct cbor_out st = CBOR_OUT_INIT, ev = CBOR_OUT_INIT;
+        struct pok p = pok;
+        struct dleq d = dleq;
+        p.z.b[31] ^= i == 0;
+        d.z.b[31] ^= i == 1;
+        confirm_statement(&st, w->roster, &w->cut, w->outcome, &D);
+        cbor_put_array(&ev, 2);
+        cbor_put_pok(&ev, &p);
+        cbor_put_dleq(&ev, &d);
+        const struct entry *e = evil_post(w, 2, ENTRY_CONFIRM, &w->cut.hash, &st, &ev);
+        struct entry *only = (struct entry *)(uintptr_t)e;
+        const struct board view = {.election = w->m.election, .entry = &only, .entry_count = 1};
+        const struct entry *used;
+        point_t got;
+        fault_clear(&f);
+        assert_int_equal(confirm_check(&got, &used, &view, w->roster, &w->cut, w->outcome, 2, w->g, &f),
+                         i < 2 ? ERR_PROOF : OK);
+        assert_true(i == 2 || strstr(f.detail, i == 0 ? "knowledge" : "test decryption") != NULL);
+    }
+    /* Repetitions of one statement: the good one counts. */
+    assert_int_equal(released(w), OK);
+    world_free(w);
+}
+
 /* D is easy to make (the randomness of the test is public); the proofs are not, without the share. */
 static void test_confirm_without_the_share(void **state)
 {
@@ -501,6 +553,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_confirm_other_values),
+        cmocka_unit_test(test_confirm_with_one_bad_proof),
         cmocka_unit_test(test_confirm_without_the_share),
         cmocka_unit_test(test_confirm_copied),
         cmocka_unit_test(test_confirm_twice_after_release),
