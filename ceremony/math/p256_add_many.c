@@ -158,18 +158,16 @@ static void block_sums(struct block *o, const struct additions *q, size_t first,
 {
     const struct scratch *s = q->scratch;
     fe_t t;
-    for (size_t i = 0; i < n; i++) {
-        numerator_of(t, o, q, first, i);
-        fe_mul(o->slope[i], t, o->inverse[i]);
-    }
     for (size_t i = 0; i < n; i++)
-        fe_sqr(o->x[i], o->slope[i]);
+        numerator_of(o->slope[i], o, q, first, i);
+    fe_mul_each(o->slope, (const fe_t *)o->slope, (const fe_t *)o->inverse, n);
+    fe_sqr_each(o->x, (const fe_t *)o->slope, n);
     for (size_t i = 0; i < n; i++) {
         fe_sub(t, o->x[i], o->a[i]->x);
         fe_sub(o->x[i], t, o->b[i]->x);
-        fe_sub(t, o->a[i]->x, o->x[i]);
-        fe_mul(o->y[i], t, o->slope[i]);
+        fe_sub(o->y[i], o->a[i]->x, o->x[i]);
     }
+    fe_mul_each(o->y, (const fe_t *)o->y, (const fe_t *)o->slope, n);
     for (size_t i = 0; i < n; i++) {
         struct p256_affine *sum = &q->to[q->sum[first + i]];
         uint8_t kind = s->kind[first + i];
@@ -182,6 +180,42 @@ static void block_sums(struct block *o, const struct additions *q, size_t first,
     }
 }
 
+/* Denominators from first to first + n - 1, and the running products behind each. */
+static void block_forth(struct scratch *s, const struct additions *q, size_t first, size_t n)
+{
+    for (size_t i = first; i < first + n; i++) {
+        if (i + AHEAD < q->count) {
+            __builtin_prefetch(addition_at(q, q->a[i + AHEAD]));
+            __builtin_prefetch(addition_at(q, q->b[i + AHEAD]));
+        }
+        s->kind[i] = denominator_of(s->denominator[i], q, i);
+    }
+    fe_mul_each(s->before + first + CHAINS, (const fe_t *)s->before + first,
+                (const fe_t *)s->denominator + first,
+                n); /* in this order: what comes later needs the first */
+}
+
+/* Inverses from first to first + n - 1; first is where all[0] belongs. */
+static void block_inverses(struct block *o, fe_t all[CHAINS], const struct scratch *s, size_t first, size_t n)
+{
+    for (size_t k = (n + CHAINS - 1) / CHAINS * CHAINS; k > 0;) {
+        k -= CHAINS;
+        size_t m = n - k < CHAINS ? n - k : CHAINS;
+        fe_mul_each(o->inverse + k, (const fe_t *)all, (const fe_t *)s->before + first + k, m);
+        fe_mul_each(all, (const fe_t *)all, (const fe_t *)s->denominator + first + k, m);
+    }
+}
+
+static void fetch_block(const struct additions *q, size_t end)
+{
+    for (size_t i = end < BLOCK ? 0 : end - BLOCK; i < end; i++) {
+        __builtin_prefetch(addition_at(q, q->a[i]));
+        __builtin_prefetch(addition_at(q, q->b[i]));
+    }
+}
+
+_Static_assert(BLOCK % CHAINS == 0, "a block begins with the first chain");
+
 /* before[i]: the product of the denominators before i in its chain; the last of them are the chains'
  * products. */
 static void flush_portable(struct additions *q)
@@ -191,24 +225,16 @@ static void flush_portable(struct additions *q)
     fe_t all[CHAINS];
     for (size_t i = 0; i < CHAINS; i++)
         fe_copy(s->before[i], fe_one);
-    for (size_t i = 0; i < q->count; i++) {
-        if (i + AHEAD < q->count) {
-            __builtin_prefetch(addition_at(q, q->a[i + AHEAD]));
-            __builtin_prefetch(addition_at(q, q->b[i + AHEAD]));
-        }
-        s->kind[i] = denominator_of(s->denominator[i], q, i);
-        fe_mul(s->before[i + CHAINS], s->before[i], s->denominator[i]);
-    }
+    for (size_t i = 0; i < q->count; i += BLOCK)
+        block_forth(s, q, i, q->count - i < BLOCK ? q->count - i : BLOCK);
     for (size_t i = 0; i < CHAINS; i++)
         fe_copy(all[(q->count + i) % CHAINS], s->before[q->count + i]);
     addition_invert(all, CHAINS);
     for (size_t end = q->count; end > 0;) {
         size_t n = (end - 1) % BLOCK + 1;
         end -= n;
-        for (size_t i = end + n; i-- > end;) {
-            fe_mul(block.inverse[i - end], all[i % CHAINS], s->before[i]);
-            fe_mul(all[i % CHAINS], all[i % CHAINS], s->denominator[i]);
-        }
+        fetch_block(q, end);
+        block_inverses(&block, all, s, end, n);
         block_sums(&block, q, end, n);
     }
 }

@@ -117,7 +117,7 @@ static inline void mul_row(uint64_t t[5], uint64_t x, const fe_t b)
 
 static const uint64_t two_32 = UINT64_C(1) << 32, p_top = FE_P3;
 
-static void mul_adx(fe_t r, const fe_t a, const fe_t b)
+static inline __attribute__((always_inline)) void mul_adx(fe_t r, const fe_t a, const fe_t b)
 {
     uint64_t t0, t1, t2, t3, t4, t5, t6, t7, lo, hi;
     __asm__("movq (%[a]), %%rdx\n\t"
@@ -142,7 +142,7 @@ static void mul_adx(fe_t r, const fe_t a, const fe_t b)
     "mulxq %%rdx, %[lo], %[hi]\n\t"                                                                          \
     "adcq %[lo], %[" even "]\n\tadcq %[hi], %[" odd "]\n\t"
 
-static void sqr_adx(fe_t r, const fe_t a)
+static inline __attribute__((always_inline)) void sqr_adx(fe_t r, const fe_t a)
 {
     uint64_t t0, t1, t2, t3, t4, t5, t6, t7, lo, hi;
     __asm__("movq (%[a]), %%rdx\n\t"
@@ -238,16 +238,40 @@ void fe_sqr(fe_t r, const fe_t a)
     reduce_wide(r, t);
 }
 
+void fe_mul_each(fe_t *r, const fe_t *a, const fe_t *b, size_t n)
+{
+#if FE_ADX
+    if (HAVE_ADX) {
+        for (size_t i = 0; i < n; i++)
+            mul_adx(r[i], a[i], b[i]);
+        return;
+    }
+#endif
+    for (size_t i = 0; i < n; i++)
+        fe_mul(r[i], a[i], b[i]);
+}
+
+void fe_sqr_each(fe_t *r, const fe_t *a, size_t n)
+{
+#if FE_ADX
+    if (HAVE_ADX) {
+        for (size_t i = 0; i < n; i++)
+            sqr_adx(r[i], a[i]);
+        return;
+    }
+#endif
+    for (size_t i = 0; i < n; i++)
+        fe_sqr(r[i], a[i]);
+}
+
 /* r[i] = a[i]^(2^n) b[i], side by side: a square waits for the one before, not for its neighbours. */
 static void sqr_n_mul(fe_t *r, const fe_t *a, unsigned n, const fe_t *b, size_t count)
 {
     fe_t t[FE_MANY];
     memcpy(t, a, count * sizeof(fe_t));
     for (unsigned i = 0; i < n; i++)
-        for (size_t j = 0; j < count; j++)
-            fe_sqr(t[j], t[j]);
-    for (size_t j = 0; j < count; j++)
-        fe_mul(r[j], t[j], b[j]);
+        fe_sqr_each(t, (const fe_t *)t, count);
+    fe_mul_each(r, (const fe_t *)t, b, count);
 }
 
 /* x2, x30, x32: a to the powers 2^2 - 1, 2^30 - 1, 2^32 - 1 */
@@ -310,8 +334,7 @@ void fe_sqrt_many(fe_t *r, const fe_t *a, size_t count)
     sqr_n_mul(t, (const fe_t *)x32, 32, a, count);
     sqr_n_mul(t, (const fe_t *)t, 96, a, count);
     for (unsigned i = 0; i < 94; i++)
-        for (size_t j = 0; j < count; j++)
-            fe_sqr(t[j], t[j]);
+        fe_sqr_each(t, (const fe_t *)t, count);
     memcpy(r, t, count * sizeof(fe_t));
 }
 

@@ -23,6 +23,9 @@ extern const fe_t fe_curve_b;
 
 void fe_mul(fe_t r, const fe_t a, const fe_t b);
 void fe_sqr(fe_t r, const fe_t a);
+/* r[i] = a[i] b[i], and r[i] = a[i]^2, i < n */
+void fe_mul_each(fe_t *r, const fe_t *a, const fe_t *b, size_t n);
+void fe_sqr_each(fe_t *r, const fe_t *a, size_t n);
 /* 1/a by Fermat; 0 gives 0. */
 void fe_invert(fe_t r, const fe_t a);
 /* The same for public data, in a third of the time (GMP). */
