@@ -25,6 +25,7 @@ struct full {
     hash_t previous;
     int has_previous;
     int trees_bad, said_bad, tally_bad;
+    int unsaid;           /* a shard was not looked at to its end */
     struct id_sort *sort; /* without a work directory; else they are spooled there */
     uint64_t first;       /* ballot of an id that is there twice */
     uint64_t *start;      /* of each shard in the spool */
@@ -331,12 +332,12 @@ static int no_failure(const struct chain_run *v)
     return 1;
 }
 
-/* Where to go on is kept only as long as everything is good and there: what is wrong is found again by the
- * next run, and what was pruned may be there then. */
+/* Where to go on is kept only as long as everything is good and there: what is wrong, and why something was
+ * not looked at, is found again by the next run, and what was pruned may be there then. */
 static err_t save(struct full *x, int now, struct fault *f)
 {
     time_t t = time(NULL);
-    if (!no_failure(x->v) || x->at.pruned || (!now && t - x->saved < SAVE_SECONDS))
+    if (!no_failure(x->v) || x->unsaid || x->at.pruned || (!now && t - x->saved < SAVE_SECONDS))
         return OK;
     x->saved = t;
     return chain_keep_save(x->keep, x->v, &x->at, f);
@@ -347,6 +348,7 @@ static void cannot_say(struct full *x, enum chain_check without, const char *why
 {
     static const enum chain_check c[] = {CHAIN_CHECK_BALLOTS, CHAIN_CHECK_ORDER, CHAIN_CHECK_TREES,
                                          CHAIN_CHECK_TALLY, CHAIN_CHECK_IDS};
+    x->unsaid = 1;
     for (size_t i = 0; i < sizeof c / sizeof *c; i++)
         if (c[i] != without)
             chain_skip(x->v, c[i], "shard s%s: %s behind ballot %llu", x->shard->name.s, why,

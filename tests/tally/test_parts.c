@@ -221,6 +221,15 @@ static void test_same(void **state)
     free(want);
 }
 
+static const struct mutant *mutant_named(const char *name)
+{
+    for (size_t i = 0; i < mutants_count(); i++)
+        if (strcmp(mutant_at(i)->name, name) == 0)
+            return mutant_at(i);
+    fail_msg("no mutant %s", name);
+    return NULL;
+}
+
 struct stop {
     unsigned calls, after;
 };
@@ -241,14 +250,13 @@ static err_t count_kept(void *ctx, const char *name, struct fault *f)
 }
 
 /* A report is the same bytes whatever the threads, and however often its making was stopped. */
-static void test_stopped(void **state)
+static void stopped(const struct fixture *x, const char *bundle)
 {
-    struct fixture *x = *state;
     char path[256], resume[256];
     size_t len[2], again;
     uint8_t *want[2];
     unsigned stops = 0;
-    make(x, x->good, 1);
+    make(x, bundle, 1);
     want[0] = get(name_of(x, 1, 1, ".part", path), &len[0]);
     want[1] = get(name_of(x, 1, 1, ".ids", path), &len[1]);
     snprintf(resume, sizeof resume, "%s/resume", x->dir);
@@ -261,7 +269,7 @@ static void test_stopped(void **state)
                 .threads = threads, .resume = resume, .progress = stop_after, .progress_ctx = &s};
             struct verify_part_run *run;
             struct fault f;
-            err_t e = verify_part_open(&run, x->good, &o, &f);
+            err_t e = verify_part_open(&run, bundle, &o, &f);
             if (e == OK)
                 e = verify_part_make(run, x->parts, 1, 1, NULL, &f);
             verify_part_close(run);
@@ -287,6 +295,21 @@ static void test_stopped(void **state)
     assert_int_equal(kept, 0);
     free(want[0]);
     free(want[1]);
+}
+
+/* Also where a shard cannot be read, or is wrong: that it was not looked at is not forgotten. */
+static void test_stopped(void **state)
+{
+    struct fixture *x = *state;
+    static const char *const bad[] = {"chain-header-skipped", "chain-truncated", "chain-proof-flipped"};
+    char path[256];
+    stopped(x, x->good);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(path, sizeof path, "%s/stopped", x->dir);
+        tree_rm(path);
+        lab_free(lab_build(path, mutant_named(bad[i])->hook));
+        stopped(x, path);
+    }
 }
 
 static int concerns_exports(const struct mutant *m)
