@@ -97,7 +97,11 @@ static err_t add_one(void *ctx, const struct chain_pair *p, uint64_t *want, stru
         return fault_set(f, ERR_HASH, "ballot %llu is not the one that was verified",
                          (unsigned long long)*want);
     TRY(ballot_parse_var(&b, x->run.ctx->e, p->ballot, p->len, f));
-    err_t e = chain_sums_add_ballot_var(x->sums, x->run.ctx, b);
+    const struct chain_spooled *said = &x->b[x->next];
+    err_t e = hash_cmp(&b->id, &said->id) == 0 && b->place == said->place
+                  ? chain_sums_add_ballot_var(x->sums, x->run.ctx, b)
+                  : fault_set(f, ERR_MISMATCH, "ballot %llu has another id or is of another place",
+                              (unsigned long long)*want);
     ballot_free(b);
     x->next++;
     *want = wanted(x);

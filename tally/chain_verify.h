@@ -147,7 +147,7 @@ MUST err_t chain_spool_each(const struct chain_context *ctx, const char *work, c
                             chain_spool_fn *fn, void *fn_ctx, struct fault *f);
 
 /* Adds what these ballots (ascending at) contribute to sums. s: of the export in dir, which was verified; the
- * ballots must still be those (ERR_HASH). Only their segments are read. */
+ * ballots must still be those (ERR_HASH, ERR_MISMATCH). Only their segments are read. */
 MUST err_t chain_find_ballots(struct chain_sums *sums, const struct chain_context *ctx, const char *dir,
                               struct chain_snapshot *s, const struct chain_spooled *b, size_t count,
                               struct fault *f);

@@ -1541,6 +1541,12 @@ static void test_find(void **state)
     pick[6].leaf[3] ^= 1;
     assert_err(chain_find_ballots(sums, &bench.home, dir(), x.r->snapshot, pick, 8, &f), ERR_HASH);
     pick[6].leaf[3] ^= 1;
+    pick[2].id.b[31] ^= 1; /* whoever names a ballot does not choose another */
+    assert_err(chain_find_ballots(sums, &bench.home, dir(), x.r->snapshot, pick, 8, &f), ERR_MISMATCH);
+    pick[2].id.b[31] ^= 1;
+    pick[0].place++;
+    assert_err(chain_find_ballots(sums, &bench.home, dir(), x.r->snapshot, pick, 8, &f), ERR_MISMATCH);
+    pick[0].place--;
     pick[7].at = POOL;
     assert_err(chain_find_ballots(sums, &bench.home, dir(), x.r->snapshot, pick, 8, &f), ERR_MISSING);
     chain_sums_free(sums);
