@@ -21,6 +21,8 @@ struct verify_chain_run {
     struct chain_context ctx;
     const char *dir; /* inside the bundle */
     char why[256];
+    int has_records; /* of verify_shard.c: */
+    hash_t records;
 };
 
 /* Verifies every chain that is here, and files what is found. After the exports, before the walk over the

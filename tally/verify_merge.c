@@ -516,6 +516,28 @@ static err_t same_shard(const struct verify *v, const struct chain_context *ctx,
     return OK;
 }
 
+/* Ballots that records leave out are in the shard; and where nothing was found, and nothing is said not to be
+ * checked, all ballots were looked at. */
+static err_t is_whole(const struct verify *v, const struct chain_context *ctx, const struct shard_of *x,
+                      size_t shard, struct fault *f)
+{
+    const uint64_t *first = &v->opt->parts->shares.chain[ctx->index].first[shard];
+    const struct part_shard *s = x->shard;
+    uint64_t size = first[1] - first[0];
+    for (size_t i = 0; i < s->left_count; i++)
+        if (s->left[i].at < first[0] || s->left[i].at >= first[1])
+            return fault_set(f, ERR_MISMATCH,
+                             "part %u leaves a ballot out of shard s%s of chain %s that is not in it", x->k,
+                             s->shard, ctx->c->id);
+    int quiet = s->found_count == 0 && s->reason_count == 0;
+    if (s->proved > size || s->pruned > size - s->proved || s->ids > size ||
+        (quiet && (s->proved + s->pruned < size || s->ids < size)))
+        return fault_set(
+            f, ERR_SUM, "part %u looked at %llu ballots of shard s%s of chain %s, which has %llu", x->k,
+            (unsigned long long)(s->proved + s->pruned), s->shard, ctx->c->id, (unsigned long long)size);
+    return OK;
+}
+
 err_t verify_merge_shard(struct verify *v, const struct chain_context *ctx, size_t shard,
                          const hash_t *records, const struct part_shard **out, const char **why,
                          struct fault *f)
@@ -543,6 +565,7 @@ err_t verify_merge_shard(struct verify *v, const struct chain_context *ctx, size
                          ctx->c->id, k, x->k);
     x->is_used = 1;
     TRY(same_shard(v, ctx, x, records, f));
+    TRY(is_whole(v, ctx, x, shard, f));
     *out = x->shard;
     return OK;
 }
@@ -583,18 +606,29 @@ static err_t foreign(const struct part_id *x, struct fault *f)
                      x->k);
 }
 
+/* The shard of ballot `at`; count if there are not as many. One without ballots has none of them. */
+static size_t shard_with(const struct verify_chain_shards *s, uint64_t at)
+{
+    size_t low = 0, high = s->count;
+    while (low < high) { /* the first that ends behind it */
+        size_t mid = low + (high - low) / 2;
+        if (s->first[mid + 1] <= at)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
 /* Of ballot `at` of a chain, which must be in a shard of this part. */
 static err_t take_of_chain(struct copies *c, const struct part_id *x, uint32_t chain, struct fault *f)
 {
     const struct verify_parts *p = c->v->opt->parts;
-    uint64_t at = x->origin & PART_AT_MAX, rest = at;
-    size_t i = 0;
+    uint64_t at = x->origin & PART_AT_MAX;
     if (chain >= c->v->m->chain_count)
         return foreign(x, f);
-    const struct verify_chain_shards *s = &p->shares.chain[chain];
-    for (; i < s->count && rest >= s->shard[i].size; i++)
-        rest -= s->shard[i].size;
-    size_t share = i < s->count ? verify_share_of_shard(&p->shares, chain, i) : p->shares.count;
+    size_t shard = shard_with(&p->shares.chain[chain], at);
+    size_t share = verify_share_of_shard(&p->shares, chain, shard);
     if (share == p->shares.count || verify_share_part(&p->shares, share, p->n) != x->k)
         return foreign(x, f);
     if (c->in_chain[chain])

@@ -17,6 +17,7 @@ struct verify_chain_shards { /* of a chain that is not here, or whose snapshot c
     hash_t id;               /* of the snapshot */
     size_t count;
     struct chain_shard *shard; /* all of its snapshot */
+    uint64_t *first; /* number in the chain of each one's first ballot; the last: how many there are */
 };
 struct verify_shares {
     size_t count;
@@ -61,7 +62,8 @@ MUST int verify_merge_hash(const struct verify *v, const char *path, err_t *e, h
 MUST err_t verify_merge_shards_end(struct verify *v);
 /* What is said of this shard (index in the snapshot of ctx's chain). *out NULL: nobody who counts says
  * anything, and *why is the reason, until the next call. ERR_HASH: they had other files or records than
- * these; ERR_MISMATCH: it is in a report of another part, or in none although its part is here. */
+ * these; ERR_MISMATCH: it is in a report of another part, or in none although its part is here, or leaves out
+ * ballots of another shard; ERR_SUM: not all its ballots were looked at, and nothing is said to be wrong. */
 struct part_shard;
 MUST err_t verify_merge_shard(struct verify *v, const struct chain_context *ctx, size_t shard,
                               const hash_t *records, const struct part_shard **out, const char **why,

@@ -314,9 +314,10 @@ err_t verify_shard_said(void *ctx, size_t shard, struct chain_said *out, struct 
     struct verify_chain_run *r = ctx;
     const struct part_shard *s;
     const char *why;
-    hash_t records;
-    TRY(verify_shard_records(r->v, &r->ctx, &records));
-    TRY(verify_merge_shard(r->v, &r->ctx, shard, &records, &s, &why, f));
+    if (!r->has_records)
+        TRY(verify_shard_records(r->v, &r->ctx, &r->records));
+    r->has_records = 1;
+    TRY(verify_merge_shard(r->v, &r->ctx, shard, &r->records, &s, &why, f));
     if (s == NULL) {
         unlooked(r, why, out);
         return OK;

@@ -79,6 +79,16 @@ static uint64_t shard_size(const struct verify *v, uint32_t chain, const struct 
     return size;
 }
 
+static err_t number_ballots(struct verify_chain_shards *c)
+{
+    c->first = calloc(c->count + 1, sizeof *c->first);
+    if (c->first == NULL)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < c->count; i++)
+        c->first[i + 1] = c->first[i] + c->shard[i].size;
+    return OK;
+}
+
 /* The shards that the snapshot lists. What is wrong with it is found where it is verified. */
 static err_t list_shards(struct verify_chain_shards *out, const struct verify *v, uint32_t chain)
 {
@@ -96,9 +106,10 @@ static err_t list_shards(struct verify_chain_shards *out, const struct verify *v
         e = chain_snapshot_parse_var(&s, &ctx, data, len, NULL);
     free(data);
     if (e == OK) {
-        *out = (struct verify_chain_shards){s->id, s->shard_count, s->shard};
+        *out = (struct verify_chain_shards){s->id, s->shard_count, s->shard, NULL};
         s->shard = NULL;
         s->shard_count = 0;
+        e = number_ballots(out);
     }
     chain_snapshot_free(s);
     return e == ERR_MEMORY ? e : OK;
@@ -155,8 +166,10 @@ err_t verify_shares_new(struct verify_shares *out, const struct verify *v)
 
 void verify_shares_free(struct verify_shares *s)
 {
-    for (size_t i = 0; i < CHAINS_MAX; i++)
+    for (size_t i = 0; i < CHAINS_MAX; i++) {
         free(s->chain[i].shard);
+        free(s->chain[i].first);
+    }
     free(s->share);
     memset(s, 0, sizeof *s);
 }

@@ -713,6 +713,46 @@ static void other_segment(struct part *p)
     struct part_shard *s = &p->shard[0];
     s->file[s->file_count - 1].hash.b[0] ^= 1;
 }
+static void fewer_proved(struct part *p)
+{
+    p->shard[1].proved--;
+}
+static void more_pruned(struct part *p)
+{
+    p->shard[1].pruned++;
+}
+static void none_proved(struct part *p)
+{
+    p->shard[2].proved = 0;
+}
+static void many_proved(struct part *p)
+{
+    foreign_check(p); /* whatever else is found */
+    p->shard[0].found[0].check = CHECK_C_TREES;
+    p->shard[0].proved = CHAIN_BALLOTS_MAX;
+}
+/* The one ballot that is left out. */
+static struct part_left *left_of(struct part *p)
+{
+    for (size_t i = 0; i < p->shard_count; i++)
+        if (p->shard[i].left_count)
+            return &p->shard[i].left[0];
+    fail_msg("no ballot is left out");
+    return NULL;
+}
+static void left_elsewhere(struct part *p)
+{
+    left_of(p)->at = PART_AT_MAX;
+}
+static void other_leaf(struct part *p)
+{
+    left_of(p)->leaf[0] ^= 1;
+}
+static void nothing_left(struct part *p)
+{
+    for (size_t i = 0; i < p->shard_count; i++)
+        p->shard[i].left_count = 0;
+}
 static void tree_is_bad(struct part *p)
 {
     foreign_check(p);
@@ -768,6 +808,11 @@ static void test_forged_shards(void **state)
         {bad_name, ERR_FORMAT, ""},
         {shard_ids, ERR_SUM, "number of ballot ids"},
         {files_unsorted, ERR_CANONICAL, ""},
+        {fewer_proved, ERR_SUM, "ballots of shard s"},
+        {more_pruned, ERR_SUM, "ballots of shard s"},
+        {none_proved, ERR_SUM, "looked at 0 ballots of shard s"},
+        {many_proved, ERR_SUM, "ballots of shard s"},
+        {left_elsewhere, ERR_MISMATCH, "is not in it"},
         {foreign_check, ERR_RULE, "not of chains"},
         {foreign_reason, ERR_RULE, "not of chains"},
         {reason_empty, ERR_LIMIT, ""},
@@ -777,10 +822,9 @@ static void test_forged_shards(void **state)
         enum verify_id check;
         enum verify_verdict verdict;
     } said[] = {
-        {nothing, CHECK_C_TREES, VERIFY_PASS},
-        {other_segment, CHECK_FILES, VERIFY_FAIL},
-        {tree_is_bad, CHECK_C_TREES, VERIFY_FAIL},
-        {tree_unchecked, CHECK_C_TREES, VERIFY_NOT_CHECKED},
+        {nothing, CHECK_C_TREES, VERIFY_PASS},          {other_segment, CHECK_FILES, VERIFY_FAIL},
+        {other_leaf, CHECK_R_SUMS, VERIFY_NOT_CHECKED}, {nothing_left, CHECK_R_DROPPED, VERIFY_FAIL},
+        {tree_is_bad, CHECK_C_TREES, VERIFY_FAIL},      {tree_unchecked, CHECK_C_TREES, VERIFY_NOT_CHECKED},
     };
     make_signed(x, 3);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
