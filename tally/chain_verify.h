@@ -74,8 +74,9 @@ typedef err_t chain_said_fn(void *ctx, size_t shard, struct chain_said *out, str
 
 struct chain_verify_options {
     int quick; /* headers and snapshot only */
-    /* The ballots of this shard only, and nothing else is found or told: for somebody who asks for it with
-     * `said`. Its ballots are told, and not compared with each other. NULL: all. */
+    /* The ballots of this shard only, and nothing else is found, told or read but the headers that lead to
+     * it: for somebody who asks for it with `said`. Its ballots are told, and not compared with each other.
+     * Not with `trust`. NULL: all. */
     const struct chain_shard_name *only;
     /* Work directories of runs with `only`, each without "-s" and the shard's name at the end: what they
      * finished is taken over. To be trusted like `work`, which must be given. */

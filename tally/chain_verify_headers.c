@@ -389,6 +389,13 @@ static err_t one_shard(struct chain_run *v, size_t shard, struct fault *f)
     return e;
 }
 
+/* Whether one shard can be read depends on those that it was split from, and on no other. */
+static int is_wanted(const struct chain_run *v, size_t shard)
+{
+    const char *name = v->s->shard[shard].name.s;
+    return v->o->only == NULL || strncmp(v->o->only->s, name, strlen(name)) == 0;
+}
+
 err_t chain_verify_headers(struct chain_run *v, struct fault *f)
 {
     size_t bad = 0;
@@ -397,6 +404,8 @@ err_t chain_verify_headers(struct chain_run *v, struct fault *f)
     if (v->bad_shard == NULL || v->end == NULL)
         return fault_set(f, ERR_MEMORY, "reading headers");
     for (size_t i = 0; i < v->s->shard_count; i++) {
+        if (!is_wanted(v, i))
+            continue;
         TRY(one_shard(v, i, f));
         bad += v->bad_shard[i];
     }

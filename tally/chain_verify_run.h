@@ -101,7 +101,8 @@ void chain_headers_close(struct chain_headers *r);
 void chain_link_start(const struct chain_run *v, struct chain_link *out, size_t shard);
 MUST err_t chain_head_digest(hash_t *out, const hash_t *id, uint64_t size, const hash_t *root,
                              const hash_t *ids, enum chain_state state);
-/* All headers of all shards; fills v->bad_shard and v->end. */
+/* All headers of all shards, or of o->only and those that it was split from; fills v->bad_shard and v->end.
+ */
 MUST err_t chain_verify_headers(struct chain_run *v, struct fault *f);
 
 /* --- snapshot, finality, layout, older snapshots, evidence: chain_verify_quick.c --- */

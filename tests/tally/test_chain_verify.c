@@ -1555,6 +1555,40 @@ static void test_find(void **state)
     chain_maker_free(&mk);
 }
 
+/* One shard by itself: of the rest nothing is read but the headers of those that it was split from. */
+static void test_only(void **state)
+{
+    (void)state;
+    struct chain_maker mk;
+    struct found x;
+    static const char *const gone[] = {"chain/snapshots", "chain/finality", "chain/tallies"};
+    write_good(&mk);
+    for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
+        tree_rm(fixture_path(bench.x, gone[i]));
+    for (size_t i = 0; i < mk.shard_count; i++) {
+        const struct chain_made_shard *s = &mk.shard[i];
+        uint64_t headers = 0;
+        for (size_t k = 0; k < mk.shard_count; k++)
+            if (strncmp(mk.shard[k].name.s, s->name.s, strlen(mk.shard[k].name.s)) == 0)
+                headers += mk.made->shard[k].headers;
+        verify(&x, (struct chain_verify_options){.only = &s->name});
+        expect(&x, "", "");
+        assert_int_equal(x.count, 0);
+        assert_int_equal(x.r->proved, s->count);
+        assert_int_equal(x.r->headers, headers);
+        done(&x);
+    }
+    /* of the last one only its own */
+    assert_int_equal(unlink(fixture_path(bench.x, "chain/headers/s1.cbor")), 0);
+    for (size_t i = 0; i < mk.shard_count; i++) {
+        int is_bad = strncmp(mk.shard[i].name.s, "1", 1) == 0;
+        verify(&x, (struct chain_verify_options){.only = &mk.shard[i].name});
+        expect(&x, "", is_bad ? BALLOT_CHECKS : "");
+        done(&x);
+    }
+    chain_maker_free(&mk);
+}
+
 /* --- two exports --- */
 
 static void later(void *ctx, struct chain_maker *mk, size_t shard, struct chain_header *h)
@@ -1667,6 +1701,7 @@ int main(void)
         cmocka_unit_test(test_resume),
         cmocka_unit_test(test_killed),
         cmocka_unit_test(test_find),
+        cmocka_unit_test(test_only),
         cmocka_unit_test(test_fork),
         cmocka_unit_test(test_bomb),
     };
