@@ -36,6 +36,49 @@ static void copy_clean(char *out, size_t size, const char *text)
     out[n] = '\0';
 }
 
+/* --- labels, where nobody else has read them --- */
+
+static int field(char out[64], const uint8_t *at, size_t len)
+{
+    char text[64];
+    memcpy(text, at, len);
+    text[len] = '\0';
+    copy_clean(out, 64, text);
+    return out[0] != '\0' && strcmp(out, "NO NAME") != 0;
+}
+
+/* Closes fd; -1 is none. */
+static int read_label(char out[64], int fd)
+{
+    enum { FAT16 = 43, FAT32 = 71, EXT = 1024, ISO = 32768, ALL = ISO + 128 };
+    uint8_t *d = calloc(1, ALL);
+    FILE *in = d != NULL && fd >= 0 ? fdopen(fd, "r") : NULL;
+    if (in == NULL && fd >= 0)
+        close(fd);
+    size_t n = in != NULL ? fread(d, 1, ALL, in) : 0;
+    int found = 0;
+    out[0] = '\0';
+    if (n >= 512 && d[510] == 0x55 && d[511] == 0xaa && memcmp(d + 82, "FAT32", 5) == 0)
+        found = field(out, d + FAT32, 11);
+    else if (n >= 512 && d[510] == 0x55 && d[511] == 0xaa && memcmp(d + 54, "FAT", 3) == 0)
+        found = field(out, d + FAT16, 11);
+    else if (n >= EXT + 256 && d[EXT + 0x38] == 0x53 && d[EXT + 0x39] == 0xef)
+        found = field(out, d + EXT + 0x78, 16);
+    else if (n == ALL && memcmp(d + ISO + 1, "CD001", 5) == 0)
+        found = field(out, d + ISO + 40, 32);
+    if (!found)
+        out[0] = '\0';
+    if (in != NULL)
+        fclose(in);
+    free(d);
+    return found;
+}
+
+int media_label_read(char out[64], const char *path)
+{
+    return read_label(out, open(path, O_RDONLY | O_CLOEXEC));
+}
+
 /* --- what the kernel shows --- */
 
 struct search {
@@ -166,7 +209,7 @@ static err_t take(struct search *s, const char *name, const char *dir, const cha
     TRY(file_list(s->p.by_label, try_label, &l, f));
     char path[512];
     snprintf(path, sizeof path, "%s/%s", s->p.dev, name);
-    if (m->label[0] == '\0' && !(s->p.open != NULL ? media_label_of(m->label, s->p.open(s->p.open_ctx, name))
+    if (m->label[0] == '\0' && !(s->p.open != NULL ? read_label(m->label, s->p.open(s->p.open_ctx, name))
                                                    : media_label_read(m->label, path)))
         m->label[0] = '\0';
     media_find_mount(m, &s->p);
@@ -284,46 +327,4 @@ err_t media_of_dir(struct media *out, const char *dir, struct fault *f)
     snprintf(out->mount, sizeof out->mount, "%s", dir);
     media_room(out);
     return OK;
-}
-
-/* --- labels, where nobody else has read them --- */
-
-static int field(char out[64], const uint8_t *at, size_t len)
-{
-    char text[64];
-    memcpy(text, at, len);
-    text[len] = '\0';
-    copy_clean(out, 64, text);
-    return out[0] != '\0' && strcmp(out, "NO NAME") != 0;
-}
-
-int media_label_read(char out[64], const char *path)
-{
-    return media_label_of(out, open(path, O_RDONLY | O_CLOEXEC));
-}
-
-int media_label_of(char out[64], int fd)
-{
-    enum { FAT16 = 43, FAT32 = 71, EXT = 1024, ISO = 32768, ALL = ISO + 128 };
-    uint8_t *d = calloc(1, ALL);
-    FILE *in = d != NULL && fd >= 0 ? fdopen(fd, "r") : NULL;
-    if (in == NULL && fd >= 0)
-        close(fd);
-    size_t n = in != NULL ? fread(d, 1, ALL, in) : 0;
-    int found = 0;
-    out[0] = '\0';
-    if (n >= 512 && d[510] == 0x55 && d[511] == 0xaa && memcmp(d + 82, "FAT32", 5) == 0)
-        found = field(out, d + FAT32, 11);
-    else if (n >= 512 && d[510] == 0x55 && d[511] == 0xaa && memcmp(d + 54, "FAT", 3) == 0)
-        found = field(out, d + FAT16, 11);
-    else if (n >= EXT + 256 && d[EXT + 0x38] == 0x53 && d[EXT + 0x39] == 0xef)
-        found = field(out, d + EXT + 0x78, 16);
-    else if (n == ALL && memcmp(d + ISO + 1, "CD001", 5) == 0)
-        found = field(out, d + ISO + 40, 32);
-    if (!found)
-        out[0] = '\0';
-    if (in != NULL)
-        fclose(in);
-    free(d);
-    return found;
 }

@@ -69,9 +69,8 @@ MUST err_t media_device_check(const char *name, const struct media_paths *p, str
 void media_find_mount(struct media *m, const struct media_paths *p);
 
 /* Label of the file system that starts at the beginning of a file or device: FAT, ext, ISO 9660. 1 if
- * there is one. The second takes a descriptor and closes it; -1 is none. */
+ * there is one. */
 MUST int media_label_read(char out[64], const char *path);
-MUST int media_label_of(char out[64], int fd);
 
 /* --- boards on a medium --- */
 

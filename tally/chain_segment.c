@@ -36,53 +36,10 @@ size_t chain_points_max(const struct election_context *e)
     return max;
 }
 
-size_t chain_points_count(const struct ballot *b)
-{
-    size_t n = 2;
-    for (size_t i = 0; i < b->vote_count; i++)
-        n += vote_points(b->vote[i].cipher_count, b->vote[i].limit);
-    return n;
-}
-
-static uint8_t *put_y(uint8_t *out, const struct p256_affine *p)
-{
-    fe_store(out, p->y);
-    return out + Y_LEN;
-}
-
-static uint8_t *put_zero_one_y(uint8_t *out, const struct zero_one_affine *p)
-{
-    out = put_y(out, &p->a0);
-    out = put_y(out, &p->b0);
-    out = put_y(out, &p->a1);
-    return put_y(out, &p->b1);
-}
-
-void chain_hints_make(uint8_t *out, const struct ballot *b)
-{
-    out = put_y(out, &b->pk_a);
-    for (size_t i = 0; i < b->vote_count; i++) {
-        const struct ballot_vote *v = &b->vote[i];
-        for (size_t k = 0; k < v->cipher_count; k++) {
-            out = put_y(out, &v->cta[k].A);
-            out = put_y(out, &v->cta[k].B);
-        }
-        for (size_t k = 0; k < v->cipher_count; k++)
-            out = put_zero_one_y(out, &v->proof_a[k]);
-        if (v->limit == 1) {
-            out = put_zero_one_y(out, &v->sum_zero_one_a);
-        } else {
-            out = put_y(out, &v->sum_exact_a.a);
-            out = put_y(out, &v->sum_exact_a.b);
-        }
-    }
-    put_y(out, &b->id_commitment_a);
-}
-
 void chain_hints_of(uint8_t *out, const struct p256_affine *point, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        out = put_y(out, &point[i]);
+        fe_store(out + i * Y_LEN, point[i].y);
 }
 
 /* --- writing --- */

@@ -17,12 +17,9 @@
 
 /* --- hints: y coordinates of a ballot's points in order of appearance, 32 bytes big-endian each --- */
 
-/* Points of any ballot in this election at the most; and of this one. */
+/* Points of any ballot in this election at the most. */
 MUST size_t chain_points_max(const struct election_context *e);
-MUST size_t chain_points_count(const struct ballot *b);
-/* out has 32 * chain_points_count bytes. b was parsed: its affine points are used. */
-void chain_hints_make(uint8_t *out, const struct ballot *b);
-/* The same of points that are in this order already (ballot_batch_affine). */
+/* Of points in this order (ballot_batch_affine); out has 32 bytes for each. */
 void chain_hints_of(uint8_t *out, const struct p256_affine *point, size_t count);
 
 /* --- writing --- */

@@ -183,8 +183,7 @@ struct job_report {
 };
 
 /* Work in slices: step does at most 50 ms of work and fills r. Or work in another process: fd is this side's
- * end of a socket pair, step is NULL (job_fork, or a process started otherwise that calls job_progress and
- * job_end on its end). */
+ * end of a socket pair, step is NULL (job_fork). */
 struct page_job {
     err_t (*step)(void *ctx, struct job_report *r); /* an error ends the job as that error */
     void *ctx;
@@ -198,10 +197,9 @@ struct page_job {
 typedef err_t (*job_work)(void *ctx, progress_fn progress, void *progress_ctx, int out, struct fault *f);
 MUST err_t job_fork(struct page_job *job, int *out_fd, job_work work, void *ctx, struct fault *f);
 
-/* For the child: a progress_fn whose ctx is an int * (the socket), and the end. Pause and stop of the screen
- * arrive in job_progress: it waits, or returns ERR_STOPPED. */
+/* The child's progress_fn, which work is given; ctx: an int * (the socket). Pause and stop of the screen arrive
+ * here: it waits, or returns ERR_STOPPED. */
 MUST err_t job_progress(void *fd, const char *what, uint64_t done, uint64_t total);
-MUST err_t job_end(int fd, err_t e, const struct fault *f);
 
 /* Shows p with a bar, rate and time left below its blocks while the job runs; never blocks on it. 's' pauses,
  * 'r' goes on, Esc asks and stops the job. Returns what the job ended with, its fault in f; ERR_STOPPED if

@@ -53,7 +53,7 @@ err_t job_progress(void *fd, const char *what, uint64_t done, uint64_t total)
     return obey(*(int *)fd);
 }
 
-err_t job_end(int fd, err_t e, const struct fault *f)
+static err_t end_job(int fd, err_t e, const struct fault *f)
 {
     struct job_report r = {.ended = 1};
     fault_clear(&r.fault);
@@ -69,7 +69,7 @@ static void child(int fd, int out, job_work work, void *ctx)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     fault_clear(&f);
     err_t e = work(ctx, job_progress, &fd, out, &f);
-    e = job_end(fd, e, &f);
+    e = end_job(fd, e, &f);
     _exit(e == OK ? 0 : 1);
 }
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "ceremony/base/file.h"
+#include "ceremony/math/p256_field.h"
 #include "tally/chain_segment.h"
 #include "tests/support/tree.h"
 #include "tests/support/unit.h"
@@ -15,6 +16,53 @@
         if (e_ != OK)                                                                                        \
             fail_msg("%s: %s", #call, err_name(e_));                                                         \
     } while (0)
+
+/* --- hints --- */
+
+size_t chain_maker_points(const struct ballot *b)
+{
+    size_t n = 2;
+    for (size_t i = 0; i < b->vote_count; i++)
+        n += 6 * b->vote[i].cipher_count + (b->vote[i].limit > 1 ? 2 : 4);
+    return n;
+}
+
+static uint8_t *put_y(uint8_t *out, const struct p256_affine *p)
+{
+    fe_store(out, p->y);
+    return out + 32;
+}
+
+static uint8_t *put_zero_one_y(uint8_t *out, const struct zero_one_affine *p)
+{
+    out = put_y(out, &p->a0);
+    out = put_y(out, &p->b0);
+    out = put_y(out, &p->a1);
+    return put_y(out, &p->b1);
+}
+
+void chain_maker_hints(uint8_t *out, const struct ballot *b)
+{
+    out = put_y(out, &b->pk_a);
+    for (size_t i = 0; i < b->vote_count; i++) {
+        const struct ballot_vote *v = &b->vote[i];
+        for (size_t k = 0; k < v->cipher_count; k++) {
+            out = put_y(out, &v->cta[k].A);
+            out = put_y(out, &v->cta[k].B);
+        }
+        for (size_t k = 0; k < v->cipher_count; k++)
+            out = put_zero_one_y(out, &v->proof_a[k]);
+        if (v->limit == 1) {
+            out = put_zero_one_y(out, &v->sum_zero_one_a);
+        } else {
+            out = put_y(out, &v->sum_exact_a.a);
+            out = put_y(out, &v->sum_exact_a.b);
+        }
+    }
+    put_y(out, &b->id_commitment_a);
+}
+
+/* --- the chain --- */
 
 void chain_maker_init(struct chain_maker *mk, const struct chain_context *ctx, const struct signer *key)
 {
@@ -97,10 +145,10 @@ void chain_maker_put_to(struct chain_maker *mk, size_t shard, const uint8_t *dat
         return;
     b->id = x->id;
     if (mk->hints) {
-        b->hints_len = 32 * chain_points_count(x);
+        b->hints_len = 32 * chain_maker_points(x);
         b->hints = malloc(b->hints_len);
         assert_non_null(b->hints);
-        chain_hints_make(b->hints, x);
+        chain_maker_hints(b->hints, x);
     }
     ballot_free(x);
 }

@@ -44,6 +44,10 @@ struct chain_maker {
     struct chain_snapshot *made; /* what _write wrote */
 };
 
+/* Points of a ballot that was parsed; and its hints, 32 bytes for each of them. */
+MUST size_t chain_maker_points(const struct ballot *b);
+void chain_maker_hints(uint8_t *out, const struct ballot *b);
+
 void chain_maker_init(struct chain_maker *mk, const struct chain_context *ctx, const struct signer *key);
 void chain_maker_free(struct chain_maker *mk);
 /* A shard, in order of names; its index. state: how it ends. */

@@ -15,6 +15,7 @@
 #include "tally/ballot_form.h"
 #include "tally/chain_segment.h"
 #include "tests/support/ballots.h"
+#include "tests/support/chain_maker.h"
 
 static struct fixture *x, *other;
 static struct chain_context home, abroad, foreign;
@@ -404,10 +405,10 @@ static void pairs_make(struct pairs *p)
     memset(p, 0, sizeof *p);
     for (size_t i = 0; i < PAIRS; i++) {
         struct ballot *b = some_ballot(i % 2 ? x->e2 : x->w1, style[i % 2], "mayor=a", &p->ballot[i]);
-        p->hints_len[i] = i % 3 == 2 ? 0 : 32 * chain_points_count(b);
+        p->hints_len[i] = i % 3 == 2 ? 0 : 32 * chain_maker_points(b);
         p->hints[i] = malloc(p->hints_len[i] + 1);
         if (p->hints_len[i] > 0)
-            chain_hints_make(p->hints[i], b);
+            chain_maker_hints(p->hints[i], b);
         p->content += chain_pair_len(p->ballot[i].len, p->hints_len[i]);
         ballot_free(b);
     }
@@ -582,11 +583,11 @@ static void test_hints(void **state)
     (void)state;
     struct cbor_out o = CBOR_OUT_INIT;
     struct ballot *b = some_ballot(x->w1, "town", "mayor=a council=p", &o);
-    size_t count = chain_points_count(b);
+    size_t count = chain_maker_points(b);
     uint8_t *hints = malloc(32 * count), y[32];
     assert_int_equal(count, chain_points_max(&x->ctx));
     assert_int_equal(count, 2 + (4 * 6 + 4) + (8 * 6 + 2) + (2 * 6 + 4));
-    chain_hints_make(hints, b);
+    chain_maker_hints(hints, b);
     fe_store(y, b->pk_a.y);
     assert_memory_equal(hints, y, 32);
     fe_store(y, b->vote[0].cta[0].B.y);
