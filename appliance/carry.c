@@ -23,6 +23,8 @@ struct work {
     const char *to;
     const struct bundle_election *el;
     uint8_t *chunk;
+    uint32_t *slot; /* 1 + an item, by kind and name: those that have their place */
+    size_t slots;   /* a power of 2 */
     const char *what;
     uint64_t done, total;
     progress_fn fn;
@@ -193,6 +195,30 @@ static err_t rename_item(struct carry_item *x, struct fault *f)
     return OK;
 }
 
+/* Where the item with this kind and name is, or would be. One that was refused meanwhile is none. */
+static uint32_t *slot_of(const struct work *w, const struct carry_item *x)
+{
+    uint64_t h = 1469598103934665603u + x->kind; /* FNV-1a */
+    for (const char *at = x->name; *at != '\0'; at++)
+        h = (h ^ (uint8_t)*at) * 1099511628211u;
+    for (size_t i = (size_t)(h ^ h >> 32) & (w->slots - 1);; i = (i + 1) & (w->slots - 1)) {
+        uint32_t *s = &w->slot[i];
+        if (*s == 0)
+            return s;
+        const struct carry_item *y = &w->c->item[*s - 1];
+        if (y->kind == x->kind && y->state != CARRY_REFUSED && strcmp(y->name, x->name) == 0)
+            return s;
+    }
+}
+
+static err_t slots_new(struct work *w, struct fault *f)
+{
+    for (w->slots = 64; w->slots < 2 * w->c->count;)
+        w->slots *= 2;
+    w->slot = calloc(w->slots, sizeof *w->slot);
+    return w->slot != NULL ? OK : fault_set(f, ERR_MEMORY, "list of files");
+}
+
 /* 1: the name is free; 2: the same content is or will be there; 0: something else. */
 static int name_is(struct work *w, const struct carry_item *x, struct fault *f, err_t *e)
 {
@@ -202,9 +228,9 @@ static int name_is(struct work *w, const struct carry_item *x, struct fault *f, 
     struct work quiet = *w;
     quiet.fn = NULL;
     *e = file_path(path, sizeof path, w->to, x->name);
-    for (const struct carry_item *y = w->c->item; has_alternative(x) && y < x; y++)
-        if (y->kind == x->kind && y->state != CARRY_REFUSED && strcmp(y->name, x->name) == 0)
-            return hash_cmp(&y->hash, &x->hash) == 0 ? 2 : 0;
+    uint32_t placed = has_alternative(x) ? *slot_of(w, x) : 0;
+    if (placed != 0)
+        return hash_cmp(&w->c->item[placed - 1].hash, &x->hash) == 0 ? 2 : 0;
     if (*e != OK || (lstat(path, &st) != 0 && errno == ENOENT))
         return 1;
     if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != x->len)
@@ -226,6 +252,9 @@ static err_t place_item(struct work *w, struct carry_item *x, struct fault *f)
     if (is == 0)
         return fault_set(f, ERR_EXISTS, "another file of this name is there, and stays");
     x->state = is == 2 ? CARRY_KNOWN : CARRY_NEW;
+    uint32_t *slot = has_alternative(x) ? slot_of(w, x) : NULL;
+    if (slot != NULL && *slot == 0)
+        *slot = (uint32_t)(x - w->c->item) + 1;
     return OK;
 }
 
@@ -320,6 +349,7 @@ err_t carry_check(struct carry *c, const char *to, const struct bundle_election 
     GO(measure(&w, f));
     GO(place_bundle(&w, f));
     GO(carry_place_chains(c, to, el, fn, ctx, f));
+    GO(slots_new(&w, f));
     GO(tell(&w, 0));
     for (size_t i = 0; i < c->count; i++) {
         struct fault why;
@@ -335,6 +365,7 @@ err_t carry_check(struct carry *c, const char *to, const struct bundle_election 
     e = OK;
 out:
     free(w.chunk);
+    free(w.slot);
     return e;
 }
 
