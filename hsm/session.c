@@ -196,6 +196,13 @@ err_t session_token_refresh(struct session *s, struct fault *f)
     CK_TOKEN_INFO token;
     memset(&token, 0, sizeof token);
     P11(s, f, C_GetTokenInfo, s->slot, &token);
+    /* A PIN that was asked for by one token's name is not given to another. */
+    if (memcmp(token.label, s->token.label, sizeof token.label) != 0 ||
+        memcmp(token.serialNumber, s->token.serialNumber, sizeof token.serialNumber) != 0) {
+        s->removed = 1;
+        return fault_set(f, ERR_TOKEN_WRONG, "another token is in the place of \"%s\" (%s)", s->info.label,
+                         s->info.serial);
+    }
     s->token = token;
     return OK;
 }

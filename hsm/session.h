@@ -46,7 +46,8 @@ void session_set_token(struct session *s, CK_FUNCTION_LIST *p11, CK_SLOT_ID slot
 
 MUST err_t session_start(struct session *s, struct fault *f); /* C_OpenSession, read-write */
 MUST err_t session_login(struct session *s, struct fault *f); /* does nothing when logged in */
-/* Reads the token's flags again: how many PIN tries are left. */
+/* Reads the token's flags again: how many PIN tries are left. ERR_TOKEN_WRONG if it is another token by now; nothing
+ * more is done with it. */
 MUST err_t session_token_refresh(struct session *s, struct fault *f);
 void session_end(struct session *s); /* logs out and unloads; s is zeroed but for wire */
 

@@ -232,6 +232,35 @@ static void test_pin_flags(void **state)
     assert_says("one try is left");
 }
 
+/* Another token is in the slot when the PIN is wanted, and the module did not notice: its PIN is not asked for, and
+ * none is given to it. */
+static void test_other_token_in_the_slot(void **state)
+{
+    (void)state;
+    struct fault f;
+    char log[2048], uri[2048];
+    struct pins p = {.pin = USER_PIN};
+    struct hsm_options o = options(&p);
+    struct key_label label = new_label();
+    pubkey_t a, b;
+    struct keystore k;
+    snprintf(log, sizeof log, "%s/swapped.log", tk.dir);
+    setenv("MOCK_P11_LOG", log, 1);
+    snprintf(uri, sizeof uri, "pkcs11:token=trustee-1?module-path=%s", tk.mock);
+    setenv("MOCK_P11_QUIRK", "swapped", 1);
+    assert_ok(hsm_open(&k, uri, &o, &f));
+    assert_err(k.ops->keys_make(k.ctx, &a, &b, &label, &f), ERR_TOKEN_WRONG);
+    assert_says("in the place of \"trustee-1\"");
+    assert_err(k.ops->keys_find(k.ctx, &a, &b, &label, &f), ERR_TOKEN_REMOVED); /* it stays so */
+    k.ops->close(k.ctx);
+    assert_int_equal(p.asked, 0);
+    assert_int_equal(logins(log), 0);
+    unsetenv("MOCK_P11_QUIRK");
+    assert_ok(try_login(&o, uri, &f));
+    assert_int_equal(p.asked, 1);
+    assert_int_equal(logins(log), 1);
+}
+
 static void test_no_second_login(void **state)
 {
     (void)state;
@@ -592,6 +621,7 @@ int main(int argc, char **argv)
         T(test_crash),
         T(test_hang),
         T(test_pin_flags),
+        T(test_other_token_in_the_slot),
         T(test_no_second_login),
         T(test_attributes),
         T(test_attributes_that_may_lack),

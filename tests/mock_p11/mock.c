@@ -11,7 +11,8 @@
  *                    0, 1 (booleans), absent, leak (32 bytes that should be secret)
  *   MOCK_P11_QUIRK   any of: rawpoint (CKA_EC_POINT without DER), offcurve, deronly (C_DeriveKey wants
  *                    DER), short (31 bytes of shared secret), wrongecdh, fixedkey (every key pair is the
- *                    same), constrandom, nodata (no data objects), losebinding, shortsign */
+ *                    same), constrandom, nodata (no data objects), losebinding, shortsign, swapped
+ *                    (another token, of another serial number, is in the slot of an open session) */
 #include <dlfcn.h>
 #include <p11-kit/pkcs11.h>
 #include <signal.h>
@@ -27,6 +28,7 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list);
 static CK_FUNCTION_LIST *real, mock;
 static CK_OBJECT_HANDLE derived;
 static unsigned total;
+static int opened;
 
 static int has(const char *variable, const char *word)
 {
@@ -112,8 +114,6 @@ PASS(C_GetSlotInfo, 0, (CK_SLOT_ID a, CK_SLOT_INFO *b), (a, b))
 PASS(C_GetMechanismInfo, 0, (CK_SLOT_ID a, CK_MECHANISM_TYPE b, CK_MECHANISM_INFO *c), (a, b, c))
 PASS(C_InitToken, 0, (CK_SLOT_ID a, CK_BYTE *b, CK_ULONG c, CK_BYTE *d), (a, b, c, d))
 PASS(C_InitPIN, 0, (CK_SESSION_HANDLE a, CK_BYTE *b, CK_ULONG c), (a, b, c))
-PASS(C_OpenSession, 0, (CK_SLOT_ID a, CK_FLAGS b, void *c, CK_NOTIFY d, CK_SESSION_HANDLE *e),
-     (a, b, c, d, e))
 PASS(C_CloseSession, 1, (CK_SESSION_HANDLE a), (a))
 PASS(C_Logout, 1, (CK_SESSION_HANDLE a), (a))
 PASS(C_DestroyObject, 0, (CK_SESSION_HANDLE a, CK_OBJECT_HANDLE b), (a, b))
@@ -121,6 +121,13 @@ PASS(C_FindObjectsInit, 0, (CK_SESSION_HANDLE a, CK_ATTRIBUTE *b, CK_ULONG c), (
 PASS(C_FindObjects, 0, (CK_SESSION_HANDLE a, CK_OBJECT_HANDLE *b, CK_ULONG c, CK_ULONG *d), (a, b, c, d))
 PASS(C_FindObjectsFinal, 0, (CK_SESSION_HANDLE a), (a))
 PASS(C_SignInit, 0, (CK_SESSION_HANDLE a, CK_MECHANISM *b, CK_OBJECT_HANDLE c), (a, b, c))
+
+static CK_RV mock_C_OpenSession(CK_SLOT_ID a, CK_FLAGS b, void *c, CK_NOTIFY d, CK_SESSION_HANDLE *e)
+{
+    CUE(C_OpenSession, 0);
+    opened = 1;
+    return real->C_OpenSession(a, b, c, d, e);
+}
 
 static CK_RV mock_C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
 {
@@ -142,6 +149,8 @@ static CK_RV mock_C_GetTokenInfo(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
         info->flags &= ~(CK_FLAGS)CKF_USER_PIN_INITIALIZED;
     if (has("MOCK_P11_TOKEN", "sofinal"))
         info->flags |= CKF_SO_PIN_FINAL_TRY;
+    if (opened && has("MOCK_P11_QUIRK", "swapped"))
+        info->serialNumber[0] = info->serialNumber[0] == '0' ? '1' : '0';
     return rv;
 }
 
