@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ceremony/base/file.h"
+#include "tally/settings.h"
 
 /* --- opening --- */
 
@@ -99,11 +100,17 @@ err_t work_plan_verify(struct plan_work *w, const struct session *s, const char 
     struct aggregate_report report = {&run, on_event};
     struct node_provider nodes;
     char records[4200];
+    struct settings tuned;
     TRY(file_is_dir(exports, f));
+    TRY(settings_load(&tuned, NULL, work, f));
+    const struct aggregate_options how = {.accept_corrections = 1,
+                                          .threads = (int)tuned.threads,
+                                          .batch_points = tuned.batch_points,
+                                          .window = tuned.window};
     TRY(file_list(exports, count_file, &run.total, f));
     if (watch->progress != NULL)
         TRY(watch->progress(watch->ctx, "exports", 0, run.total));
-    TRY(aggregate_verified(&w->found, &s->el->ctx, exports, work, w->p, &w->older, NULL, &report, f));
+    TRY(aggregate_verified(&w->found, &s->el->ctx, exports, work, w->p, &w->older, &how, &report, f));
     if (watch->progress != NULL)
         TRY(watch->progress(watch->ctx, "plan", 0, 0));
     TRY(file_path(records, sizeof records, work, BUNDLE_RECORDS));

@@ -152,6 +152,11 @@ check "plan again" "$TALLY" plan --board "$D/board" --work "$D/work"
 check "the same plan" cmp "$D/work/plan.cbor" "$D/plan-before"
 w=$(words "Decryption plan" "$D/board" --plan "$D/work/plan.cbor")
 decrypt=(decrypt --plan "$D/work/plan.cbor" --exports "$D/exports")
+mkdir -p "$D/own-set"
+printf '{"settings":1,"threads":1,"batch_points":1}' >"$D/own-set/settings.json"
+fails "settings out of their limits" 1 'ERR_LIMIT' trustee 1 "${decrypt[@]}" --work "$D/own-set"
+printf '{"settings":1,"threads":1,"batch_points":1024,"window":5}' >"$D/own-set/settings.json"
+fails "with settings it comes as far as the plan's words" 1 ERR_REFUSED trustee 1 "${decrypt[@]}" --work "$D/own-set"
 fails "nobody types the plan's words" 1 ERR_REFUSED trustee 1 "${decrypt[@]}" --work "$D/own-1"
 fails "the roster's words are not the plan's" 1 ERR_REFUSED typing "$(words Roster "$D/board")" \
     trustee 1 "${decrypt[@]}" --work "$D/own-1"
