@@ -267,45 +267,116 @@ static void test_deal_with_subject(void **state)
     world_free(w);
 }
 
-/* q - e opens what e sealed, for the exchange gives only an x-coordinate. It does not give the deal's enc. */
-static void test_reveal_of_the_opposite_key(void **state)
+/* A reveal by seat 1 for seat 2, with any of its items replaced. */
+struct reveal {
+    hash_t deal;
+    uint64_t seat;
+    scalar_t eph;
+    struct sealed sealed;
+};
+
+static err_t judged(struct world *w, const struct deal *d, const struct reveal *r)
+{
+    struct cbor_out st = CBOR_OUT_INIT, file = CBOR_OUT_INIT;
+    struct signer s = softkeys_signer(world_seat(w, 1)->token, 0);
+    struct entry *e;
+    scalar_t share;
+    hash_t subject;
+    subject_seat(&subject, 2);
+    sealed_put(&file, &r->sealed);
+    cbor_put_array(&st, 4);
+    cbor_put_hash(&st, &r->deal);
+    cbor_put_uint(&st, r->seat);
+    cbor_put_bytes(&st, r->eph.b, SCALAR_LEN);
+    cbor_put_bytes(&st, file.data, file.len);
+    assert_err(
+        entry_make(&e, ENTRY_REVEAL, &w->m.election, &w->roster->ceremony, &subject, &st, NULL, &s, &f), OK);
+    err_t judgement = reveal_check(&share, e, w->roster, d, 2, w->g, &f);
+    assert_int_equal(scalar_is_zero(&share), judgement != OK);
+    entry_free(e);
+    cbor_out_free(&st);
+    cbor_out_free(&file);
+    return judgement;
+}
+
+/* Seals this share to seat 2 as seat 1 should have. */
+static void seal(struct world *w, struct sealed *out, const struct deal *d, const scalar_t *share,
+                 const scalar_t *eph)
+{
+    struct cbor_out info = CBOR_OUT_INIT;
+    share_info(&info, w->roster, d, 2);
+    assert_err(hpke_seal(w->g, out->enc, out->ct, &w->roster->seat[1].ceremony_key, eph, info.data, info.len,
+                         share->b, SCALAR_LEN),
+               OK);
+    cbor_out_free(&info);
+}
+
+static void name_file(struct deal *d, const struct sealed *s)
+{
+    struct cbor_out file = CBOR_OUT_INIT;
+    sealed_put(&file, s);
+    assert_err(cbor_out_hash(&file, &d->share[1]), OK);
+}
+
+/* (attack) A dealer who sent a bad share and answers the complaint with something good that was never sent; and every
+ * other reveal that is right but for one thing. */
+static void test_reveals(void **state)
 {
     (void)state;
     struct world *w = world_new(3, 2, 0, 1);
-    struct deal d;
-    struct cbor_out out = CBOR_OUT_INIT;
-    struct entry *e;
-    scalar_t share, eph;
+    struct deal d, other;
+    struct reveal good = {.seat = 2}, r;
+    scalar_t share, bad, eph, q;
     world_to_deal(w);
-    evil_complaint(w, 2, 1);
-    world_reopen(w);
-    struct trustee *t = &world_seat(w, 1)->t;
-    const struct entry *complaint;
-    assert_err(board_find(t->b, &complaint, NULL, ENTRY_COMPLAINT, NULL, &w->roster->seat[1].identity, NULL),
-               OK);
-    struct bytes b = bytes_of(complaint);
-    assert_err(trustee_ready(t, w->roster, 1, &f), OK);
-    assert_err(V(t)->reveal(C(t), &out, &b, &f), OK);
+    struct trustee *t = &world_seat(w, 2)->t;
     assert_err(deal_of_seat(&d, t->b, w->roster, w->g, 1, NULL, 0, &f), OK);
-    assert_err(entry_parse(&e, out.data, out.len, &w->m.election, &f), OK);
-    assert_err(reveal_check(&share, e, w->roster, &d, 2, w->g, &f), OK);
-    /* The key is the third item, behind [deal, seat: */
-    struct cbor_out st = CBOR_OUT_INIT;
-    cbor_put_raw(&st, e->statement, e->statement_len);
-    uint8_t *key = st.data + 1 + 2 + HASH_LEN + 1 + 2;
-    memcpy(eph.b, key, SCALAR_LEN);
-    scalar_neg(&eph, &eph);
-    memcpy(key, eph.b, SCALAR_LEN);
-    struct entry *opposite;
-    struct signer s = softkeys_signer(world_seat(w, 1)->token, 0);
-    assert_err(
-        entry_make(&opposite, ENTRY_REVEAL, &w->m.election, &e->ceremony, &e->subject, &st, NULL, &s, &f),
-        OK);
-    assert_err(reveal_check(&share, opposite, w->roster, &d, 2, w->g, &f), ERR_SHARE);
-    assert_true(scalar_is_zero(&share));
-    entry_free(opposite);
-    entry_free(e);
-    cbor_out_free(&st);
+    assert_err(trustee_share_of(t, &share, w->roster, &d, 2, &f), OK);
+    good.deal = d.statement_id;
+    scalar_set(&eph, 5); /* small, so that there is a second form of it in 32 bytes */
+    good.eph = eph;
+    seal(w, &good.sealed, &d, &share, &eph);
+    assert_err(judged(w, &d, &good), ERR_SHARE); /* not the bytes that the deal named */
+    name_file(&d, &good.sealed);
+    assert_err(judged(w, &d, &good), OK);
+    r = good;
+    r.deal.b[0] ^= 1;
+    assert_err(judged(w, &d, &r), ERR_SHARE);
+    r = good;
+    r.seat = 3;
+    assert_err(judged(w, &d, &r), ERR_SHARE);
+    r = good; /* 5 + q, 0, q - 5, q */
+    memcpy(q.b, group_order, SCALAR_LEN);
+    memcpy(r.eph.b, group_order, SCALAR_LEN);
+    r.eph.b[SCALAR_LEN - 1] = (uint8_t)(r.eph.b[SCALAR_LEN - 1] + 5);
+    assert_err(judged(w, &d, &r), ERR_SHARE);
+    memset(&r.eph, 0, sizeof r.eph);
+    assert_err(judged(w, &d, &r), ERR_SHARE);
+    scalar_neg(&r.eph, &eph); /* which opens it, for the exchange gives only an x-coordinate */
+    assert_err(judged(w, &d, &r), ERR_SHARE);
+    r.eph = q;
+    assert_err(judged(w, &d, &r), ERR_SHARE);
+    r = good;
+    r.sealed.ct[0] ^= 1;
+    assert_err(judged(w, &d, &r), ERR_SHARE);
+    name_file(&d, &r.sealed); /* it does not open */
+    assert_err(judged(w, &d, &r), ERR_SHARE);
+    /* What opens is not on the polynomial; nor below q. */
+    scalar_set(&bad, 1);
+    scalar_add(&bad, &share, &bad);
+    seal(w, &r.sealed, &d, &bad, &eph);
+    name_file(&d, &r.sealed);
+    assert_err(judged(w, &d, &r), ERR_SHARE);
+    memset(&bad, 0xff, sizeof bad);
+    seal(w, &r.sealed, &d, &bad, &eph);
+    name_file(&d, &r.sealed);
+    assert_err(judged(w, &d, &r), ERR_SHARE);
+    /* The bad one was sent, a good one is shown. */
+    assert_err(judged(w, &d, &good), ERR_SHARE);
+    /* Sealed for another deal. */
+    assert_err(deal_of_seat(&other, t->b, w->roster, w->g, 3, NULL, 0, &f), OK);
+    seal(w, &r.sealed, &other, &share, &eph);
+    name_file(&d, &r.sealed);
+    assert_err(judged(w, &d, &r), ERR_SHARE);
     world_free(w);
 }
 
@@ -358,7 +429,7 @@ int main(void)
         cmocka_unit_test(test_roster),
         cmocka_unit_test(test_complaint_of_another_ceremony),
         cmocka_unit_test(test_deal_with_subject),
-        cmocka_unit_test(test_reveal_of_the_opposite_key),
+        cmocka_unit_test(test_reveals),
         cmocka_unit_test(test_partial_of_another_plan),
     };
     return cmocka_run_group_tests(tests, secrets_setup, NULL);
