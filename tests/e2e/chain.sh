@@ -182,6 +182,46 @@ says "how long a ballot took" '^conclave_chain_ballot_seconds_count\{process="ch
 output=$("$TALLY" chain status "${B[@]}" "$C")
 anchor=$(grep -E '^anchor 00:' <<<"$output" | cut -d' ' -f2)
 
+# --- killed while a running shard is split ---
+
+S=$D/splits
+must "$TALLY" chain open "${B[@]}" --chain home --block 20 "$S"
+mkfifo "$D/pipe2"
+shard=s lost=0 split=0
+: >"$D/told"
+for round in 1 2 3 4 5 6; do
+    setsid "$TALLY" chain append "${B[@]}" "${K[@]}" "${EK[@]}" "$S" <"$D/pipe2" >"$D/out" 2>&1 &
+    pid=$!
+    exec 7>"$D/pipe2"
+    cat "$D/a" "$D/b" >&7
+    for try in $(seq 1 100); do
+        [ "$(($(count accepted "$D/out") + $(count again "$D/out")))" -ge 30 ] && break
+        sleep 0.05
+    done
+    timeout 20 "$TALLY" chain split "${B[@]}" --shard "$shard" "$S" >/dev/null 2>&1 &
+    asker=$!
+    sleep "$(printf '0.%03d' $((RANDOM % 40)))"
+    kill -9 -- -$pid 2>/dev/null # the front and all shards
+    exec 7>&-
+    wait $pid $asker 2>/dev/null
+    grep ^accepted "$D/out" | cut -d' ' -f2 >>"$D/told"
+    "$TALLY" chain append "${B[@]}" "${K[@]}" "${EK[@]}" "$S" "$D/a" "$D/b" >"$D/out" 2>&1 || lost=$((lost + 1))
+    grep ^accepted "$D/out" | cut -d' ' -f2 >>"$D/told"
+    [ $(($(count accepted "$D/out") + $(count again "$D/out"))) -eq 110 ] || lost=$((lost + 1))
+    if ! "$TALLY" chain status "${B[@]}" "$S" | grep -q "^shard $shard  open"; then
+        split=$((split + 1))
+        shard=${shard}0
+    fi
+done
+[ $lost -eq 0 ] && [ -z "$(sort "$D/told" | uniq -d)" ] && [ "$(wc -l <"$D/told")" -le 110 ] &&
+    ok "killed while it is split: $split splits in 6 rounds, nothing lost or taken twice" ||
+    bad "killed while it is split" "$lost wrong; $(tail -3 "$D/out")"
+output=$("$TALLY" chain status "${B[@]}" "$S")
+says "110 ballots, once each" "^ballots  110\$"
+check "what they made can be exported" "$TALLY" chain export "${B[@]}" --out "$D/splits-export" "$S"
+fails "and is good but for the validators" 1 ERR_QUORUM "$TALLY" chain verify "${B[@]}" "$D/splits-export"
+says "every ballot" "proved 110"
+
 # --- a snapshot, then the end ---
 
 check "an export while voting goes on" "$TALLY" chain export "${B[@]}" --out "$D/early" "$C"
