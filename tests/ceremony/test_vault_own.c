@@ -242,6 +242,32 @@ static void test_complaint_of_another_ceremony(void **state)
 
 /* --- on the board --- */
 
+/* Who signed two rosters signed none. */
+static void test_two_rosters(void **state)
+{
+    (void)state;
+    struct world *w = world_new(3, 2, 0, 1);
+    struct roster *r = malloc(sizeof *r);
+    const hash_t other = {{7}};
+    world_enroll(w);
+    world_roster(w);
+    struct party *p = world_seat(w, 2);
+    assert_err(roster_signed_by(r, &w->m, p->b, w->g, &p->t.identity, &f), OK);
+    struct signer s = softkeys_signer(p->token, 0);
+    struct cbor_out st = CBOR_OUT_INIT;
+    struct entry *e;
+    int taken;
+    cbor_put_array(&st, 3);
+    for (uint32_t j = 0; j < 3; j++)
+        cbor_put_hash(&st, j == 1 ? &other : &w->roster->seat[j].id);
+    assert_err(entry_make(&e, ENTRY_ROSTER, &w->m.election, &other, NULL, &st, NULL, &s, &f), OK);
+    assert_err(board_add(p->b, e, &taken, &f), OK);
+    assert_err(roster_signed_by(r, &w->m, p->b, w->g, &p->t.identity, &f), ERR_EQUIVOCATION);
+    cbor_out_free(&st);
+    free(r);
+    world_free(w);
+}
+
 /* A deal has no subject: with one it would be another statement under another name, and both would count. */
 static void test_deal_with_subject(void **state)
 {
@@ -428,6 +454,7 @@ int main(void)
         cmocka_unit_test(test_token_that_cannot_open),
         cmocka_unit_test(test_roster),
         cmocka_unit_test(test_complaint_of_another_ceremony),
+        cmocka_unit_test(test_two_rosters),
         cmocka_unit_test(test_deal_with_subject),
         cmocka_unit_test(test_reveals),
         cmocka_unit_test(test_partial_of_another_plan),
