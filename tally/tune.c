@@ -488,7 +488,7 @@ err_t tune_measure(struct tune_machine *out, const struct tune_sample *s, double
                       .progress_ctx = progress_ctx,
                       .f = f};
     memset(out, 0, sizeof *out);
-    out->processors = tune_allowed((uint32_t)omp_get_num_procs());
+    out->processors = tune_allowed((uint32_t)omp_get_num_procs(), "/proc/self/cgroup", "/sys/fs/cgroup");
     out->has_ifma = p256_path_best() == P256_IFMA;
     out->make = s->make;
     out->ballot_len = tune_sample_len(s);

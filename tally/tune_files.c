@@ -12,7 +12,8 @@
 
 #define HOUR 500000 /* of the exports: nobody's */
 #define ROOM_FOR_ALL(s)                                                                                      \
-    (2 * TUNE_BALLOTS * (s)->points) /* points of a batch of all ballots of the sample                       \
+    (2 * TUNE_BALLOTS *                                                                                      \
+     (s)->points) /* points of a batch of all ballots of the sample                       \
                                       */
 
 /* --- clocks and limits --- */
@@ -35,11 +36,11 @@ double tune_process_time(void)
 }
 
 /* cpu.max of a control group: "QUOTA PERIOD", or "max PERIOD". */
-static uint32_t group_allows(const char *group, uint32_t n)
+static uint32_t group_allows(const char *root, const char *group, uint32_t n)
 {
-    char path[4200];
+    char path[8400];
     double quota, period;
-    snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", group);
+    snprintf(path, sizeof path, "%.4000s%s/cpu.max", root, group);
     FILE *in = fopen(path, "re");
     if (in == NULL)
         return n;
@@ -49,19 +50,22 @@ static uint32_t group_allows(const char *group, uint32_t n)
     return n;
 }
 
-uint32_t tune_allowed(uint32_t n)
+uint32_t tune_allowed(uint32_t n, const char *own, const char *root)
 {
     char line[4096], *slash;
-    FILE *in = fopen("/proc/self/cgroup", "re");
+    FILE *in = fopen(own, "re");
     if (in == NULL)
         return n;
     while (fgets(line, sizeof line, in) != NULL) {
+        char *group = line + strlen("0::");
         if (strncmp(line, "0::/", 4) != 0)
             continue;
         line[strcspn(line, "\n")] = '\0';
-        for (n = group_allows(line + 3, n); (slash = strrchr(line + 3, '/')) != NULL;
-             n = group_allows(line + 3, n))
-            *slash = '\0'; /* and those that it is in */
+        n = group_allows(root, group, n);
+        while ((slash = strrchr(group, '/')) != NULL) { /* and those that it is in */
+            *slash = '\0';
+            n = group_allows(root, group, n);
+        }
         break;
     }
     fclose(in);

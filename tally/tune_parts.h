@@ -25,8 +25,9 @@ struct tune_sample {
 /* Seconds of the processor that this thread has had, and all threads of this process. */
 double tune_thread_time(void);
 double tune_process_time(void);
-/* Processors that this process may use at once, not more than n: what its control groups allow. */
-uint32_t tune_allowed(uint32_t n);
+/* Processors that this process may use at once, not more than n: what its control groups (version 2) allow.
+ * own: /proc/self/cgroup; root: where they are mounted. */
+uint32_t tune_allowed(uint32_t n, const char *own, const char *root);
 
 /* Fills a batch with up to most ballots, with hints if there are some, judges it, and adds it up in sums. */
 MUST err_t tune_batch_once(struct ballot_batch *b, struct tallies *sums, const struct tune_sample *s,

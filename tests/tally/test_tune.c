@@ -5,7 +5,7 @@
 
 #include "ceremony/base/file.h"
 #include "tally/ballot_batch.h"
-#include "tally/tune.h"
+#include "tally/tune_parts.h"
 #include "tally/verb.h"
 #include "tests/support/tree.h"
 #include "tests/support/unit.h"
@@ -243,6 +243,43 @@ static void the_prediction_follows_from_the_figures(void **state)
     assert_true(near(p.exports.arithmetic, 102));
 }
 
+/* What a container may use is less than the machine has. */
+static void limits_of_control_groups(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *own, *inner, *outer;
+        uint32_t allowed;
+    } row[] = {
+        {"0::/\n", NULL, NULL, 16},
+        {"0::/\n", NULL, "max 100000\n", 16},
+        {"0::/\n", NULL, "150000 100000\n", 2},
+        {"1:cpu:/x\n0::/a/b\n", "400000 100000\n", "max 100000\n", 4},
+        {"0::/a/b\n", "400000 100000\n", "20000 100000\n", 1},
+        {"0::/a/b\n", "9900000 100000\n", NULL, 16},
+        {"0::/a/b\n", "-1 100000\n", "rubbish", 16},
+        {"1:cpu:/\n", "100000 100000\n", "100000 100000\n", 16},
+    };
+    struct fault f;
+    char own[300], root[300], path[2][400];
+    snprintf(own, sizeof own, "%s", whole_path(&whole, "own"));
+    snprintf(root, sizeof root, "%s", whole_path(&whole, "groups"));
+    snprintf(path[0], sizeof path[0], "%s/a/b/cpu.max", root);
+    snprintf(path[1], sizeof path[1], "%s/cpu.max", root);
+    assert_err(file_mkdir(whole_path(&whole, "groups/a/b"), &f), OK);
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        const char *text[2] = {row[i].inner, row[i].outer};
+        assert_err(file_write(own, row[i].own, strlen(row[i].own), FILE_REPLACE, &f), OK);
+        for (int k = 0; k < 2; k++) {
+            unlink(path[k]);
+            if (text[k] != NULL)
+                assert_err(file_write(path[k], text[k], strlen(text[k]), FILE_REPLACE, &f), OK);
+        }
+        assert_int_equal(tune_allowed(16, own, root), row[i].allowed);
+    }
+    assert_int_equal(tune_allowed(16, "/nowhere", root), 16);
+}
+
 /* Every figure is there, and what follows from them. How close that comes to a real run depends on what
  * else this machine does: docs/scale.md compares. */
 static void a_machine_is_measured(void **state)
@@ -390,6 +427,7 @@ int main(void)
         cmocka_unit_test(shapes),
         cmocka_unit_test(the_choice_follows_from_the_figures),
         cmocka_unit_test(the_prediction_follows_from_the_figures),
+        cmocka_unit_test(limits_of_control_groups),
         cmocka_unit_test(a_machine_is_measured),
         cmocka_unit_test(the_verb_writes_settings),
         cmocka_unit_test(settings_and_numbers_change_no_result),
