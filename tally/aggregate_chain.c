@@ -111,7 +111,7 @@ static err_t snapshot_hash(hash_t *out, const char *dir, struct fault *f)
     char path[4096];
     if (file_path(path, sizeof path, dir, SNAPSHOT) != OK)
         return fault_set(f, ERR_LIMIT, "the path is too long");
-    return file_hash(out, path, f);
+    return file_hash_max(out, path, CHAIN_SNAPSHOT_MAX, f);
 }
 
 static struct chain_verify_options options_of(struct watch *w)

@@ -21,6 +21,7 @@
 #define BUNDLE_RESULT "result.cbor"
 #define BUNDLE_REPORT "index.html"
 #define BUNDLE_SUMS "SHA256SUMS"
+#define BUNDLE_SUMS_MAX ((size_t)1 << 30) /* bytes of it */
 
 #define BUNDLE_PATH_MAX 4096
 

@@ -419,7 +419,7 @@ static err_t open_export(struct verify_job *j, struct export_reader **r)
     struct fault f;
     fault_clear(&f);
     err_t e = verify_path(j->all, path, j->file);
-    if (e == OK && verify_exports_resume(j->x) && file_hash(&j->hash, path, NULL) == OK)
+    if (e == OK && verify_exports_resume(j->x) && verify_file_hash(j->all, &j->hash, j->file) == OK)
         j->has_hash = 1;
     if (j->all->piece)
         j->file_err = verify_file_hash(j->all, &j->file_hash, j->file);

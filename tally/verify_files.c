@@ -13,7 +13,6 @@
 #include "tally/verify_piece.h"
 #include "ui/words.h"
 
-#define SUMS_MAX ((size_t)1 << 30)
 #define DEPTH_MAX 4
 #define PAGE_MAX ((uint64_t)1 << 30)
 #define EXPORT_FILE_MAX ((uint64_t)1 << 34)
@@ -302,7 +301,7 @@ static err_t check_lines(struct waiting *w)
     fault_clear(&f);
     err_t e = verify_path(v, full, BUNDLE_SUMS);
     if (e == OK)
-        e = file_read(&data, &len, full, SUMS_MAX, &f);
+        e = file_read(&data, &len, full, BUNDLE_SUMS_MAX, &f);
     if (e != OK) {
         verify_failf(v, CHECK_FILES, e, BUNDLE_SUMS, NULL, "cannot be read: %s", f.detail);
         return e == ERR_MEMORY ? e : OK;

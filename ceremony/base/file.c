@@ -85,10 +85,21 @@ out:
 
 err_t file_hash(hash_t *out, const char *path, struct fault *f)
 {
+    return file_hash_max(out, path, UINT64_MAX, f);
+}
+
+err_t file_hash_max(hash_t *out, const char *path, uint64_t max, struct fault *f)
+{
     int fd;
     struct stat st;
     memset(out, 0, sizeof *out);
     TRY(open_regular(&fd, path, &st, f));
+    if ((uint64_t)st.st_size > max) {
+        close(fd);
+        fault_set(f, ERR_LIMIT, "%lld bytes, at most %llu allowed", (long long)st.st_size,
+                  (unsigned long long)max);
+        return fault_file(f, ERR_LIMIT, path);
+    }
     struct hash_ctx c;
     hash_init(&c);
     uint8_t buf[16384];

@@ -46,8 +46,10 @@ void file_writer_abandon(struct file_writer *w);
  * ERR_MEMORY, and *text is freed and NULL, if not. */
 MUST err_t file_memstream_end(FILE *stream, char **text);
 
-/* SHA-256 of a file, streamed. */
+/* SHA-256 of a file, streamed. With a limit, for files of others: one with holes can pretend to any length, and costs
+ * nothing. ERR_LIMIT: it is longer than max bytes, and was not read. */
 MUST err_t file_hash(hash_t *out, const char *path, struct fault *f);
+MUST err_t file_hash_max(hash_t *out, const char *path, uint64_t max, struct fault *f);
 
 /* Directories: created with parents if absent (mode 0755). */
 MUST err_t file_mkdir(const char *path, struct fault *f);

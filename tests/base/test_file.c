@@ -55,6 +55,45 @@ static void test_write_read(void **state)
     assert_err(file_is_dir(dir, &f), OK);
 }
 
+/* State that is written in place: a regular file, never what a link leads to. And one that only pretends to be
+ * long. */
+static void test_state(void **state)
+{
+    (void)state;
+    struct fault f;
+    struct stat st;
+    hash_t h, want;
+    int fd;
+    char target[512];
+    assert_err(file_open_state(&fd, in_dir("state"), O_RDONLY, 0, &f), ERR_MISSING);
+    assert_int_equal(fd, -1);
+    assert_err(file_open_state(&fd, in_dir("state"), O_RDWR | O_CREAT, 0600, &f), OK);
+    assert_int_equal(write(fd, "abc", 3), 3);
+    assert_int_equal(close(fd), 0);
+    snprintf(target, sizeof target, "%s/nowhere", dir);
+    assert_int_equal(symlink(target, in_dir("link")), 0);
+    assert_err(file_open_state(&fd, in_dir("link"), O_RDWR | O_CREAT | O_TRUNC, 0600, &f), ERR_FORMAT);
+    assert_string_equal(f.file, in_dir("link"));
+    assert_int_not_equal(lstat(target, &st), 0);
+    assert_int_equal(mkfifo(in_dir("pipe"), 0600), 0);
+    static const int flags[] = {O_RDONLY, O_WRONLY | O_CREAT | O_TRUNC, O_RDWR | O_CREAT};
+    for (size_t i = 0; i < 3; i++) {
+        assert_err(file_open_state(&fd, in_dir("pipe"), flags[i], 0600, &f), ERR_FORMAT);
+        assert_err(file_open_state(&fd, dir, flags[i], 0600, &f), ERR_FORMAT);
+        assert_int_equal(fd, -1);
+    }
+    hash_one(&want, "abc", 3);
+    assert_err(file_hash_max(&h, in_dir("state"), 3, &f), OK);
+    assert_memory_equal(&h, &want, sizeof h);
+    assert_int_equal(truncate(in_dir("state"), (off_t)1 << 40), 0);
+    assert_err(file_hash_max(&h, in_dir("state"), 1 << 20, &f), ERR_LIMIT);
+    assert_string_equal(f.file, in_dir("state"));
+    assert_true(hash_is_zero(&h));
+    static const char *const made[] = {"state", "link", "pipe"};
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(unlink(in_dir(made[i])), 0);
+}
+
 static err_t collect(void *ctx, const char *name, struct fault *f)
 {
     (void)f;
@@ -210,9 +249,13 @@ static void test_faults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_write_read),    cmocka_unit_test(test_abandon_and_list),
-        cmocka_unit_test(test_full_disk),     cmocka_unit_test(test_text),
-        cmocka_unit_test(test_secret_memory), cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_write_read),
+        cmocka_unit_test(test_state),
+        cmocka_unit_test(test_abandon_and_list),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_secret_memory),
+        cmocka_unit_test(test_faults),
     };
     return secret_init() == OK ? cmocka_run_group_tests(tests, setup, NULL) : 1;
 }
