@@ -242,6 +242,58 @@ static void test_complaint_of_another_ceremony(void **state)
 
 /* --- on the board --- */
 
+static int by_hash(const void *a, const void *b)
+{
+    return hash_cmp(a, b);
+}
+
+/* (attack) A cut under the name of another; and one that lists a dealer's complaint about itself, which nobody has to
+ * answer. */
+static void test_cuts_by_hand(void **state)
+{
+    (void)state;
+    struct world *w = world_new(3, 2, 2, 1);
+    const struct entry *e;
+    struct entry *stolen;
+    struct cut c;
+    struct cbor_out st = CBOR_OUT_INIT;
+    struct outcome *oc = malloc(sizeof *oc);
+    hash_t entry[4];
+    world_to_deal(w);
+    world_cut(w, 0);
+    struct board *b = world_seat(w, 1)->b;
+    struct signer s = softkeys_signer(world_seat(w, 3)->token, 0);
+    assert_err(board_find(b, &e, NULL, ENTRY_CUT, NULL, NULL, NULL), OK);
+    assert_err(cut_parse(&c, e, w->roster, &f), OK);
+    cut_free(&c);
+    cbor_put_array(&st, 3);
+    cbor_put_text(&st, "deal");
+    cbor_put_array(&st, 0);
+    cbor_put_array(&st, 0);
+    assert_err(
+        entry_make(&stolen, ENTRY_CUT, &w->m.election, &w->roster->ceremony, &e->subject, &st, NULL, &s, &f),
+        OK);
+    assert_err(cut_parse(&c, stolen, w->roster, &f), ERR_MISMATCH);
+    assert_null(c.entry);
+    entry_free(stolen);
+    cbor_out_free(&st);
+    evil_complaint(w, 2, 2);
+    world_reopen(w);
+    b = world_seat(w, 1)->b;
+    for (uint32_t j = 1; j <= 4; j++) {
+        const point_t *author = &w->roster->seat[j < 4 ? j - 1 : 1].identity;
+        assert_err(board_find(b, &e, NULL, j < 4 ? ENTRY_DEAL : ENTRY_COMPLAINT, NULL, author, NULL), OK);
+        entry[j - 1] = e->id;
+    }
+    qsort(entry, 4, sizeof entry[0], by_hash);
+    c = (struct cut){.entry_count = 4, .entry = entry};
+    assert_err(cut_outcome(oc, &w->m, b, w->roster, &c, w->g, &f), OK);
+    assert_int_equal(oc->qual, 7);
+    assert_int_equal(oc->complaints[1], 0);
+    free(oc);
+    world_free(w);
+}
+
 /* Who signed two rosters signed none. */
 static void test_two_rosters(void **state)
 {
@@ -454,6 +506,7 @@ int main(void)
         cmocka_unit_test(test_token_that_cannot_open),
         cmocka_unit_test(test_roster),
         cmocka_unit_test(test_complaint_of_another_ceremony),
+        cmocka_unit_test(test_cuts_by_hand),
         cmocka_unit_test(test_two_rosters),
         cmocka_unit_test(test_deal_with_subject),
         cmocka_unit_test(test_reveals),
