@@ -735,7 +735,7 @@ static void test_exchange(void **state)
     struct tree t;
     struct tree_box box = {0};
     struct aggregate_result r;
-    struct log l;
+    struct log l = {0};
     struct fault f;
     hash_t id = {{0}};
     tree_new(&t, &(struct tree_shape){.rows = one_rows, .minimum = 3});
@@ -777,7 +777,7 @@ static void test_exchange_by_steps(void **state)
     struct tree t;
     struct tree_box box = {0};
     struct aggregate_result r;
-    struct log l;
+    struct log l = {0};
     hash_t id = {{0}};
     tree_new(&t, &(struct tree_shape){.rows = one_rows, .minimum = 3});
     exchange(&t, &box, "r0", 0, 6, 0, &id);
@@ -799,7 +799,7 @@ static void test_exchange_of_many(void **state)
     struct tree t;
     struct tree_box box = {0};
     struct aggregate_result r;
-    struct log l;
+    struct log l = {0};
     struct fault f;
     hash_t id = {{0}};
     tree_new(&t, &(struct tree_shape){.rows = one_rows, .minimum = 3});
