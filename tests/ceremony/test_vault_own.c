@@ -294,6 +294,29 @@ static void test_cuts_by_hand(void **state)
     world_free(w);
 }
 
+/* The manifest says how many dealers must count, though fewer would be enough to hold and to decrypt. */
+static void test_too_few_dealers(void **state)
+{
+    (void)state;
+    struct world *w = world_new(4, 2, 0, 1);
+    struct cut c;
+    struct outcome *oc = malloc(sizeof *oc);
+    world_enroll(w);
+    world_roster(w);
+    world_deal(w, 7);
+    struct board *b = world_seat(w, 1)->b;
+    assert_err(cut_make(&c, b, w->roster, 0, &f), OK);
+    assert_int_equal(w->m.min_qual, 4);
+    assert_err(cut_outcome(oc, &w->m, b, w->roster, &c, w->g, &f), ERR_QUORUM);
+    assert_non_null(strstr(f.detail, "3 dealers qualify, 4 are needed"));
+    w->m.min_qual = 3;
+    assert_err(cut_outcome(oc, &w->m, b, w->roster, &c, w->g, &f), OK);
+    assert_int_equal(oc->qual, 7);
+    cut_free(&c);
+    free(oc);
+    world_free(w);
+}
+
 /* Who signed two rosters signed none. */
 static void test_two_rosters(void **state)
 {
@@ -507,6 +530,7 @@ int main(void)
         cmocka_unit_test(test_roster),
         cmocka_unit_test(test_complaint_of_another_ceremony),
         cmocka_unit_test(test_cuts_by_hand),
+        cmocka_unit_test(test_too_few_dealers),
         cmocka_unit_test(test_two_rosters),
         cmocka_unit_test(test_deal_with_subject),
         cmocka_unit_test(test_reveals),
