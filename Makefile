@@ -162,7 +162,7 @@ E2E_TOOLS := $(patsubst tests/%.c,$(OUT)/tests/%,$(wildcard tests/e2e/*_tool.c t
 check: all tests $(E2E_TOOLS) $(MOCK_P11)
 	+@$(MAKE) --no-print-directory SAN=1 all tests
 	@OUT=$(OUT) tests/run.sh $(LINTS) $(TESTS) $(patsubst $(OUT)/%,$(OUT)/san/%,$(TESTS)) $(E2E) \
-	  san:tests/e2e/badinput.sh san:tests/e2e/ceremony.sh tests/screens/run.sh
+	  san:tests/e2e/badinput.sh san:tests/e2e/hostile.sh san:tests/e2e/ceremony.sh tests/screens/run.sh
 
 # Keys in, expected screen out.
 screens: all $(E2E_TOOLS) $(MOCK_P11)
