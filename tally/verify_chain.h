@@ -41,6 +41,8 @@ void verify_chain_found(const struct verify_chain_run *r, struct verify_outcome 
 /* Ballot `at` has the id of `first`, both of this chain. */
 void verify_chain_twice(const struct verify *v, uint32_t chain, const hash_t *id, uint64_t at, uint64_t first,
                         struct verify_outcome *o);
+/* Says why this check of a chain was not done, if nothing of it failed. */
+void verify_chain_unchecked(struct verify *v, uint32_t chain, enum chain_check c);
 /* The records of its places: what they leave out, and whether they count the chain. ERR_MEMORY. */
 MUST err_t verify_chain_records(struct verify_chain_run *r);
 /* 1 if the record of its place leaves this ballot out, and counts the chain. */

@@ -708,8 +708,10 @@ err_t verify_merge_ids(struct verify *v, verify_copy_fn *fn, void *ctx)
     GO(open_ids(c));
     e = take_all(c, &v->fault);
 out:
-    for (size_t i = 0; i < CHAINS_MAX; i++) {
+    for (uint32_t i = 0; i < v->m->chain_count; i++) {
         verify_outcome_add(&v->rep->outcome[CHECK_C_IDS], &c->twice[i]);
+        if (c->twice[i].failure_count == 0)
+            verify_chain_unchecked(v, i, CHAIN_CHECK_IDS);
         free(c->twice[i].failure);
     }
     part_ids_free(c->ids);
