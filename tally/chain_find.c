@@ -18,7 +18,11 @@ struct reading {
     take_fn *take;
     void *ctx;
     uint64_t want;
+    FILE *leaves; /* for segments that are not here, or NULL */
+    struct growing *tree;
 };
+
+static err_t read_leaves(struct reading *x, uint64_t first, uint64_t ballots, struct fault *f);
 
 /* One segment, whose first ballot has this number in the shard. */
 static err_t read_segment(struct reading *x, uint64_t number, uint64_t first, uint64_t ballots,
@@ -29,6 +33,8 @@ static err_t read_segment(struct reading *x, uint64_t number, uint64_t first, ui
     struct chain_pair p;
     snprintf(file, sizeof file, "segments/s%s/%08llu.zst", x->run->s->shard[x->shard].name.s,
              (unsigned long long)number);
+    if (x->leaves != NULL && !chain_has(x->run, file))
+        return read_leaves(x, first, ballots, f);
     TRY(chain_path(x->run, path, file, f));
     err_t e = chain_segment_open(&s, x->run->ctx->e, path, ballots, f);
     for (uint64_t i = 0; i < ballots && e == OK && x->want < first + ballots; i++) {
@@ -117,7 +123,7 @@ err_t chain_find_ballots(struct chain_sums *sums, const struct chain_context *ct
         fault_clear(f);
     err_t e = chain_run_again(&x.run, ctx, dir, s);
     for (size_t i = 0; i < s->shard_count && e == OK; x.base += s->shard[i++].size) {
-        struct reading r = {&x.run, i, add_one, &x, wanted(&x)};
+        struct reading r = {.run = &x.run, .shard = i, .take = add_one, .ctx = &x, .want = wanted(&x)};
         if (r.want < s->shard[i].size)
             e = read_shard(&r, f);
     }
@@ -136,42 +142,70 @@ struct growing {
     uint64_t size;
 };
 
+static void add_leaf(struct growing *x, const hash_t *leaf, uint64_t *want)
+{
+    merkle_add(&x->tree, leaf);
+    *want = x->tree.count < x->size ? x->tree.count : NO_MORE;
+}
+
 static err_t grow(void *ctx, const struct chain_pair *p, uint64_t *want, struct fault *f)
 {
-    struct growing *x = ctx;
     hash_t leaf;
     (void)f;
     merkle_leaf(&leaf, p->ballot, p->len);
-    merkle_add(&x->tree, &leaf);
-    *want = x->tree.count < x->size ? x->tree.count : NO_MORE;
+    add_leaf(ctx, &leaf, want);
     return OK;
 }
 
-static err_t read_leaves(struct growing *x, const char *path, struct fault *f)
+static err_t read_leaves(struct reading *x, uint64_t first, uint64_t ballots, struct fault *f)
 {
-    FILE *in;
     hash_t leaf;
-    TRY(file_open(&in, path, f));
-    while (x->tree.count < x->size && fread(leaf.b, 1, HASH_LEN, in) == HASH_LEN)
-        merkle_add(&x->tree, &leaf);
-    fclose(in);
+    if (fseeko(x->leaves, (off_t)(first * HASH_LEN), SEEK_SET) != 0)
+        return fault_set(f, ERR_IO, "leaves cannot be read");
+    for (uint64_t i = 0; i < ballots && x->want == first + i; i++) {
+        if (fread(leaf.b, 1, HASH_LEN, x->leaves) != HASH_LEN)
+            return fault_set(f, ERR_TRUNCATED, "leaves end too early");
+        add_leaf(x->tree, &leaf, &x->want);
+    }
     return OK;
+}
+
+/* The list of this kind, if there is one: as long as it must be, or nothing behind its end is read. */
+static err_t open_list(const struct chain_run *v, FILE **out, size_t shard, const char *kind, uint64_t size,
+                       struct fault *f)
+{
+    char file[CHAIN_FILE_MAX], path[CHAIN_PATH_MAX];
+    *out = NULL;
+    chain_shard_file(file, kind, &v->s->shard[shard], "");
+    if (!chain_has(v, file))
+        return OK;
+    TRY(chain_path(v, path, file, f));
+    TRY(file_open(out, path, f));
+    if (fseeko(*out, 0, SEEK_END) == 0 && ftello(*out) >= 0 && (uint64_t)ftello(*out) / HASH_LEN >= size)
+        return OK;
+    return fault_set(f, ERR_TRUNCATED, "%s end too early", kind);
 }
 
 err_t chain_root_at(struct chain_run *v, size_t shard, uint64_t size, hash_t *out)
 {
-    char file[CHAIN_FILE_MAX], path[CHAIN_PATH_MAX];
     struct growing x = {.size = size};
-    struct reading r = {v, shard, grow, &x, 0};
+    struct reading r = {.run = v, .shard = shard, .take = grow, .ctx = &x, .tree = &x};
+    FILE *ids = NULL, *leaves = NULL;
     struct fault f;
     merkle_init(&x.tree);
-    chain_shard_file(file, "leaves", &v->s->shard[shard], "");
-    err_t e = chain_path(v, path, file, &f);
+    err_t e = open_list(v, &ids, shard, "ids", size, &f);
     if (e == OK)
-        e = chain_has(v, file) ? read_leaves(&x, path, &f) : read_shard(&r, &f);
+        e = open_list(v, &leaves, shard, "leaves", size, &f);
+    r.leaves = ids != NULL ? leaves : NULL;
+    if (e == OK)
+        e = read_shard(&r, &f);
     if (e == OK && x.tree.count < size)
         e = ERR_MISSING;
     if (e == OK)
         merkle_root(&x.tree, out);
+    if (ids != NULL)
+        fclose(ids);
+    if (leaves != NULL)
+        fclose(leaves);
     return e;
 }

@@ -212,26 +212,64 @@ void chain_anchor_compare(struct chain_run *v, size_t shard, const struct chain_
                     "the root of %llu ballots is not the one printed elsewhere", (unsigned long long)a->size);
 }
 
-/* Where others looked at the ballots, those that a root is about are read here. */
-static int read_anchor(struct chain_run *v, const struct chain_anchor *a, const struct chain_shard *shard)
+struct inside { /* an anchor inside of a block */
+    size_t shard, i;
+    uint64_t size;
+};
+
+static int by_ballot(const void *a, const void *b)
 {
-    hash_t root;
-    size_t i = shard != NULL ? (size_t)(shard - v->s->shard) : 0;
-    if (v->o->said == NULL || shard == NULL || shard->size < a->size || v->bad_shard[i] ||
-        chain_root_at(v, i, a->size, &root) != OK)
-        return 0;
-    chain_anchor_compare(v, i, a, &root);
-    return 1;
+    const struct inside *x = a, *y = b;
+    if (x->shard != y->shard)
+        return x->shard < y->shard ? -1 : 1;
+    if (x->size != y->size)
+        return x->size < y->size ? -1 : 1;
+    return (x->i > y->i) - (x->i < y->i);
+}
+
+/* Where others looked at the ballots, those that a root is about are read here; what is found is told as if
+ * they were read one after the other. */
+static err_t read_anchors(struct chain_run *v)
+{
+    size_t count = 0;
+    if (v->s == NULL || v->o->said == NULL)
+        return OK;
+    struct inside *list = calloc(v->o->anchor_count + 1, sizeof *list);
+    if (list == NULL)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < v->o->anchor_count; i++) {
+        const struct chain_anchor *a = &v->o->anchor[i];
+        const struct chain_shard *s = chain_shard_find(v->s->shard, v->s->shard_count, a->shard.s);
+        if (s != NULL && s->size >= a->size && !v->anchor_seen[i] && !v->bad_shard[s - v->s->shard])
+            list[count++] = (struct inside){(size_t)(s - v->s->shard), i, a->size};
+    }
+    if (count)
+        qsort(list, count, sizeof *list, by_ballot);
+    for (size_t k = 0; k < count; k++) {
+        hash_t root;
+        err_t e = chain_root_at(v, list[k].shard, list[k].size, &root);
+        if (e != OK && err_class(e) == CLASS_SYSTEM) {
+            free(list);
+            return e;
+        }
+        if (e != OK)
+            continue;
+        v->anchor_seen[list[k].i] = 1;
+        chain_anchor_compare(v, list[k].shard, &v->o->anchor[list[k].i], &root);
+    }
+    free(list);
+    return OK;
 }
 
 /* Which roots could be compared is only known at the end. */
-static void check_anchors(struct chain_run *v)
+static err_t check_anchors(struct chain_run *v)
 {
+    TRY(read_anchors(v));
     for (size_t i = 0; i < v->o->anchor_count; i++) {
         const struct chain_anchor *a = &v->o->anchor[i];
         const struct chain_shard *shard =
             v->s != NULL ? chain_shard_find(v->s->shard, v->s->shard_count, a->shard.s) : NULL;
-        if (v->s == NULL || v->anchor_seen[i] || read_anchor(v, a, shard))
+        if (v->s == NULL || v->anchor_seen[i])
             continue;
         if (shard == NULL)
             chain_failf(v, CHAIN_CHECK_ANCHOR, ERR_UNKNOWN, NULL, -1,
@@ -250,6 +288,7 @@ static void check_anchors(struct chain_run *v)
     }
     if (v->o->anchor_count == 0)
         chain_skip(v, CHAIN_CHECK_ANCHOR, "no root that was printed elsewhere was given");
+    return OK;
 }
 
 /* --- the whole --- */
@@ -300,8 +339,7 @@ static err_t look(struct chain_run *v, struct fault *f)
         skip_ballots(v, "a quick look at headers and snapshot only");
     else
         TRY(chain_verify_full(v, f));
-    check_anchors(v);
-    return OK;
+    return check_anchors(v);
 }
 
 static void run_free(struct chain_run *v)

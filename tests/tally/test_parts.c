@@ -150,12 +150,13 @@ static char *json_of(struct verify_report *r)
     return out;
 }
 
-static const char *chain_anchor; /* of alone() and merge(), or NULL */
+static const char *chain_anchor[24]; /* of alone() and merge() */
+static size_t chain_anchor_count;
 
 static char *alone(const char *bundle, const char *anchor)
 {
     struct verify_options o = {
-        .anchor = anchor, .chain_anchor = &chain_anchor, .chain_anchor_count = chain_anchor != NULL};
+        .anchor = anchor, .chain_anchor = chain_anchor, .chain_anchor_count = chain_anchor_count};
     struct verify_report *r;
     struct fault f;
     assert_int_equal(verify_bundle(&r, bundle, &o, &f), OK);
@@ -177,10 +178,8 @@ static struct verify_report *merge(const struct fixture *x, const char *bundle, 
     last_error = verify_parts_new(&p, bundle, &x->signers, &x->program, trust, &f);
     assert_int_equal(last_error, OK);
     last_error = verify_parts_add(p, x->parts, &f);
-    struct verify_options o = {.anchor = anchor,
-                               .parts = p,
-                               .chain_anchor = &chain_anchor,
-                               .chain_anchor_count = chain_anchor != NULL};
+    struct verify_options o = {
+        .anchor = anchor, .parts = p, .chain_anchor = chain_anchor, .chain_anchor_count = chain_anchor_count};
     if (last_error == OK)
         last_error = verify_bundle(&r, bundle, &o, &f);
     assert_int_equal(f.err, last_error);
@@ -384,6 +383,138 @@ static void test_chains(void **state)
         seen++;
     }
     assert_true(seen > 15);
+}
+
+/* --- several things wrong at once --- */
+
+struct wrong {
+    const char *name;
+    int lists;             /* ids and leaves are there */
+    const char *forget[3]; /* files of the chain that are not */
+    const char *garble;    /* in the middle of this one a byte is another */
+    int many;              /* more ballots in the wrong shard, and twice, than a report lists */
+    int twice;             /* the chain counts one again */
+};
+static const struct wrong *wrong;
+
+/* A ballot of each half many times in the other one. */
+static void put_many(struct chain_maker *mk)
+{
+    const struct chain_made_ballot other[] = {mk->shard[2].ballot[0], mk->shard[1].ballot[0]};
+    for (size_t i = 1; i < 3; i++) {
+        for (size_t k = 0; k < VERIFY_KEPT_MAX / 2 + 10; k++)
+            chain_maker_put_to(mk, i, other[i - 1].data, other[i - 1].len);
+        mk->shard[i].block_count = 0; /* one block */
+        chain_maker_block(mk, i);
+    }
+}
+
+static void do_wrong(struct lab *l, enum lab_stage s)
+{
+    char name[128];
+    size_t len;
+    if (s == LAB_CHAIN) {
+        l->chain.lists = wrong->lists;
+        if (wrong->many)
+            put_many(&l->chain);
+        if (wrong->twice)
+            mutant_named("chain-counted-twice")->hook(l, s);
+    }
+    if (s != LAB_PAGE)
+        return;
+    for (size_t i = 0; i < 3 && wrong->forget[i] != NULL; i++) {
+        snprintf(name, sizeof name, LAB_CHAIN_DIR "/%s", wrong->forget[i]);
+        lab_forget(l, name);
+    }
+    if (wrong->garble == NULL)
+        return;
+    snprintf(name, sizeof name, LAB_CHAIN_DIR "/%s", wrong->garble);
+    uint8_t *data = lab_read(l, name, &len);
+    data[len / 2] ^= 0x20;
+    lab_write(l, name, data, len);
+    free(data);
+}
+
+/* Roots at every size of every shard, most of them wrong ones, the last ballots first. */
+static void all_anchors(const struct chain_snapshot *s, char text[][160])
+{
+    chain_anchor_count = 0;
+    for (size_t i = s->shard_count; i-- > 0;)
+        for (uint64_t size = s->shard[i].size < 5 ? s->shard[i].size : 5; size > 0; size--) {
+            char root[2 * HASH_LEN + 1];
+            hex_put(root, s->shard[i].root.b, HASH_LEN);
+            assert_true(chain_anchor_count < sizeof chain_anchor / sizeof *chain_anchor);
+            snprintf(text[chain_anchor_count], 160, "net:%s:%llu:%s", s->shard[i].name.s,
+                     (unsigned long long)size, root);
+            chain_anchor[chain_anchor_count] = text[chain_anchor_count];
+            chain_anchor_count++;
+        }
+}
+
+static void same_report(const struct fixture *x, const char *bundle, const char *anchor, unsigned n)
+{
+    char *want = alone(bundle, anchor);
+    struct verify_report *r = merge(x, bundle, anchor, 1);
+    assert_true(!wrong->many || strstr(want, "\"failure_count\": 1020") != NULL);
+    if (r == NULL)
+        fail_msg("%s, %u parts: %s", wrong->name, n, last_text);
+    char *got = json_of(r);
+    size_t at = 0, back;
+    while (got[at] != '\0' && got[at] == want[at])
+        at++;
+    back = at < 300 ? at : 300;
+    if (got[at] != want[at])
+        fail_msg("%s, %u parts, %zu anchors: %.600s\n--- wanted:\n%.600s", wrong->name, n, chain_anchor_count,
+                 got + at - back, want + at - back);
+    free(got);
+    free(want);
+    verify_report_free(r);
+}
+
+static void test_wrong(void **state)
+{
+#define S "segments/s/00000000.zst"
+#define S0 "segments/s0/00000000.zst"
+#define S1 "segments/s1/00000000.zst"
+    static const struct wrong list[] = {
+        {.name = "more failures than are listed", .many = 1, .lists = 1, .garble = "leaves/s0"},
+        {.name = "no segment of the first", .forget = {S}},
+        {.name = "no segment of the second", .forget = {S0}, .twice = 1},
+        {.name = "no segments", .forget = {S, S0, S1}},
+        {.name = "pruned", .lists = 1, .forget = {S, S0, S1}},
+        {.name = "pruned, and one twice", .lists = 1, .forget = {S, S0, S1}, .twice = 1},
+        {.name = "pruned in part", .lists = 1, .forget = {S0}},
+        {.name = "pruned, without ids", .lists = 1, .forget = {S0, "ids/s0"}},
+        {.name = "pruned, other ids", .lists = 1, .forget = {S, S0}, .garble = "ids/s"},
+        {.name = "other leaves", .lists = 1, .garble = "leaves/s"},
+        {.name = "first broken", .garble = S},
+        {.name = "second broken", .garble = S0, .twice = 1},
+        {.name = "no tallies", .forget = {"tallies/s.cbor", "tallies/s1.cbor"}, .garble = "tallies/s0.cbor"},
+        {.name = "headers and segment", .garble = "headers/s1.cbor", .forget = {S0}},
+        {.name = "no snapshot", .forget = {"snapshot.cbor"}},
+        {.name = "other snapshot", .garble = "snapshot.cbor"},
+    };
+#undef S
+#undef S0
+#undef S1
+    struct fixture *x = *state;
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        char path[256], anchor[2 * HASH_LEN + 1], text[24][160];
+        wrong = &list[i];
+        snprintf(path, sizeof path, "%s/wrong", x->dir);
+        tree_rm(path);
+        struct lab *l = lab_build(path, do_wrong);
+        hex_put(anchor, l->anchor.b, HASH_LEN);
+        unsigned n = 1 + (unsigned)((i + 3) % 6);
+        make(x, path, n);
+        same_report(x, path, anchor, n);
+        if (!wrong->many)
+            all_anchors(l->chain.made, text);
+        if (!wrong->many)
+            same_report(x, path, anchor, n);
+        chain_anchor_count = 0;
+        lab_free(l);
+    }
 }
 
 static void keep_duplicate(struct lab *l, enum lab_stage s)
@@ -775,10 +906,11 @@ static void test_anchors(void **state)
             char text[128], root[2 * HASH_LEN + 1];
             hex_put(root, s->shard[i].root.b, HASH_LEN); /* right at the end only */
             snprintf(text, sizeof text, "net:%s:%llu:%s", s->shard[i].name.s, (unsigned long long)size, root);
-            chain_anchor = text;
+            chain_anchor[0] = text;
+            chain_anchor_count = 1;
             char *want = alone(x->good, x->anchor);
             struct verify_report *r = merge(x, x->good, x->anchor, 0);
-            chain_anchor = NULL;
+            chain_anchor_count = 0;
             assert_non_null(r);
             assert_int_equal(verdict_of(r, CHECK_C_ANCHOR),
                              size == s->shard[i].size ? VERIFY_PASS : VERIFY_FAIL);
@@ -1372,6 +1504,7 @@ int main(void)
         cmocka_unit_test(test_missing),
         cmocka_unit_test(test_stopped),
         cmocka_unit_test(test_chains),
+        cmocka_unit_test(test_wrong),
         cmocka_unit_test(test_signers),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_forged),
