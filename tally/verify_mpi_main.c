@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "ceremony/base/secret.h"
+#include "tally/settings.h"
 #include "tally/verify_merge.h"
 #include "tally/verify_part.h"
 #include "tally/verify_print.h"
@@ -33,7 +34,7 @@ struct say { /* of a rank, to rank 0 */
 
 struct job {
     int rank, ranks;
-    const char *bundle, *state, *pieces, *threads;
+    const char *bundle, *state, *pieces, *threads, *settings;
     int json, quiet, help;
     struct verify_options o;
     struct arg_list given, chain_anchor;
@@ -264,6 +265,7 @@ static int report(struct job *j, struct fault *f)
 static err_t read_arguments(struct job *j, int argc, char **argv, struct fault *f)
 {
     uint64_t threads = 0;
+    struct settings tuned;
     const struct arg spec[] = {
         {"state", ARG_TEXT, &j->state, "DIR", "shared by all ranks: the results of pieces", 0},
         {"pieces", ARG_TEXT, &j->pieces, "N", "how many; by the size of the bundle if left out", 0},
@@ -272,6 +274,7 @@ static err_t read_arguments(struct job *j, int argc, char **argv, struct fault *
         {"chain-anchor", ARG_LIST, &j->chain_anchor, "CHAIN:SHARD:SIZE:ROOT",
          "root of a voting chain that was printed elsewhere; can be repeated", 0},
         {"threads", ARG_TEXT, &j->threads, "N", "processors of each rank; all it may use if left out", 0},
+        {"settings", ARG_TEXT, &j->settings, "FILE", "made by conclave-tally tune on such a machine", 0},
         {"json", ARG_FLAG, &j->json, NULL, "the report as JSON (docs/spec/verify-json.md)", 0},
         {"quiet", ARG_FLAG, &j->quiet, NULL, "only what did not pass, and the verdict", 0},
         {0},
@@ -290,8 +293,11 @@ static err_t read_arguments(struct job *j, int argc, char **argv, struct fault *
     TRY(args_number(&threads, j->threads, "threads", 1, 1024, f));
     if (j->given.count != 1 || j->state == NULL)
         return fault_set(f, ERR_USAGE, "one bundle and --state are wanted");
+    TRY(settings_load(&tuned, j->settings, NULL, f));
     j->bundle = j->given.item[0];
-    j->o.threads = (int)threads;
+    j->o.threads = (int)(threads ? threads : tuned.threads);
+    j->o.batch_points = tuned.batch_points;
+    j->o.window = tuned.window;
     j->o.chain_anchor = j->chain_anchor.item;
     j->o.chain_anchor_count = j->chain_anchor.count;
     return OK;

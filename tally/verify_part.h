@@ -17,7 +17,6 @@
 #include "tally/verify.h"
 
 #define VERIFY_PART_SUFFIX ".part"
-#define VERIFY_PART_MAX 65536u
 
 struct verify_part_run;
 

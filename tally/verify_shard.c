@@ -214,6 +214,8 @@ static err_t look(struct making *m, struct part_shard *out, const char *work)
     struct chain_verify_options o = {.only = &m->name,
                                      .work = work,
                                      .threads = v->opt->threads,
+                                     .batch_points = v->opt->batch_points,
+                                     .window = v->opt->window,
                                      .metrics = v->opt->metrics,
                                      .ballot = on_ballot,
                                      .ballot_ctx = m,
