@@ -154,12 +154,16 @@ struct log {
     struct fault end;
 };
 
+#define STOP_REFUSED UINT64_MAX
+
 static err_t on_event(void *ctx, const struct aggregate_event *ev)
 {
     struct log *l = ctx;
     if (ev->kind == AGGREGATE_REFUSED && l->refused < 8) {
         l->fault[l->refused] = *ev->fault;
         snprintf(l->where[l->refused++], 80, "%s", ev->place);
+        if (l->stop_at == STOP_REFUSED)
+            return ERR_STOPPED;
     }
     if (ev->kind == AGGREGATE_DROPPED && l->dropped < 8) {
         l->drop_id[l->dropped] = ev->id;
@@ -461,6 +465,42 @@ static void test_two_pasts(void **state)
     chain_maker_free(&h);
 }
 
+/* What did not count is not remembered: two that contradict each other, and what a run took that was stopped
+ * before its end. */
+static void test_not_remembered(void **state)
+{
+    (void)state;
+    struct chain_maker h, other;
+    struct log l = {.stop_at = 0};
+    fresh();
+    write_home(&h);
+    plan_home(&other);
+    other.shard[1].count--;
+    chain_maker_write(&other, in_exports("second"));
+    run(&l);
+    assert_err(l.err, OK);
+    assert_int_equal(l.refused, 2);
+    assert_int_equal(l.fault[0].err, ERR_CONFLICT);
+    /* the second one is taken, and its copy refused: there it is stopped */
+    tree_rm(in_exports("from home"));
+    chain_maker_write(&other, in_exports("third"));
+    l.stop_at = STOP_REFUSED;
+    run(&l);
+    assert_err(l.err, ERR_STOPPED);
+    assert_int_equal(l.fault[0].err, ERR_DUPLICATE);
+    l.stop_at = 0;
+    tree_rm(in_exports("second"));
+    tree_rm(in_exports("third"));
+    chain_maker_write(&h, in_exports("from home"));
+    run(&l);
+    assert_err(l.err, OK);
+    assert_int_equal(l.refused, 0);
+    assert_int_equal(l.r.ballots, 2 * PER_PLACE);
+    other.shard[1].count++;
+    chain_maker_free(&other);
+    chain_maker_free(&h);
+}
+
 /* --- shards on several machines --- */
 
 static void remove_work(void)
@@ -587,9 +627,10 @@ static void test_bad_part(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_together), cmocka_unit_test(test_changed_since), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_stopped),  cmocka_unit_test(test_two_pasts),     cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_bad_part),
+        cmocka_unit_test(test_together),  cmocka_unit_test(test_changed_since),
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_stopped),
+        cmocka_unit_test(test_two_pasts), cmocka_unit_test(test_not_remembered),
+        cmocka_unit_test(test_parts),     cmocka_unit_test(test_bad_part),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
