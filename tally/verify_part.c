@@ -135,7 +135,7 @@ static err_t look_at_shards(struct verify_part_run *r, struct verify_piece *p, c
     for (size_t i = 0; i < r->shares.count && e == OK; i++) {
         if (r->shares.share[i].chain < 0 || verify_share_part(&r->shares, i, n) != k)
             continue;
-        e = verify_shard_make(r->v, &r->shares, i, dir, &found, work);
+        e = verify_shard_make(r->v, &r->shares, i, &r->head.program, dir, &found, work);
         if (e == OK)
             e = keep_shard(p, &found);
         if (e == OK && work[0] != '\0')

@@ -93,15 +93,17 @@ static err_t hash_files(const struct making *m, struct verify *v, struct part_sh
     return OK;
 }
 
-/* Where a run that was stopped goes on: of these very files only. */
-static err_t work_path(const struct making *m, const struct part_shard *s, const char *dir, char *out,
-                       const char **work)
+/* Where a run that was stopped goes on: of these very files only, and of this program, which the report
+ * names. */
+static err_t work_path(const struct making *m, const struct part_shard *s, const hash_t *program,
+                       const char *dir, char *out, const char **work)
 {
     char name[TEXT_ID_MAX + CHAIN_SHARD_MAX + 2 * HASH_LEN + 16];
     struct hash_ctx h;
     hash_t id;
     *work = NULL;
     hash_init(&h);
+    hash_add(&h, program->b, HASH_LEN);
     hash_add(&h, s->snapshot.b, HASH_LEN);
     hash_add(&h, s->headers.b, HASH_LEN);
     for (size_t i = 0; i < s->file_count; i++) {
@@ -237,8 +239,9 @@ out:
     return e;
 }
 
-err_t verify_shard_make(struct verify *v, const struct verify_shares *shares, size_t share, const char *dir,
-                        struct part_shard *out, char work[BUNDLE_PATH_MAX])
+err_t verify_shard_make(struct verify *v, const struct verify_shares *shares, size_t share,
+                        const hash_t *program, const char *dir, struct part_shard *out,
+                        char work[BUNDLE_PATH_MAX])
 {
     const struct verify_share *x = &shares->share[share];
     const struct verify_chain_shards *chain = &shares->chain[x->chain];
@@ -261,7 +264,7 @@ err_t verify_shard_make(struct verify *v, const struct verify_shares *shares, si
     GO(verify_shard_headers(v, &m->r.ctx, m->name.s, &out->headers));
     GO(verify_shard_records(v, &m->r.ctx, &out->records));
     GO(hash_files(m, v, out));
-    GO(work_path(m, out, dir, work, &at));
+    GO(work_path(m, out, program, dir, work, &at));
     GO(verify_chain_records(&m->r));
     GO(look(m, out, at));
     out->left = m->left;

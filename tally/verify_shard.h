@@ -13,10 +13,12 @@ MUST err_t verify_shard_headers(const struct verify *v, const struct chain_conte
                                 hash_t *out);
 
 /* Verifies the ballots of the shard of this share; its ids go to v->ids. out: freed with part_shard_free,
- * after errors too. work: a directory in dir from which a run that was stopped goes on, "" if there is none;
+ * after errors too. work: a directory in dir from which a run of this program (hash of its file) that was
+ * stopped goes on, "" if there is none;
  * to be forgotten (chain_verify_forget) when the report is there. Errors are those of the system. */
 MUST err_t verify_shard_make(struct verify *v, const struct verify_shares *shares, size_t share,
-                             const char *dir, struct part_shard *out, char work[BUNDLE_PATH_MAX]);
+                             const hash_t *program, const char *dir, struct part_shard *out,
+                             char work[BUNDLE_PATH_MAX]);
 /* chain_said_fn; ctx: struct verify_chain_run. Files what a report says of a shard. */
 MUST err_t verify_shard_said(void *ctx, size_t shard, struct chain_said *out, struct fault *f);
 
