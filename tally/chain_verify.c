@@ -227,12 +227,12 @@ static int by_ballot(const void *a, const void *b)
     return (x->i > y->i) - (x->i < y->i);
 }
 
-/* Where others looked at the ballots, those that a root is about are read here; what is found is told as if
- * they were read one after the other. */
+/* Where others or an earlier run looked at the ballots, those that a root is about are read here; what is
+ * found is told as if they were read one after the other. */
 static err_t read_anchors(struct chain_run *v)
 {
     size_t count = 0;
-    if (v->s == NULL || v->o->said == NULL)
+    if (v->s == NULL || v->o->quick || (v->o->said == NULL && v->o->work == NULL))
         return OK;
     struct inside *list = calloc(v->o->anchor_count + 1, sizeof *list);
     if (list == NULL)

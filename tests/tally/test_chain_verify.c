@@ -1102,6 +1102,19 @@ static void test_anchors(void **state)
     expect(&x, "anchor", "");
     expect_found(&x, CHAIN_CHECK_ANCHOR, ERR_MISMATCH, "", "shard s1", "the root of 21 ballots");
     done(&x);
+    /* also where the ballots were read by an earlier run, which was not asked */
+    char kept[256];
+    snprintf(kept, sizeof kept, "%s", fixture_path(bench.x, "work-anchors"));
+    verify(&x, (struct chain_verify_options){.work = kept});
+    done(&x);
+    for (int good = 0; good < 2; good++) {
+        a.root.b[0] ^= (uint8_t)good;
+        verify(&x, (struct chain_verify_options){.work = kept, .anchor = &a, .anchor_count = 1});
+        assert_int_equal(x.r->proved, 0);
+        assert_int_equal(x.r->check[CHAIN_CHECK_ANCHOR].verdict, good ? VERIFY_PASS : VERIFY_FAIL);
+        done(&x);
+    }
+    tree_rm(kept);
     a.size = 28; /* of a header: a quick look sees it */
     verify(&x, (struct chain_verify_options){.quick = 1, .anchor = &a, .anchor_count = 1});
     assert_int_equal(x.r->check[CHAIN_CHECK_ANCHOR].verdict, VERIFY_FAIL);
