@@ -85,25 +85,41 @@ err_t part_program(hash_t *out, struct fault *f)
     return file_hash(out, "/proc/self/exe", f);
 }
 
+/* --- what was found --- */
+
+struct part_found part_found_of(enum verify_id check, const struct verify_outcome *o)
+{
+    return (struct part_found){check, o->failure_count, o->failure_kept, o->note_count, o->failure, o->note};
+}
+
+void part_found_file(struct verify_outcome *to, const struct part_found *x)
+{
+    const struct verify_outcome o = {.failure_count = x->failure_count,
+                                     .failure_kept = x->failure_kept,
+                                     .failure = x->failure,
+                                     .note_count = x->note_count,
+                                     .note = x->note};
+    verify_outcome_add(to, &o);
+}
+
 /* --- writing --- */
 
-static void put_outcome(struct cbor_out *out, const struct part_found *x)
+static void put_found(struct cbor_out *out, const struct part_found *x)
 {
-    const struct verify_outcome *o = &x->outcome;
     cbor_put_array(out, 4);
     cbor_put_text(out, verify_check_id(x->check));
-    cbor_put_uint(out, o->failure_count);
-    cbor_put_array(out, o->failure_kept);
-    for (size_t i = 0; i < o->failure_kept; i++) {
+    cbor_put_uint(out, x->failure_count);
+    cbor_put_array(out, x->failure_kept);
+    for (size_t i = 0; i < x->failure_kept; i++) {
         cbor_put_array(out, 4);
-        put_string(out, err_name(o->failure[i].err));
-        put_string(out, o->failure[i].file);
-        put_string(out, o->failure[i].who);
-        put_string(out, o->failure[i].detail);
+        put_string(out, err_name(x->failure[i].err));
+        put_string(out, x->failure[i].file);
+        put_string(out, x->failure[i].who);
+        put_string(out, x->failure[i].detail);
     }
-    cbor_put_array(out, o->note_count);
-    for (size_t i = 0; i < o->note_count; i++)
-        put_string(out, o->note[i]);
+    cbor_put_array(out, x->note_count);
+    for (size_t i = 0; i < x->note_count; i++)
+        put_string(out, x->note[i]);
 }
 
 void part_finding_put(struct cbor_out *out, const struct part_finding *f)
@@ -121,7 +137,7 @@ void part_finding_put(struct cbor_out *out, const struct part_finding *f)
         cbor_put_hash(out, &f->left_out[i]);
     cbor_put_array(out, f->found_count);
     for (size_t i = 0; i < f->found_count; i++)
-        put_outcome(out, &f->found[i]);
+        put_found(out, &f->found[i]);
 }
 
 void part_shard_put(struct cbor_out *out, const struct part_shard *s)
@@ -152,7 +168,7 @@ void part_shard_put(struct cbor_out *out, const struct part_shard *s)
     }
     cbor_put_array(out, s->found_count);
     for (size_t i = 0; i < s->found_count; i++)
-        put_outcome(out, &s->found[i]);
+        put_found(out, &s->found[i]);
     cbor_put_array(out, s->reason_count);
     for (size_t i = 0; i < s->reason_count; i++) {
         cbor_put_array(out, 2);
@@ -255,30 +271,29 @@ struct rest {
     size_t failures[CHECK_COUNT], notes[CHECK_COUNT];
 };
 
-static void get_outcome(struct cbor_in *in, struct part_found *x, const struct part_found *before,
-                        struct rest *rest)
+static void get_found(struct cbor_in *in, struct part_found *x, const struct part_found *before,
+                      struct rest *rest)
 {
-    struct verify_outcome *o = &x->outcome;
     char note[NOTE_MAX + 1];
     cbor_get_array_exact(in, 4);
     x->check = get_check(in);
     if (before != NULL && x->check <= before->check)
         cbor_fail(in, ERR_CANONICAL);
-    o->failure_count = (size_t)cbor_get_uint(in, UINT32_MAX);
-    o->failure = get_list(in, &o->failure_kept, rest->failures[x->check], sizeof *o->failure, LEAST_FAILURE);
-    for (size_t i = 0; i < o->failure_kept && in->err == OK; i++)
-        get_failure(in, &o->failure[i]);
-    if (o->failure_kept > o->failure_count)
+    x->failure_count = (size_t)cbor_get_uint(in, UINT32_MAX);
+    x->failure = get_list(in, &x->failure_kept, rest->failures[x->check], sizeof *x->failure, LEAST_FAILURE);
+    for (size_t i = 0; i < x->failure_kept && in->err == OK; i++)
+        get_failure(in, &x->failure[i]);
+    if (x->failure_kept > x->failure_count)
         cbor_fail(in, ERR_RULE);
-    o->note = get_list(in, &o->note_count, rest->notes[x->check], sizeof *o->note, LEAST_NOTE);
-    for (size_t i = 0; i < o->note_count && in->err == OK; i++) {
+    x->note = get_list(in, &x->note_count, rest->notes[x->check], sizeof *x->note, LEAST_NOTE);
+    for (size_t i = 0; i < x->note_count && in->err == OK; i++) {
         get_string(in, note, NOTE_MAX);
-        o->note[i] = strdup(note);
-        if (o->note[i] == NULL)
+        x->note[i] = strdup(note);
+        if (x->note[i] == NULL)
             cbor_fail(in, ERR_MEMORY);
     }
-    rest->failures[x->check] -= o->failure_kept;
-    rest->notes[x->check] -= o->note_count;
+    rest->failures[x->check] -= x->failure_kept;
+    rest->notes[x->check] -= x->note_count;
 }
 
 static void get_finding(struct cbor_in *in, struct part_finding *f, struct rest *rest)
@@ -296,7 +311,7 @@ static void get_finding(struct cbor_in *in, struct part_finding *f, struct rest 
         cbor_get_hash(in, &f->left_out[i]);
     f->found = get_list(in, &f->found_count, CHECK_COUNT, sizeof *f->found, LEAST_FOUND);
     for (size_t i = 0; i < f->found_count && in->err == OK; i++)
-        get_outcome(in, &f->found[i], i > 0 ? &f->found[i - 1] : NULL, rest);
+        get_found(in, &f->found[i], i > 0 ? &f->found[i - 1] : NULL, rest);
 }
 
 static char *get_text(struct cbor_in *in, size_t max)
@@ -371,7 +386,7 @@ static void get_shard(struct cbor_in *in, struct part_shard *s, struct rest *res
     get_left(in, s);
     s->found = get_list(in, &s->found_count, CHECK_COUNT, sizeof *s->found, LEAST_FOUND);
     for (size_t i = 0; i < s->found_count && in->err == OK; i++)
-        get_outcome(in, &s->found[i], i > 0 ? &s->found[i - 1] : NULL, rest);
+        get_found(in, &s->found[i], i > 0 ? &s->found[i - 1] : NULL, rest);
     get_reasons(in, s);
 }
 
@@ -451,11 +466,10 @@ out:
 static void free_found(struct part_found *found, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct verify_outcome *o = &found[i].outcome;
-        for (size_t k = 0; k < o->note_count; k++)
-            free(o->note[k]);
-        free(o->note);
-        free(o->failure);
+        for (size_t k = 0; k < found[i].note_count; k++)
+            free(found[i].note[k]);
+        free(found[i].note);
+        free(found[i].failure);
     }
     free(found);
 }

@@ -50,8 +50,13 @@ struct part_head {
 
 struct part_found { /* of one check */
     enum verify_id check;
-    struct verify_outcome outcome; /* failures and notes only */
+    size_t failure_count, failure_kept, note_count;
+    struct verify_failure *failure;
+    char **note;
 };
+/* What an outcome has, borrowed; and filed in another one. */
+struct part_found part_found_of(enum verify_id check, const struct verify_outcome *o);
+void part_found_file(struct verify_outcome *to, const struct part_found *x);
 
 struct part_finding {
     char place[TEXT_ID_MAX + 1];

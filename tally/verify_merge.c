@@ -404,7 +404,7 @@ static err_t same_record(const struct verify *v, uint32_t place, const struct pl
 static err_t file_finding(struct verify *v, uint32_t place, const struct part_finding *x)
 {
     for (size_t i = 0; i < x->found_count; i++)
-        verify_outcome_add(&v->rep->outcome[x->found[i].check], &x->found[i].outcome);
+        part_found_file(&v->rep->outcome[x->found[i].check], &x->found[i]);
     v->items += x->items;
     v->bad_exports += (x->flags & PART_BAD) != 0;
     v->unread_exports += (x->flags & PART_UNREAD) != 0;

@@ -46,17 +46,16 @@ uint64_t verify_piece_bytes(const struct verify_piece *p)
 /* --- what was found in one export --- */
 
 /* The first of them: what follows is counted only, as in a whole run. */
-static void keep_some(struct verify_piece *p, struct part_found *x, const struct verify_outcome *o)
+static void keep_some(struct verify_piece *p, struct part_found *x)
 {
     size_t failures = VERIFY_KEPT_MAX - p->given[x->check], notes = VERIFY_KEPT_MAX - p->noted[x->check];
-    x->outcome = *o;
-    if (o->failure_kept > failures)
-        x->outcome.failure_kept = failures;
-    if (o->note_count > notes)
-        x->outcome.note_count = notes;
-    p->given[x->check] += x->outcome.failure_kept;
-    p->noted[x->check] += x->outcome.note_count;
-    p->failures += o->failure_count;
+    if (x->failure_kept > failures)
+        x->failure_kept = failures;
+    if (x->note_count > notes)
+        x->note_count = notes;
+    p->given[x->check] += x->failure_kept;
+    p->noted[x->check] += x->note_count;
+    p->failures += x->failure_count;
 }
 
 /* That a disk did not do what it should says nothing about the export: nobody is to sign that. */
@@ -91,8 +90,8 @@ err_t verify_piece_keep(struct verify *v, const struct verify_job *j)
         TRY(o->broken);
         if (o->failure_count == 0 && o->note_count == 0)
             continue;
-        found[x.found_count].check = (enum verify_id)i;
-        keep_some(p, &found[x.found_count++], o);
+        found[x.found_count] = part_found_of((enum verify_id)i, o);
+        keep_some(p, &found[x.found_count++]);
     }
     part_finding_put(&p->findings.bytes, &x);
     p->findings.count++;
@@ -106,8 +105,8 @@ static err_t keep_shard(struct verify_piece *p, struct part_shard *s)
     struct part_found found[CHECK_COUNT];
     struct part_shard x = *s;
     for (size_t i = 0; i < s->found_count; i++) {
-        found[i].check = s->found[i].check;
-        keep_some(p, &found[i], &s->found[i].outcome);
+        found[i] = s->found[i];
+        keep_some(p, &found[i]);
     }
     x.found = found;
     p->ids += s->ids;

@@ -188,7 +188,7 @@ static err_t take_found(struct making *m, struct part_shard *out)
         if (m->outcome[i].failure_count == 0)
             continue;
         out->found[out->found_count++] =
-            (struct part_found){verify_chain_check((enum chain_check)i), m->outcome[i]};
+            part_found_of(verify_chain_check((enum chain_check)i), &m->outcome[i]);
         m->outcome[i] = (struct verify_outcome){0};
     }
     return OK;
@@ -198,10 +198,10 @@ static err_t take_found(struct making *m, struct part_shard *out)
 static err_t disk_failed(struct verify *v, const struct part_shard *s)
 {
     for (size_t i = 0; i < s->found_count; i++)
-        for (size_t k = 0; k < s->found[i].outcome.failure_kept; k++)
-            if (s->found[i].outcome.failure[k].err == ERR_IO) {
+        for (size_t k = 0; k < s->found[i].failure_kept; k++)
+            if (s->found[i].failure[k].err == ERR_IO) {
                 fault_set(&v->fault, ERR_IO, "it could not be read");
-                return fault_file(&v->fault, ERR_IO, s->found[i].outcome.failure[k].file);
+                return fault_file(&v->fault, ERR_IO, s->found[i].failure[k].file);
             }
     return OK;
 }
@@ -332,8 +332,8 @@ err_t verify_shard_said(void *ctx, size_t shard, struct chain_said *out, struct 
         if (c < 0)
             return fault_set(f, ERR_RULE, "shard s%s: a report says something that is not of chains",
                              s->shard);
-        verify_outcome_add(&r->v->rep->outcome[s->found[i].check], &s->found[i].outcome);
-        out->failures[c] = s->found[i].outcome.failure_count;
+        part_found_file(&r->v->rep->outcome[s->found[i].check], &s->found[i]);
+        out->failures[c] = s->found[i].failure_count;
     }
     for (size_t i = 0; i < s->reason_count; i++) {
         int c = chain_check_of(s->reason[i].check);

@@ -46,10 +46,12 @@ void seed_part(struct fuzz_world *w, struct cbor_out *out)
     char *note[] = {"corrected once"};
     struct verify_failure failure = {
         .err = ERR_PROOF, .file = "exports/a1.cexp", .who = "a1", .detail = "ballot 7"};
-    struct part_found found = {
-        .check = CHECK_BALLOTS,
-        .outcome = {
-            .failure_count = 3, .failure_kept = 1, .failure = &failure, .note_count = 1, .note = note}};
+    struct part_found found = {.check = CHECK_BALLOTS,
+                               .failure_count = 3,
+                               .failure_kept = 1,
+                               .failure = &failure,
+                               .note_count = 1,
+                               .note = note};
     hash_t left = {{7}};
     struct part_finding finding[2] = {{.place = "a1",
                                        .items = 9,
@@ -62,8 +64,8 @@ void seed_part(struct fuzz_world *w, struct cbor_out *out)
     struct part_file file[2] = {{.name = "leaves/s0"},
                                 {.name = "segments/s0/00000000.zst", .err = ERR_LIMIT}};
     struct part_left gone = {.place = 3, .at = 5};
-    struct part_found trees = {.check = CHECK_C_TREES,
-                               .outcome = {.failure_count = 1, .failure_kept = 1, .failure = &failure}};
+    struct part_found trees = {
+        .check = CHECK_C_TREES, .failure_count = 1, .failure_kept = 1, .failure = &failure};
     struct part_reason reason = {CHECK_C_BALLOTS, "2 ballots were pruned"};
     struct part_shard shard = {.chain = "net",
                                .shard = "0",

@@ -819,7 +819,7 @@ static void files_unsorted(struct part *p)
 }
 static void foreign_check(struct part *p)
 {
-    static struct part_found found = {.check = CHECK_BALLOTS, .outcome = {.failure_count = 1}};
+    static struct part_found found = {.check = CHECK_BALLOTS, .failure_count = 1};
     p->shard[0].found_count = 1;
     free(p->shard[0].found);
     p->shard[0].found = calloc(1, sizeof found);
@@ -1140,19 +1140,19 @@ static void test_lists_that_are_too_long(void **state)
     }
     for (size_t i = 0; i < 2; i++)
         for (size_t k = 0; k < 2; k++) {
-            struct verify_outcome *o = &found[i][k].outcome;
+            struct part_found *o = &found[i][k];
             o->failure = failure;
             o->note = note;
             o->failure_count = o->failure_kept = o->note_count = VERIFY_KEPT_MAX / 2;
         }
     assert_int_equal(read_findings(finding, 2), OK);
-    found[1][0].outcome.failure_count = ++found[1][0].outcome.failure_kept;
+    found[1][0].failure_count = ++found[1][0].failure_kept;
     assert_int_equal(read_findings(finding, 2), ERR_LIMIT);
-    found[1][0].outcome.failure_kept--;
+    found[1][0].failure_kept--;
     assert_int_equal(read_findings(finding, 2), OK); /* more may be counted */
-    found[1][1].outcome.note_count++;
+    found[1][1].note_count++;
     assert_int_equal(read_findings(finding, 2), ERR_LIMIT);
-    found[1][1].outcome.note_count--;
+    found[1][1].note_count--;
     found[1][1].check = CHECK_BALLOTS;
     assert_int_equal(read_findings(finding, 2), ERR_CANONICAL);
     found[1][0].check = CHECK_TALLY;
