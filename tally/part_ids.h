@@ -1,4 +1,4 @@
-/* The ballot ids of many parts as one sorted stream. Inside verify_merge.c only.
+/* The ballot ids of many parts as one sorted stream. Inside verify_merge_ids.c only.
  *
  *   part_ids_new -> part_ids_add for each part -> (part_ids_peek, part_ids_step)* -> part_ids_free
  *

@@ -68,6 +68,8 @@ struct part_shard;
 MUST err_t verify_merge_shard(struct verify *v, const struct chain_context *ctx, size_t shard,
                               const hash_t *records, const struct part_shard **out, const char **why,
                               struct fault *f);
+/* What the parts at hand divide, after verify_merge_exports; *n: how many parts. */
+const struct verify_shares *verify_merge_shares(const struct verify *v, unsigned *n);
 /* Calls fn with each copy of each id that is there more than once among the exports, and the chains whose
  * ballots count; files ids that are twice in a chain. */
 typedef err_t verify_copy_fn(void *ctx, const hash_t *id, uint32_t place);
