@@ -82,6 +82,17 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct part_file *)a)->name, ((const struct part_file *)b)->name);
 }
 
+/* SQLite would play it back when it opens the index, whatever the index says. */
+static err_t no_journal(void *ctx, const char *name, struct fault *f)
+{
+    const struct files *x = ctx;
+    char path[4096];
+    if (strncmp(name, INDEX "-", sizeof INDEX) != 0)
+        return OK;
+    fault_set(f, ERR_UNKNOWN, "a journal of the index, which is no file of a part that is closed");
+    return file_path(path, sizeof path, x->work, name) == OK ? fault_file(f, ERR_UNKNOWN, path) : ERR_UNKNOWN;
+}
+
 /* file and count are the caller's to free, after errors too. */
 static err_t gather(struct files *x, struct fault *f)
 {
@@ -89,6 +100,7 @@ static err_t gather(struct files *x, struct fault *f)
     struct stat st;
     if (file_path(path, sizeof path, x->work, CHAINS) != OK)
         return fault_set(f, ERR_LIMIT, "the path of the work directory is too long");
+    TRY(file_list(x->work, no_journal, x, f));
     TRY(add_file(x, INDEX, f));
     if (lstat(path, &st) == 0)
         TRY(file_list(path, add_chain, x, f));

@@ -284,6 +284,15 @@ static void test_signed_files(void **state)
     assert_int_equal(take(&s), ERR_HASH);
     assert_int_equal(rename(other, index), 0);
     assert_int_equal(take(&s), OK);
+    /* what SQLite would play back when it opens the index */
+    static const char *const journal[] = {"wal", "journal", "shm"};
+    for (size_t i = 0; i < sizeof journal / sizeof *journal; i++) {
+        snprintf(other, sizeof other, "%s/index.sqlite-%s", s.work, journal[i]);
+        assert_int_equal(file_write(other, "x", 1, FILE_NEW, &f), OK);
+        assert_int_equal(take(&s), ERR_UNKNOWN);
+        assert_int_equal(unlink(other), 0);
+    }
+    assert_int_equal(take(&s), OK);
     free(data);
     tear_down(&s);
 }
