@@ -140,6 +140,11 @@ static err_t aggregate_wanted(struct verb_run *v, const struct wanted *want)
     TRY(verb_path(v, records, want->records, want->work, BUNDLE_RECORDS, "records"));
     struct part_signers signers = {.count = 0};
     hash_t program;
+    if (want->signers && want->from.count == 0)
+        return fault_set(&v->fault, ERR_USAGE, "--signers is about directories that --from names");
+    if (want->program && !want->signers)
+        return fault_set(&v->fault, ERR_USAGE,
+                         "--program is about parts that are signed: --signers is missing");
     if (want->program)
         TRY(verb_hash(v, &program, want->program, "program"));
     struct settings tuned;

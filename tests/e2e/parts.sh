@@ -92,6 +92,8 @@ check "and taken over" grep -q '^taken w.2, part 2 of 2, signed by bert' signed.
 check "nothing was verified again" grep -q 'verified 0, known 4, refused 1' signed.out
 check "to the same records" diff -r w.one/records w.signed/records
 exits 1 'ERR_UNKNOWN' "by somebody else" from anna-only
+exits 2 'ERR_USAGE' "signers of nothing" aggregate --work w.x --signers signers
+exits 2 'ERR_USAGE' "a program without signers" aggregate --work w.x --from w.1 --program "$(printf '0%.0s' {1..64})"
 exits 1 'ERR_VERSION' "of another program" from signers --program "$(printf '0%.0s' {1..64})"
 cp w.2/index.sqlite index.bak
 printf x >>w.2/index.sqlite
