@@ -192,17 +192,10 @@ err_t agg_part_read(struct agg_part **out, struct cose *signature, const uint8_t
     struct cbor_in in;
     err_t e = OK;
     *out = NULL;
-    memset(signature, 0, sizeof *signature);
     struct agg_part *p = calloc(1, sizeof *p);
     if (p == NULL)
         return fault_set(f, ERR_MEMORY, "a part");
-    if (len > 0 && data[0] == 0xd2) { /* the tag of a signed message */
-        GO(cose_parse(signature, data, len, f));
-        p->is_signed = 1;
-        p->kid = signature->kid;
-        data = signature->payload;
-        len = signature->payload_len;
-    }
+    GO(part_unwrap(signature, &p->is_signed, &p->kid, &data, &len, f));
     cbor_in_init(&in, data, len);
     cbor_get_array_exact(&in, 9);
     cbor_get_text_exact(&in, LABEL);

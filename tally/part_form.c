@@ -432,22 +432,30 @@ static uint64_t ids_of(const struct part *p)
     return n;
 }
 
-err_t part_read(struct part **out, struct cose *signature, const void *data, size_t len, struct fault *f)
+err_t part_unwrap(struct cose *signature, int *is_signed, hash_t *kid, const uint8_t **data, size_t *len,
+                  struct fault *f)
 {
+    memset(signature, 0, sizeof *signature);
+    *is_signed = *len > 0 && (*data)[0] == 0xd2; /* the tag of a signed message */
+    if (!*is_signed)
+        return OK;
+    TRY(cose_parse(signature, *data, *len, f));
+    *kid = signature->kid;
+    *data = signature->payload;
+    *len = signature->payload_len;
+    return OK;
+}
+
+err_t part_read(struct part **out, struct cose *signature, const void *bytes, size_t len, struct fault *f)
+{
+    const uint8_t *data = bytes;
     struct cbor_in in;
     err_t e = OK;
     *out = NULL;
-    memset(signature, 0, sizeof *signature);
     struct part *p = calloc(1, sizeof *p);
     if (p == NULL)
         return fault_set(f, ERR_MEMORY, "a partial report");
-    if (len > 0 && ((const uint8_t *)data)[0] == 0xd2) { /* the tag of a signed message */
-        GO(cose_parse(signature, data, len, f));
-        p->is_signed = 1;
-        p->kid = signature->kid;
-        data = signature->payload;
-        len = signature->payload_len;
-    }
+    GO(part_unwrap(signature, &p->is_signed, &p->kid, &data, &len, f));
     hash_one(&p->id, data, len);
     cbor_in_init(&in, data, len);
     get_head(&in, &p->head);

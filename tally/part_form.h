@@ -127,6 +127,10 @@ MUST err_t part_build(struct cbor_out *out, const struct part_head *h, const str
  * part_free. ERR_FORMAT, ERR_VERSION, ERR_LIMIT, ... */
 MUST err_t part_read(struct part **out, struct cose *signature, const void *data, size_t len,
                      struct fault *f);
+/* What may be signed or not: if it is a signed message, *signature is it, *kid its signer, and *data and *len
+ * become those of its payload. */
+MUST err_t part_unwrap(struct cose *signature, int *is_signed, hash_t *kid, const uint8_t **data, size_t *len,
+                       struct fault *f);
 void part_free(struct part *p);
 void part_shard_free(struct part_shard *s); /* what it points to */
 
