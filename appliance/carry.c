@@ -180,19 +180,23 @@ static int has_alternative(const struct carry_item *x)
 }
 
 /* NAME-0123456789abcdef.SUFFIX */
-static err_t rename_item(struct carry_item *x, struct fault *f)
+err_t carry_rename(struct carry_item *x, size_t at, const hash_t *id, struct fault *f)
 {
-    char name[CARRY_PATH], hex[17];
-    const char *slash = strrchr(x->name, '/'), *dot = strrchr(slash != NULL ? slash : x->name, '.');
-    size_t stem = dot != NULL ? (size_t)(dot - x->name) : strlen(x->name);
-    hex_put(hex, x->hash.b, 8);
-    snprintf(name, sizeof name, "%.*s-%s%s", (int)stem, x->name, hex, x->name + stem);
+    char name[2 * CARRY_PATH], hex[17];
+    hex_put(hex, id->b, 8);
+    snprintf(name, sizeof name, "%.*s-%s%s", (int)at, x->name, hex, x->name + at);
     char *copy = strdup(name);
     if (copy == NULL)
         return fault_set(f, ERR_MEMORY, "list of files");
     free(x->name);
     x->name = copy;
     return OK;
+}
+
+static err_t rename_item(struct carry_item *x, struct fault *f)
+{
+    const char *slash = strrchr(x->name, '/'), *dot = strrchr(slash != NULL ? slash : x->name, '.');
+    return carry_rename(x, dot != NULL ? (size_t)(dot - x->name) : strlen(x->name), &x->hash, f);
 }
 
 /* Where the item with this kind and name is, or would be. One that was refused meanwhile is none. */

@@ -178,19 +178,9 @@ static err_t rename_chain(struct carry *c, size_t from, size_t last, const hash_
 {
     const struct carry_item *s = &c->item[last];
     size_t head = strlen(s->name) - strlen("/" SNAPSHOT);
-    char hex[17], name[2 * CARRY_PATH];
-    hex_put(hex, id->b, 8);
-    for (size_t i = from; i <= last; i++) {
-        struct carry_item *x = &c->item[i];
-        if (x->name[0] == '\0')
-            continue;
-        snprintf(name, sizeof name, "%.*s-%s%s", (int)head, x->name, hex, x->name + head);
-        char *copy = strdup(name);
-        if (copy == NULL)
-            return fault_set(f, ERR_MEMORY, "list of files");
-        free(x->name);
-        x->name = copy;
-    }
+    for (size_t i = from; i <= last; i++)
+        if (c->item[i].name[0] != '\0')
+            TRY(carry_rename(&c->item[i], head, id, f));
     return OK;
 }
 

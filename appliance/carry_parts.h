@@ -18,6 +18,8 @@ MUST err_t carry_add_refused(struct carry *c, enum carry_kind kind, const char *
                              const char *why, struct fault *f);
 /* A name that somebody else gave: plain letters, and no way out of a folder. */
 int carry_name_is_sane(const char *name);
+/* Puts "-" and 16 digits of id into the item's name, before its byte at. ERR_MEMORY. */
+MUST err_t carry_rename(struct carry_item *x, size_t at, const hash_t *id, struct fault *f);
 /* Marks an item. ERR_MEMORY. */
 MUST err_t carry_refuse(struct carry_item *x, err_t e, const struct fault *why);
 
