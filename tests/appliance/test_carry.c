@@ -144,12 +144,13 @@ static void test_hostile(void **state)
     (void)state;
     folder("bad");
     folder("office");
-    sh("mkdir bad/exports bad/records bad/records/precinct && cp exports/* bad/exports/ && "
+    /* always another byte than the one that is there */
+    sh("flip() { printf \"\\\\$(printf %03o $(($(od -An -tu1 -j $2 -N 1 $1) ^ 1)))\" | "
+       "dd of=$1 bs=1 seek=$2 conv=notrunc status=none; }; "
+       "mkdir bad/exports bad/records bad/records/precinct && cp exports/* bad/exports/ && "
        "cp work/plan.cbor bad/plan.cbor && printf x >>bad/plan.cbor && "
        "cp work/plan.cbor bad/plan-two.cbor && cp work/result.cbor bad/result.cbor && "
-       "printf '\\001' | dd of=bad/result.cbor bs=1 seek=60 conv=notrunc status=none && "
-       "f=$(ls bad/exports/* | head -1) && printf x | dd of=$f bs=1 seek=100 conv=notrunc status=none "
-       "&& "
+       "flip bad/result.cbor 60 && flip $(ls bad/exports/* | head -1) 100 && "
        "ln -s /etc/passwd bad/exports/link.cexp && mkfifo bad/exports/pipe.cexp && "
        "truncate -s 20G bad/exports/large.cexp && cp work/plan.cbor 'bad/plan evil.cbor' && "
        "echo x >bad/records/precinct/a1.cbor && echo x >bad/records/precinct/zz.cbor && "
